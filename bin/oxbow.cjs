@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+// The launcher. Plain old JavaScript so that any Node in use can read it: it hands over to a Node that can run Oxbow
+// (this one, or the one pinned in optionalDependencies), or says what to install and exits 78.
+"use strict";
+var path = require("path");
+var fs = require("fs");
+var url = require("url");
+
+var source = path.join(__dirname, "..", "src", "doors", "cli", "main.ts");
+var built = path.join(__dirname, "..", "dist", "src", "doors", "cli", "main.js");
+var inPackage = __dirname.split(path.sep).indexOf("node_modules") !== -1;
+var entry = !inPackage && fs.existsSync(source) ? source : built;
+
+function capable(version) {
+  var parts = version.split(".");
+  var major = Number(parts[0]);
+  var minor = Number(parts[1]);
+  return major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
+}
+
+function pinnedNode() {
+  var name = "node-" + (process.platform === "win32" ? "win" : process.platform) + "-" + process.arch;
+  try {
+    var root = path.dirname(require.resolve(name + "/package.json", { paths: [path.join(__dirname, "..")] }));
+    var binary = path.join(root, "bin", process.platform === "win32" ? "node.exe" : "node");
+    return fs.existsSync(binary) ? binary : null;
+  } catch (error) {
+    if (error && error.code !== "MODULE_NOT_FOUND") throw error;
+    return null;
+  }
+}
+
+function quietExperimental() {
+  var emit = process.emitWarning;
+  process.emitWarning = function (warning, type) {
+    var kind = type && typeof type === "object" ? type.type : type;
+    if (kind === "ExperimentalWarning") return;
+    emit.apply(process, arguments);
+  };
+}
+
+function handOver(binary) {
+  var spawn = require("child_process").spawn;
+  var args = ["--disable-warning=ExperimentalWarning", __filename].concat(process.argv.slice(2));
+  var env = {};
+  for (var key in process.env) env[key] = process.env[key];
+  env.OXBOW_LAUNCHER_PID = String(process.pid);
+  var child = spawn(binary, args, { stdio: "inherit", env: env });
+  ["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (name) {
+    process.on(name, function () {
+      child.kill(name);
+    });
+  });
+  child.on("error", function (error) {
+    process.stderr.write("oxbow: cannot start " + binary + ": " + error.message + "\n");
+    process.exit(70);
+  });
+  child.on("exit", function (code, signal) {
+    process.exit(signal ? 128 + (require("os").constants.signals[signal] || 0) : code);
+  });
+}
+
+function start() {
+  if (capable(process.versions.node)) {
+    quietExperimental();
+    import(url.pathToFileURL(entry).href).catch(function (error) {
+      process.stderr.write("oxbow: " + (error && error.stack ? error.stack : error) + "\n");
+      process.exit(70);
+    });
+    return;
+  }
+  var binary = pinnedNode();
+  if (binary) return handOver(binary);
+  process.stderr.write(
+    "oxbow: this is Node " +
+      process.versions.node +
+      "; Oxbow needs Node 22.18 or newer.\n" +
+      "Install a newer Node (https://nodejs.org), or run `npm ci` in the Oxbow checkout on Linux (x64, arm64) or Windows (x64), which brings one along.\n",
+  );
+  process.exit(78);
+}
+
+start();

@@ -1,0 +1,64 @@
+/**
+ * One run of one agent. `AgentRunner` is the only way a sub-agent is called, so that time-outs, turns and cancellation
+ * behave the same everywhere. It never sees the store or a repository: effects arrive through ToolContext.
+ */
+import type { Model } from "@openai/agents";
+import type { ErrorValue } from "../core/errors.ts";
+import type { Usage } from "../core/model.ts";
+import type { ToolContext, ToolDef } from "../core/tool.ts";
+
+/** Where models come from. `simulated` is true for the scripted provider and is shown in all output. */
+export interface ModelSource {
+  readonly name: string;
+  readonly simulated: boolean;
+  /** Cheap: called for every run. `agent` and `task` choose a script; real providers ignore them. */
+  model(request: { agent: string; task: string; model: string | undefined }): Promise<Model>;
+}
+
+export type RunnerEvent =
+  | { kind: "text_delta"; source: string; text: string }
+  | { kind: "text"; source: string; text: string }
+  | { kind: "tool_called"; source: string; tool: string; call_id: string; arguments: string }
+  | {
+      kind: "tool_result";
+      source: string;
+      tool: string;
+      call_id: string;
+      ok: boolean;
+      code?: string;
+      elapsed_ms: number;
+    }
+  | { kind: "turn"; source: string; turn: number; usage: Usage }
+  | { kind: "retry"; source: string; reason: string; attempt: number; delay_ms: number };
+
+export interface RunRequest {
+  readonly agent: string;
+  readonly instructions: string;
+  readonly input: string;
+  readonly model?: string | undefined;
+  readonly models: ModelSource;
+  readonly tools: readonly ToolDef[];
+  readonly context: ToolContext;
+  readonly maxTurns: number;
+  /** Wall time of the whole run, milliseconds. */
+  readonly timeoutMs: number;
+  /** Retries of one model call after the first, for retryable errors only. */
+  readonly maxRetries?: number | undefined;
+  /** Awaited before the next turn begins: what it writes is durable before the model goes on. */
+  readonly onTurn?: ((turn: number) => Promise<void>) | undefined;
+  readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
+  readonly traceId?: string | undefined;
+}
+
+/** A failure has the same shape as a success, plus `error`. */
+export interface RunResult {
+  readonly output: string;
+  readonly usage: Usage;
+  /** US dollars; null when the model's price is not known. */
+  readonly cost: number | null;
+  readonly elapsed_ms: number;
+  readonly request_id: string | null;
+  readonly trace_id: string;
+  /** Codes: provider_failed, model_behaviour, max_turns, timed_out, cancelled, internal. */
+  readonly error?: ErrorValue;
+}

@@ -1,0 +1,155 @@
+/**
+ * The one table of errors: every failure a person, a model or a program can meet has a row here.
+ * `status` is the HTTP status, `exit` the process exit code; `retryable` says that the same call may succeed later.
+ */
+export interface ErrorRow {
+  readonly status: number;
+  readonly exit: number;
+  readonly retryable: boolean;
+  /** What to do about it; a caller may give a sharper one. */
+  readonly hint: string;
+}
+
+const row = (status: number, exit: number, hint: string, retryable = false): ErrorRow => ({
+  status,
+  exit,
+  retryable,
+  hint,
+});
+
+export const ERRORS = {
+  usage: row(400, 2, "Run the command with --help to see its options."),
+  setting_unknown: row(400, 2, "Run `oxbow env` to see every setting."),
+  setting_invalid: row(400, 2, "Run `oxbow env` to see every setting and its allowed values."),
+  team_file_missing: row(400, 2, "Run `oxbow init` to write a team.yaml, or name one with --team FILE."),
+  team_file_invalid: row(400, 2, "Correct the team file at the line and column shown."),
+  team_config: row(400, 2, "Correct the agents in the team file."),
+  agent_unknown: row(404, 2, "Name one of the team's agents, or add it to team.yaml."),
+  not_a_repository: row(400, 2, "Run it inside a Git repository, or name one with --repo DIR."),
+  unborn_head: row(400, 2, "Make a first commit, or name a branch that has one with --base REF."),
+  rev_not_found: row(404, 2, "Name a branch, tag or commit that exists."),
+  git_too_old: row(500, 2, "Install Git 2.38 or newer."),
+  git_failed: row(500, 70, "Look at the message Git gave; `oxbow doctor` checks the set-up.", true),
+  branch_name_rejected: row(
+    400,
+    2,
+    "Use letters, digits, dots, dashes and underscores; do not begin with a dash.",
+  ),
+  branch_conflict: row(409, 2, "Rename the branch that stands in the way, or use another ticket."),
+  branch_checked_out: row(409, 2, "Check out another branch there first, or use another ticket."),
+  branch_moved: row(409, 70, "Somebody else moved the branch; run it again.", true),
+  dirty_tree: row(409, 2, "Commit or stash your changes first."),
+  fenced: row(409, 70, "A newer attempt has taken this work over; nothing of it was changed."),
+  path_rejected: row(400, 2, "Use a path inside the repository, with forward slashes."),
+  file_not_found: row(404, 1, "List the files first; paths are relative to the root of the repository."),
+  not_text: row(400, 1, "This file is binary or too large to read as text."),
+  edit_no_match: row(
+    409,
+    1,
+    "Read the file again and give the exact text, with more lines around it if it occurs more than once.",
+  ),
+  out_of_scope: row(403, 1, "Ask the owner of the path, or widen the agent's allowed_paths."),
+  ticket_in_use: row(409, 2, "Wait for the other task, resume it with --resume, or use another ticket."),
+  task_unknown: row(404, 2, "Run `oxbow status` to see the tasks of this repository."),
+  task_conflict: row(409, 2, "A task_id names one task for good; use another id for another body."),
+  task_active: row(409, 2, "Another process is running this task; watch it with `oxbow status`."),
+  split_invalid: row(
+    400,
+    2,
+    "Ask for between 1 child and the limits.max_children_per_split of the team file.",
+  ),
+  limit_exceeded: row(409, 2, "Raise the limit under `limits:` in the team file, or split less."),
+  plan_invalid: row(400, 2, "Correct the dependencies between the children."),
+  nothing_to_split: row(
+    400,
+    2,
+    "No file of the repository is owned by an agent of the team; check allowed_paths with `oxbow owner`.",
+  ),
+  payload_too_large: row(413, 2, "Send a reference instead, or raise SIGNAL_PAYLOAD_MAX_BYTES."),
+  payload_invalid: row(400, 2, "The payload must be a JSON value."),
+  topic_rejected: row(
+    400,
+    2,
+    "Begin the topic with the prefix in SIGNAL_TOPIC_PREFIX; no blanks, at most 512 bytes.",
+  ),
+  topic_reserved: row(403, 1, "The engine sends the done signal itself; end the run instead."),
+  timed_out: row(408, 1, "Give it more time.", true),
+  cancelled: row(409, 130, "Resume it with `oxbow run --resume TASK`."),
+  provider_missing: row(
+    400,
+    2,
+    "Set OPENAI_API_KEY (and OPENAI_BASE_URL for a compatible server), or give --runtime command --command '…', or give --script FILE.",
+  ),
+  provider_unknown: row(400, 2, "Use --provider openai, openai_chat or scripted."),
+  provider_failed: row(
+    502,
+    1,
+    "Look at the provider's message; check the key, the model and the base URL.",
+    true,
+  ),
+  script_invalid: row(400, 2, "Correct the script file; README shows its form."),
+  command_invalid: row(400, 2, "Give a program and its arguments; shell operators are not interpreted."),
+  command_failed: row(500, 1, "Look at the command's output in the report."),
+  model_behaviour: row(
+    502,
+    1,
+    "The model answered with something that cannot be used; try again or use another model.",
+  ),
+  max_turns: row(500, 1, "Raise defaults.max_turns, or give the agent a smaller task."),
+  dependency_failed: row(409, 1, "Fix what it depends on first, then run the task again."),
+  worker_lost: row(
+    500,
+    1,
+    "The process that ran it died; run it again with `oxbow run --resume TASK`.",
+    true,
+  ),
+  store_failed: row(500, 70, "Check the disk and the state directory with `oxbow doctor`.", true),
+  store_unsupported: row(400, 2, "Use OXBOW_STORE_URL=sqlite:FILE, or leave it unset."),
+  tool_disabled: row(403, 1, "Turn the tool on with its environment flag."),
+  tool_input: row(400, 1, "Correct the arguments of the tool call."),
+  runtime_not_available: row(400, 2, "Use runtime openai_agents or command."),
+  internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A failure with a code from {@link ERRORS}. Recognise it by `code`, never by `instanceof`. */
+export class OxbowError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+  /** Machine-readable facts, such as `{ line, column }` or `{ path, owner }`. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "OxbowError";
+    this.code = code;
+    this.hint = options.hint ?? ERRORS[code].hint;
+    this.details = options.details ?? {};
+  }
+}
+
+export interface ErrorValue {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** True for any error that carries a code of the table, whichever copy of the library made it. */
+export function hasCode(error: unknown, code?: ErrorCode): error is OxbowError {
+  if (typeof error !== "object" || error === null || !("code" in error)) return false;
+  const found: unknown = error.code;
+  if (typeof found !== "string" || !Object.hasOwn(ERRORS, found)) return false;
+  return code === undefined || found === code;
+}
+
+/** The one shape in which errors leave through a door. */
+export function toErrorValue(error: unknown): ErrorValue {
+  if (hasCode(error)) return { code: error.code, message: error.message, hint: error.hint };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: "internal", message, hint: ERRORS.internal.hint };
+}

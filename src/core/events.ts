@@ -1,0 +1,102 @@
+/**
+ * The one event stream. The command line, the report and (later) REST, WebSocket and SSE all fold it.
+ * Events are wire values: `{ event, id, ts, task_id, subtask_id?, conversation_id?, source?, … }`.
+ */
+import type { ErrorValue } from "./errors.ts";
+import type { Conflict, Outcome, OutcomeKind, Usage } from "./model.ts";
+
+interface About {
+  readonly task_id: string;
+  readonly subtask_id?: string;
+  readonly conversation_id?: string;
+  /** The agent the event comes from. */
+  readonly source?: string;
+}
+
+export type EventBody =
+  | (About & { event: "task_submitted"; ticket: string; title: string; base: string; base_commit: string })
+  | (About & { event: "task_resumed" })
+  | (About & { event: "notice"; code: string; message: string })
+  | (About & {
+      event: "split";
+      parent: string | null;
+      children: readonly string[];
+      topics: readonly string[];
+    })
+  | (About & {
+      event: "child_announced";
+      agent: string;
+      brief: string;
+      allowed_paths: readonly string[];
+      depends_on: readonly string[];
+    })
+  | (About & { event: "child_started"; agent: string; attempt: number; branch: string | null })
+  | (About & { event: "branch_allocated"; branch: string; base: string; created: boolean })
+  | (About & { event: "turn"; turn: number; usage: Usage })
+  | (About & { event: "text_delta"; text: string })
+  | (About & { event: "tool_called"; tool: string; call_id: string; arguments: string })
+  | (About & {
+      event: "tool_result";
+      tool: string;
+      call_id: string;
+      ok: boolean;
+      code?: string;
+      elapsed_ms: number;
+    })
+  | (About & { event: "command_output"; stream: "stdout" | "stderr"; text: string })
+  | (About & { event: "work_saved"; commit: string; files: number })
+  | (About & { event: "commit"; branch: string; commit: string; message: string; files: number })
+  | (About & { event: "signal_send"; topic: string; message_id: string; payload: unknown })
+  | (About & { event: "signal_recv"; topic: string; message_id: string; payload: unknown })
+  | (About & { event: "retry"; reason: string; attempt: number; delay_ms: number })
+  | (About & { event: "child_finished"; outcome: OutcomeKind; result: Outcome })
+  | (About & { event: "late_result"; attempt: number; outcome: OutcomeKind; commit: string | null })
+  | (About & { event: "merge_started"; branch: string; commit: string })
+  | (About & { event: "merged"; branch: string; commit: string; into: string; merge_commit: string })
+  | (About & { event: "merge_conflict"; branch: string; commit: string; conflicts: readonly Conflict[] })
+  | (About & { event: "merge_skipped"; branch: string | null; reason: string })
+  | (About & { event: "refused"; code: string; message: string; tool?: string; path?: string })
+  | (About & { event: "cancel_requested"; reason: string })
+  | (About & { event: "task_finished"; state: ReportState });
+
+export type EventKind = EventBody["event"];
+/** `id` is opaque, unique and increasing within a store; `ts` is ISO 8601 in UTC. */
+export type OxbowEvent = EventBody & { readonly id: string; readonly ts: string };
+
+export type ReportState = "completed" | "partial" | "failed" | "conflict" | "cancelled";
+
+export interface ReportChild {
+  readonly subtask_id: string;
+  readonly conversation_id: string;
+  readonly agent: string;
+  readonly branch: string | null;
+  readonly commit: string | null;
+  readonly outcome: OutcomeKind | "running";
+  readonly summary: string;
+  readonly usage: Usage;
+  readonly cost: number | null;
+  readonly error: ErrorValue | null;
+  readonly merged: boolean;
+  readonly elapsed_ms: number;
+}
+
+/** The last line of `oxbow run --json`. */
+export interface Report {
+  readonly event: "report";
+  readonly task_id: string;
+  readonly ticket: string;
+  readonly title: string;
+  readonly state: ReportState;
+  readonly integration: { readonly branch: string; readonly commit: string } | null;
+  /** The lead's own part, when a lead ran. */
+  readonly lead: ReportChild | null;
+  readonly children: readonly ReportChild[];
+  readonly conflicts: readonly Conflict[];
+  readonly usage: Usage;
+  readonly cost: number | null;
+  readonly elapsed_ms: number;
+  /** Providers that were not a real model, such as `scripted`. */
+  readonly simulated: readonly string[];
+  readonly base: { readonly ref: string; readonly commit: string };
+  readonly notices: readonly string[];
+}

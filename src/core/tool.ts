@@ -1,0 +1,181 @@
+/**
+ * One tool definition serves every door: a model's function tool, later MCP, REST and the command line.
+ * A tool is pure in its own file; everything it can do to the world arrives through {@link ToolContext}.
+ */
+import type { z } from "zod";
+import type { Json } from "./model.ts";
+
+/** The env flag that switches a tool's group; `null` is always on. */
+export type ToolFlag =
+  | "ENABLE_FILE_TOOLS"
+  | "ENABLE_SIGNAL_TOOLS"
+  | "ENABLE_TEAM_TOOLS"
+  | "ENABLE_CHAT_TOOLS"
+  | "ENABLE_TODO_TOOLS"
+  | "ENABLE_ORCHESTRATE_TOOL"
+  | "ENABLE_TERMINAL_TOOL"
+  | "ENABLE_BARRIER_TOOL"
+  | "ENABLE_MCP_TOOLS"
+  | null;
+
+export interface ToolDef<P extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: P;
+  readonly flag: ToolFlag;
+  /** Returns a JSON value; throws an OxbowError, which the model sees as `{ ok: false, error }`. */
+  run(input: z.infer<P>, ctx: ToolContext): Promise<Json>;
+}
+
+/** Keeps the parameter types of one definition without spelling them out. */
+export function defineTool<P extends z.ZodObject>(tool: ToolDef<P>): ToolDef<P> {
+  return tool;
+}
+
+export interface FileEntry {
+  readonly path: string;
+  /** Git's mode: 100644, 100755, 120000 (symlink), 160000 (submodule). */
+  readonly mode: string;
+}
+
+export interface SearchHit {
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
+/** The agent's view of its branch: what is committed plus its own uncommitted edits. No file system is involved. */
+export interface BranchFiles {
+  list(glob?: string): Promise<readonly FileEntry[]>;
+  /** Raw bytes. Throws file_not_found, path_rejected. */
+  read(path: string): Promise<Uint8Array>;
+  /** Extended regular expression, as `git grep -E`. At most `limit` hits. */
+  search(
+    pattern: string,
+    options: { glob?: string; limit: number },
+    signal: AbortSignal,
+  ): Promise<{ hits: readonly SearchHit[]; truncated: boolean }>;
+  /** Keeps the mode of an existing file. Throws path_rejected, out_of_scope. */
+  write(path: string, content: Uint8Array): Promise<{ created: boolean }>;
+  /** Moves a file, or everything below a directory. Throws file_not_found, out_of_scope (either end). */
+  move(from: string, to: string): Promise<{ moved: number }>;
+  delete(path: string): Promise<{ deleted: number }>;
+  /** Unified diff of the branch (committed and not) against where it started. */
+  diff(signal: AbortSignal): Promise<string>;
+  /** Commits the edits to the branch; null when there is nothing to commit. */
+  commit(
+    message: string,
+    signal: AbortSignal,
+  ): Promise<{ commit: string; branch: string; files: number } | null>;
+}
+
+export interface SignalMessage {
+  readonly ok: true;
+  readonly topic: string;
+  readonly message: Json;
+  readonly message_id: string;
+  readonly event_id: string;
+}
+
+export interface SignalTimeout {
+  readonly ok: false;
+  readonly topic: string;
+  readonly timeout_ms: number;
+  readonly last_id: string | null;
+}
+
+export interface Signals {
+  /** Throws payload_too_large, payload_invalid, topic_rejected, topic_reserved. */
+  send(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
+  wait(
+    topic: string,
+    lastId: string | undefined,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<SignalMessage | SignalTimeout>;
+  /** The first message on any topic. On time-out `topic` is the list joined with a comma. */
+  waitAny(
+    topics: readonly string[],
+    lastIds: Readonly<Record<string, string>>,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<
+    | SignalMessage
+    | {
+        ok: false;
+        topics: readonly string[];
+        timeout_ms: number;
+        last_ids: Readonly<Record<string, string | null>>;
+      }
+  >;
+  /** One message from each topic. */
+  waitAll(
+    topics: readonly string[],
+    lastIds: Readonly<Record<string, string>>,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<{
+    ok: boolean;
+    messages: Readonly<Record<string, SignalMessage>>;
+    missing: readonly string[];
+    timeout_ms: number;
+  }>;
+}
+
+export interface SplitChild {
+  readonly task: string;
+  readonly agent?: string;
+  readonly allowed_paths?: readonly string[];
+  /** Positions (from 0) in `children` that must complete first. */
+  readonly depends_on?: readonly number[];
+}
+
+export interface SplitRequest {
+  readonly task: string;
+  readonly numChildren?: number;
+  readonly responsibilities?: readonly string[];
+  readonly allowedPaths?: readonly string[];
+  readonly wait?: boolean;
+  readonly targetAgent?: string;
+  /** Bounds only the fan-in of `wait: true`. Milliseconds. */
+  readonly timeoutMs?: number;
+  readonly children?: readonly SplitChild[];
+  readonly by?: "owner";
+  readonly ticket?: string;
+}
+
+export interface SplitResult {
+  readonly ok: boolean;
+  /** Conversation ids, in the order of `topics`. */
+  readonly children: readonly string[];
+  readonly topics: readonly string[];
+  readonly wait?: {
+    readonly ok: boolean;
+    readonly results: readonly Json[];
+    /** Topics of children still running when the time was up. */
+    readonly running: readonly string[];
+  };
+}
+
+export interface OwnerAnswer {
+  readonly path: string;
+  readonly owner: {
+    readonly agent: string;
+    readonly team: string;
+    readonly pattern: string;
+    readonly window_person: string | null;
+  } | null;
+}
+
+/** Everything a tool may touch. Built per attempt; `signal` aborts with the run. */
+export interface ToolContext {
+  readonly agent: string;
+  readonly taskId: string;
+  readonly conversationId: string;
+  readonly files: BranchFiles;
+  readonly signals: Signals;
+  split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
+  owner(path: string): OwnerAnswer;
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,186 @@
+/**
+ * The repository as Oxbow sees it: objects and refs, never the user's checkout.
+ *
+ * Object work happens in a private bare git dir with an empty config that shares the repository's objects; only ref
+ * transactions, each with its expected old values, touch the user's git dir. Every method that waits takes an
+ * AbortSignal last where it may be long. Errors are OxbowErrors; the codes are named at each method.
+ */
+import type { Conflict } from "../core/model.ts";
+import type { BranchFiles } from "../core/tool.ts";
+
+/** A full object id, 40 hex digits (64 in a SHA-256 repository). */
+export type Oid = string;
+
+export interface Identity {
+  readonly name: string;
+  readonly email: string;
+}
+
+export interface BranchAllocation {
+  /** Short name, `feature/<ticket>/<agent>`. */
+  readonly name: string;
+  /** The commit it starts from (an existing branch: where it points). */
+  readonly base: Oid;
+  readonly created: boolean;
+}
+
+export interface AllocateBranch {
+  readonly agentName: string;
+  readonly ticket?: string | undefined;
+  /** A revision; default HEAD. */
+  readonly base?: string | undefined;
+  /** Check the branch out in the user's work tree. Refused on a dirty tree. */
+  readonly switch?: boolean | undefined;
+}
+
+/** A ref change. `old: null` means it must not exist yet; `new: null` deletes; without `new` only `old` is checked. */
+export interface RefChange {
+  /** Full name, `refs/heads/…`. */
+  readonly ref: string;
+  readonly old: Oid | null;
+  readonly new?: Oid | null;
+}
+
+/** The holder of a fence may commit for its subtask; a newer token makes the older one useless. */
+export interface Fence {
+  readonly subtaskId: string;
+  readonly token: number;
+  readonly ref: string;
+  readonly oid: Oid;
+}
+
+export interface BranchOptions {
+  /** Short name of the branch, which must exist. */
+  readonly branch: string;
+  /** What `diff` compares with: where the branch started. */
+  readonly base: Oid;
+  readonly agent: string;
+  readonly taskId: string;
+  readonly subtaskId: string;
+  readonly conversationId: string;
+  readonly attempt: number;
+  readonly fence: Fence;
+  /** Called before each write, move and delete with the normalised path; throws out_of_scope. */
+  readonly mayWrite?: ((path: string) => void) | undefined;
+  /** Called before each read. */
+  readonly mayRead?: ((path: string) => void) | undefined;
+  /** Runs over every commit message (redaction). */
+  readonly cleanMessage?: ((message: string) => string) | undefined;
+}
+
+export interface TreeChange {
+  readonly path: string;
+  readonly status: "added" | "modified" | "deleted" | "mode";
+}
+
+/** One agent's branch, edited without a checkout. Methods may be called concurrently; edits are applied in call order. */
+export interface BranchTree extends BranchFiles {
+  readonly branch: string;
+  /** The branch's tip as this attempt knows it. */
+  readonly tip: Oid;
+  readonly base: Oid;
+  /** True when there are edits that no commit on the branch holds. */
+  readonly edited: boolean;
+  /** Edits not yet committed to the branch, sorted by path. */
+  pending(): Promise<readonly TreeChange[]>;
+  /** Puts raw bytes at a path without the mayWrite check (work imported from a workspace); `content: null` removes it. */
+  stage(path: string, mode: string, content: Uint8Array | null): Promise<void>;
+  /**
+   * Writes the edits as a work-in-progress commit on `refs/oxbow/attempts/<subtask>/<n>` (a child of `tip`), so that a
+   * dead process loses nothing. The branch does not move. Null when nothing changed since the last save.
+   */
+  saveWork(signal?: AbortSignal): Promise<{ commit: Oid; files: number } | null>;
+  /** Takes over what an earlier attempt saved: its work-in-progress commit becomes this tree's edits. */
+  restoreWork(commit: Oid): Promise<{ files: number }>;
+  /** All paths changed between `base` and the branch with its edits. */
+  changes(): Promise<readonly TreeChange[]>;
+}
+
+export interface MergeSource {
+  readonly branch: string;
+  readonly commit: Oid;
+  readonly agent: string;
+  readonly subtaskId: string;
+  readonly taskId: string;
+}
+
+export type MergeResult =
+  | { readonly kind: "merged"; readonly commit: Oid }
+  /** Everything was there already. */
+  | { readonly kind: "unchanged"; readonly commit: Oid }
+  | { readonly kind: "conflict"; readonly conflicts: readonly Omit<Conflict, "agents" | "owners">[] };
+
+export interface Workspace extends AsyncDisposable {
+  /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
+  readonly dir: string;
+  /** Brings every changed file back, raw, into `tree` through `stage`. Ignored new files stay out (rules of the base tree). */
+  collect(tree: BranchTree, signal?: AbortSignal): Promise<{ files: number }>;
+}
+
+export interface Repository extends AsyncDisposable {
+  /** Top of the work tree; of a bare repository, its git dir. */
+  readonly root: string;
+  readonly gitDir: string;
+  readonly commonDir: string;
+  /** `<git common dir>/oxbow`, or OXBOW_HOME. */
+  readonly stateDir: string;
+  readonly bare: boolean;
+  /** The user's own name and address (or Oxbow's): the committer. */
+  readonly identity: Identity;
+
+  /** The commit a revision names. Throws rev_not_found, unborn_head (for HEAD without a commit). */
+  resolve(rev: string): Promise<Oid>;
+  head(): Promise<{ readonly ref: string | null; readonly commit: Oid | null }>;
+  /** Uncommitted changes in the user's checkout (untracked files count); false when bare. Writes nothing. */
+  isDirty(): Promise<boolean>;
+  /** Where a full ref is checked out, or null. */
+  checkedOutAt(ref: string): Promise<string | null>;
+  /** Refs below a prefix (`refs/heads/feature/`) with their commits. */
+  refs(prefix: string): Promise<ReadonlyMap<string, Oid>>;
+  /** One transaction, all or nothing. Throws branch_moved, branch_conflict (directory/file), fenced (a fence ref moved). */
+  updateRefs(changes: readonly RefChange[]): Promise<void>;
+  /** Throws branch_name_rejected, branch_conflict, rev_not_found, unborn_head, dirty_tree, branch_checked_out (switch). */
+  allocateBranch(options: AllocateBranch): Promise<BranchAllocation>;
+  /** Takes the first free of `<name>`, `<name>-2`, `<name>-3` … by compare-and-swap; `taken` names are skipped. */
+  createFreeBranch(options: {
+    agentName: string;
+    ticket: string;
+    commit: Oid;
+    taken?: ReadonlySet<string>;
+  }): Promise<BranchAllocation>;
+  /** Moves `refs/oxbow/fence/<subtask>` to `token` by compare-and-swap. Throws fenced when a token as high is there already. */
+  takeFence(subtaskId: string, token: number): Promise<Fence>;
+  /** Opens a branch for editing. Throws rev_not_found, branch_checked_out. */
+  openBranch(options: BranchOptions): Promise<BranchTree>;
+  /** The last work an attempt saved, newest attempt first; null when none did. */
+  lastAttempt(subtaskId: string): Promise<{ attempt: number; commit: Oid } | null>;
+  /** Files of a commit's tree. */
+  listFiles(commit: Oid): Promise<readonly { path: string; mode: string; oid: Oid }[]>;
+  /** Raw bytes of a file in a commit, or null. */
+  readBlob(commit: Oid, path: string): Promise<Uint8Array | null>;
+  /** Paths changed between two commits; a rename is a deletion and an addition. */
+  changedPaths(from: Oid, to: Oid): Promise<readonly TreeChange[]>;
+  isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean>;
+  /**
+   * Merges one branch into `target` (short name, created at `start` when missing) without a checkout, as a merge commit
+   * with trailers, and moves it by compare-and-swap; somebody else's move is merged onto, never overwritten. A conflict
+   * moves nothing. Throws branch_checked_out, branch_conflict.
+   */
+  merge(
+    options: { target: string; start: Oid; source: MergeSource },
+    signal?: AbortSignal,
+  ): Promise<MergeResult>;
+  /** A commit that joins several (dependencies of one child), on no branch; or the conflicts. */
+  join(commits: readonly MergeSource[]): Promise<MergeResult>;
+  /** A private clone of a commit under `<state>/workspaces/`, removed on disposal. */
+  workspace(options: { commit: Oid; branch: string }, signal?: AbortSignal): Promise<Workspace>;
+  /** Removes workspaces and temporary refs that dead processes left behind; never a live one's. */
+  sweep(): Promise<{ removed: number }>;
+}
+
+export interface OpenRepository {
+  /** A directory inside the repository, or a bare git dir. */
+  readonly path: string;
+  /** OXBOW_HOME. */
+  readonly stateDir?: string | undefined;
+}
