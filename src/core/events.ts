@@ -33,7 +33,7 @@ export type EventBody =
   | (About & { event: "child_started"; agent: string; attempt: number; branch: string | null })
   | (About & { event: "branch_allocated"; branch: string; base: string; created: boolean })
   | (About & { event: "turn"; turn: number; usage: Usage })
-  | (About & { event: "text_delta"; text: string })
+  | (About & { event: "text"; text: string })
   | (About & { event: "tool_called"; tool: string; call_id: string; arguments: string })
   | (About & {
       event: "tool_result";

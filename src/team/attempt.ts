@@ -1,0 +1,105 @@
+/**
+ * One attempt at one subtask: fence → branch → run → what is left is kept → outcome and done signal.
+ * Whatever goes wrong in between becomes an outcome too; only a lost lease ends without one (the newer attempt has it).
+ */
+import type { EventBody } from "../core/events.ts";
+import type { BranchTree } from "../git/contract.ts";
+import type { Lease } from "../store/contract.ts";
+import type { Engine, EventSink } from "./engine.ts";
+import type { Slots } from "./slots.ts";
+import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
+import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
+import { prepareBranch } from "./prepare.ts";
+import { runProgram } from "./run-program.ts";
+import { runModel } from "./run-model.ts";
+import { aboutLease } from "./tool-context.ts";
+
+export interface Attempt {
+  readonly engine: Engine;
+  readonly lease: Lease;
+  readonly slots: Slots;
+  readonly sink: EventSink;
+  /** Aborts with one of {@link STOP}'s reasons. */
+  readonly signal: AbortSignal;
+}
+
+/** Why an attempt is stopped from outside. */
+export const STOP = {
+  /** A person asked: the outcome is `cancelled`. */
+  cancelled: new OxbowError("cancelled", "Cancelled by the person who ran it."),
+  /** This process goes away: the conversation is handed back, unfinished, for another to resume. */
+  handBack: new OxbowError("worker_lost", "The process that ran it was asked to stop."),
+  /** Another worker has taken over. */
+  leaseLost: new OxbowError("fenced", "Another worker has taken this conversation over."),
+} as const;
+
+export async function runAttempt(attempt: Attempt): Promise<void> {
+  const { engine, lease, sink, signal } = attempt;
+  const started = engine.now();
+  let found: Finding;
+  try {
+    found = await perform(attempt);
+  } catch (error) {
+    if (hasCode(error, "fenced")) return;
+    found = { ...NOTHING_RAN, outcome: failureKind(error, signal), summary: "", error: toErrorValue(error) };
+  }
+  if (signal.reason === STOP.leaseLost) return;
+  if (signal.reason === STOP.handBack && found.outcome !== "completed") {
+    await sink.flush();
+    await engine.store.release(lease);
+    return;
+  }
+  const outcome = makeOutcome(lease.subtask, lease.attempt, { ...found, elapsed_ms: engine.now() - started }, engine.redact);
+  const finished: EventBody = { event: "child_finished", ...aboutLease(lease), outcome: outcome.outcome, result: outcome };
+  await sink.flush();
+  await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
+  await engine.store.relay();
+}
+
+function failureKind(error: unknown, signal: AbortSignal): Finding["outcome"] {
+  if (signal.reason === STOP.cancelled || hasCode(error, "cancelled")) return "cancelled";
+  return hasCode(error, "timed_out") ? "timed_out" : "failed";
+}
+
+async function perform(attempt: Attempt): Promise<Finding> {
+  const { engine, lease, sink, signal } = attempt;
+  const { subtask, task } = lease;
+  const agent = agentNamed(engine, subtask.agent);
+  await refuseAfterFailedDependency(engine, lease);
+  signal.throwIfAborted();
+  const { tree, created } = await prepareBranch(engine, lease);
+  sink.emit({
+    event: "child_started",
+    ...aboutLease(lease),
+    agent: agent.name,
+    attempt: lease.attempt,
+    branch: tree.branch,
+  });
+  if (created) sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch: tree.branch, base: tree.base, created });
+  const run = runtimeOf(runOptions(task), agent) === "command" ? runProgram : runModel;
+  const found = await run(attempt, agent, tree);
+  return subtask.root ? dropEmptyBranch(engine, tree, found) : found;
+}
+
+async function refuseAfterFailedDependency(engine: Engine, { subtask }: Lease): Promise<void> {
+  if (subtask.depends_on.length === 0) return;
+  const outcomes = await engine.store.outcomes(subtask.task_id);
+  const failed = subtask.depends_on.filter(
+    (id) => outcomes.find((outcome) => outcome.subtask_id === id)?.outcome !== "completed",
+  );
+  if (failed.length > 0)
+    throw new OxbowError("dependency_failed", `It depends on ${failed.join(", ")}, which did not complete.`);
+}
+
+/** A lead that only handed out work leaves no branch behind. */
+async function dropEmptyBranch(engine: Engine, tree: BranchTree, found: Finding): Promise<Finding> {
+  if (found.commit !== null) return found;
+  try {
+    await engine.repo.updateRefs([{ ref: `refs/heads/${tree.branch}`, old: tree.base, new: null }]);
+  } catch (error) {
+    if (hasCode(error, "branch_moved")) return found;
+    throw error;
+  }
+  return { ...found, branch: null };
+}

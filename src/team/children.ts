@@ -1,0 +1,98 @@
+/** Turns the planned parts of a split into rows: conversation, envelope, subtask and announcement. */
+import type { PlannedChild } from "../core/split.ts";
+import { doneTopic, type Json, type Subtask, subtaskId } from "../core/model.ts";
+import type { EventBody } from "../core/events.ts";
+import type { NewChild } from "../store/contract.ts";
+import type { Engine } from "./engine.ts";
+
+export interface Birth {
+  readonly taskId: string;
+  readonly parent: { readonly conversationId: string; readonly agent: string; readonly depth: number } | null;
+  readonly root: boolean;
+  /** Where the children's branches start, when not at the task's base. */
+  readonly base: string | null;
+  /** The task's subtasks so far: numbers per agent and positions go on from them. */
+  readonly siblings: readonly Subtask[];
+}
+
+export function makeChildren(engine: Engine, planned: readonly PlannedChild[], birth: Birth): NewChild[] {
+  const counts = new Map<string, number>();
+  for (const { agent } of birth.siblings) counts.set(agent, (counts.get(agent) ?? 0) + 1);
+  const named = planned.map((child) => {
+    const n = (counts.get(child.agent) ?? 0) + 1;
+    counts.set(child.agent, n);
+    return { child, id: subtaskId(child.agent, birth.taskId, n), conversation: engine.newId("c") };
+  });
+  return named.map(({ child, id, conversation }, position) => {
+    const created_at = engine.now();
+    const done_topic = doneTopic(conversation);
+    const subtask: Subtask = {
+      subtask_id: id,
+      task_id: birth.taskId,
+      conversation_id: conversation,
+      parent_conversation_id: birth.parent?.conversationId ?? null,
+      agent: child.agent,
+      root: birth.root,
+      brief: child.brief,
+      responsibilities: child.responsibilities,
+      allowed_paths: child.allowedPaths,
+      depends_on: child.dependsOn.map((index) => named[index]?.id ?? ""),
+      done_topic,
+      depth: birth.parent ? birth.parent.depth + 1 : 0,
+      position: birth.siblings.length + position,
+      branch: null,
+      state: child.dependsOn.length > 0 ? "blocked" : "planned",
+      created_at,
+    };
+    const orchestrate: Json = {
+      responsibilities: child.responsibilities,
+      allowed_paths: child.allowedPaths,
+      done_topic,
+    };
+    return {
+      subtask,
+      conversation: {
+        conversation_id: conversation,
+        task_id: birth.taskId,
+        parent_id: birth.parent?.conversationId ?? null,
+        agent: child.agent,
+        created_at,
+      },
+      message: {
+        id: engine.newId("m"),
+        conversation_id: conversation,
+        sender: birth.parent?.agent ?? "user",
+        recipients: [child.agent],
+        content: child.brief,
+        timestamp: created_at,
+        type: "task",
+        topology: "direct",
+        metadata: birth.base === null ? { orchestrate } : { orchestrate, base: birth.base },
+      },
+    };
+  });
+}
+
+export function announcements(engine: Engine, children: readonly NewChild[], birth: Birth): EventBody[] {
+  const announced = children.map(({ subtask }): EventBody => ({
+    event: "child_announced",
+    task_id: subtask.task_id,
+    subtask_id: subtask.subtask_id,
+    conversation_id: subtask.conversation_id,
+    source: subtask.agent,
+    agent: subtask.agent,
+    brief: engine.redact(subtask.brief),
+    allowed_paths: subtask.allowed_paths,
+    depends_on: subtask.depends_on,
+  }));
+  if (birth.root) return announced;
+  const split: EventBody = {
+    event: "split",
+    task_id: birth.taskId,
+    ...(birth.parent ? { conversation_id: birth.parent.conversationId, source: birth.parent.agent } : {}),
+    parent: birth.parent?.conversationId ?? null,
+    children: children.map(({ conversation }) => conversation.conversation_id),
+    topics: children.map(({ subtask }) => subtask.done_topic),
+  };
+  return [split, ...announced];
+}

@@ -1,0 +1,111 @@
+/** What every part of the team room works with; bound once by the composition root. */
+import type { AgentSpec, TeamFile } from "../core/team-file.ts";
+import type { EventBody } from "../core/events.ts";
+import type { ModelSource } from "../agent/contract.ts";
+import type { Repository } from "../git/contract.ts";
+import type { Settings } from "../core/settings.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../core/model.ts";
+import type { TeamRegistry } from "../core/registry.ts";
+import type { ToolRegistry } from "../../tools/registry.ts";
+import { OxbowError } from "../core/errors.ts";
+
+export interface Engine {
+  readonly repo: Repository;
+  readonly store: Store;
+  readonly team: TeamFile;
+  readonly registry: TeamRegistry;
+  readonly settings: Settings;
+  readonly tools: ToolRegistry;
+  /** `<host>:<pid>:<start>`; a lease's holder. */
+  readonly workerId: string;
+  /** The user's PATH, HOME and locale, for programs run as agents. */
+  readonly environment: Readonly<Record<string, string>>;
+  redact(text: string): string;
+  now(): number;
+  newId(prefix: string): string;
+  /** Throws provider_missing, provider_unknown, script_invalid. */
+  models(options: RunOptions, agent: AgentSpec): ModelSource;
+  /** True when the process that holds a lease is known to be dead (same host, no such process). */
+  workerIsDead(workerId: string): boolean;
+}
+
+/** What of a `run` must be known again to resume it; kept on the task row. */
+export interface RunOptions {
+  readonly by: "owner" | null;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly runtime: "openai_agents" | "command" | null;
+  readonly command: readonly string[] | null;
+  /** Absolute path of a scripted provider's file. */
+  readonly script: string | null;
+  readonly maxParallel: number | null;
+}
+
+export function runOptions(task: Task): RunOptions {
+  const read = (key: string) => task.options[key];
+  const text = (key: string) => {
+    const value = read(key);
+    return typeof value === "string" ? value : null;
+  };
+  const runtime = text("runtime");
+  const command = read("command");
+  const parallel = read("maxParallel");
+  return {
+    by: text("by") === "owner" ? "owner" : null,
+    provider: text("provider"),
+    model: text("model"),
+    runtime: runtime === "command" || runtime === "openai_agents" ? runtime : null,
+    command: Array.isArray(command) ? command.map(String) : null,
+    script: text("script"),
+    maxParallel: typeof parallel === "number" ? parallel : null,
+  };
+}
+
+/** The agent of that name. Throws agent_unknown. */
+export function agentNamed(engine: Engine, name: string): AgentSpec {
+  const found = engine.registry.get(name);
+  if (found) return found;
+  const names = engine.registry.list().map((agent) => agent.name);
+  throw new OxbowError("agent_unknown", `There is no agent ${name} in the team; it has ${names.join(", ")}.`);
+}
+
+export function runtimeOf(options: RunOptions, agent: AgentSpec): "openai_agents" | "command" {
+  return options.runtime ?? agent.runtime;
+}
+
+/** Events in the order they were emitted, a batch per turn of the event loop; `flush` waits until they are durable. */
+export interface EventSink {
+  emit(event: EventBody): void;
+  flush(): Promise<void>;
+}
+
+export function createEventSink(store: Store, failed: (error: unknown) => void): EventSink {
+  let waiting: EventBody[] = [];
+  let writing: Promise<void> | null = null;
+  const drain = async () => {
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      await store.append(batch);
+    }
+  };
+  const start = () => {
+    writing ??= drain()
+      .catch(failed)
+      .finally(() => {
+        writing = null;
+        if (waiting.length > 0) start();
+      });
+  };
+  return {
+    emit(event) {
+      waiting.push(event);
+      start();
+    },
+    async flush() {
+      while (writing) await writing;
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import type { ErrorValue } from "../core/errors.ts";
+import { type Json, NO_USAGE, type Outcome, type OutcomeKind, type Subtask, type Usage } from "../core/model.ts";
+
+/** What a run came to, before the store makes it the outcome. */
+export interface Finding {
+  readonly outcome: OutcomeKind;
+  readonly branch: string | null;
+  readonly commit: string | null;
+  readonly summary: string;
+  readonly usage: Usage;
+  readonly cost: number | null;
+  readonly error: ErrorValue | null;
+  readonly elapsed_ms: number;
+}
+
+export const NOTHING_RAN: Omit<Finding, "outcome" | "error" | "summary"> = {
+  branch: null,
+  commit: null,
+  usage: NO_USAGE,
+  cost: null,
+  elapsed_ms: 0,
+};
+
+const SUMMARY_LIMIT = 2_000;
+
+export function makeOutcome(subtask: Subtask, attempt: number, found: Finding, redact: (text: string) => string): Outcome {
+  const error = found.error && { ...found.error, message: shorten(redact(found.error.message)) };
+  return {
+    subtask_id: subtask.subtask_id,
+    conversation_id: subtask.conversation_id,
+    task_id: subtask.task_id,
+    agent: subtask.agent,
+    outcome: found.outcome,
+    branch: found.branch,
+    commit: found.commit,
+    summary: shorten(redact(found.summary)),
+    usage: found.usage,
+    cost: found.cost,
+    error,
+    attempt,
+    elapsed_ms: found.elapsed_ms,
+  };
+}
+
+/** The done signal: small and made for machines; the outcome row has the rest. */
+export function donePayload(outcome: Outcome): Json {
+  return {
+    event: "done",
+    outcome: outcome.outcome,
+    subtask_id: outcome.subtask_id,
+    conversation_id: outcome.conversation_id,
+    agent: outcome.agent,
+    branch: outcome.branch,
+    commit: outcome.commit,
+    summary: outcome.summary,
+    error: outcome.error && { code: outcome.error.code, message: outcome.error.message },
+  };
+}
+
+export function outcomeOf(error: ErrorValue | undefined): OutcomeKind {
+  if (!error) return "completed";
+  if (error.code === "cancelled") return "cancelled";
+  return error.code === "timed_out" ? "timed_out" : "failed";
+}
+
+function shorten(text: string): string {
+  const characters = [...text];
+  return characters.length <= SUMMARY_LIMIT ? text : `${characters.slice(0, SUMMARY_LIMIT - 1).join("")}…`;
+}

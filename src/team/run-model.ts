@@ -1,0 +1,125 @@
+/** An attempt by a model through the SDK: every turn's edits are saved before the next turn begins. */
+import type { AgentSpec } from "../core/team-file.ts";
+import type { BranchTree } from "../git/contract.ts";
+import type { RunnerEvent } from "../agent/contract.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Finding } from "./outcome.ts";
+import { AgentRunner } from "../agent/runner.ts";
+import { inputFor, instructionsFor } from "./brief.ts";
+import { runOptions } from "./engine.ts";
+import { outcomeOf } from "./outcome.ts";
+import { toolsFor } from "./tool-choice.ts";
+import { aboutLease, createToolContext } from "./tool-context.ts";
+
+export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
+  const { engine, lease, slots, sink, signal } = attempt;
+  const { subtask, task } = lease;
+  const options = runOptions(task);
+  const about = aboutLease(lease);
+  const restored = lease.attempt > 1 ? await restore(attempt, tree) : 0;
+  const { context, signals } = createToolContext({ engine, lease, tree, slots, emit: sink.emit, signal });
+  const tools = toolsFor(engine, agent, subtask, options);
+
+  async function save(): Promise<void> {
+    if (tree.edited) {
+      const saved = await tree.saveWork();
+      if (saved) sink.emit({ event: "work_saved", ...about, commit: saved.commit, files: saved.files });
+    }
+    await sink.flush();
+    await signals.saveCursors();
+  }
+
+  const defaults = engine.team.defaults;
+  const result = await new AgentRunner({ runtime: "openai_agents" }).run(
+    {
+      agent: agent.name,
+      instructions: instructionsFor(engine, agent, subtask, new Set(tools.map((tool) => tool.name))),
+      input: inputFor(task, subtask, lease.attempt, restored),
+      model: options.model ?? agent.model ?? defaults.model,
+      models: engine.models(options, agent),
+      tools,
+      context,
+      maxTurns: agent.maxTurns ?? defaults.maxTurns,
+      timeoutMs: agent.timeoutMs ?? defaults.timeoutMs,
+      onTurn: save,
+      onEvent: (event) => {
+        const body = toEvent(event, (text) => engine.redact(text));
+        if (body) sink.emit({ ...about, ...body });
+      },
+    },
+    signal,
+  );
+  await signals.saveCursors();
+  await commitLeftovers(attempt, tree, result.output, result.error !== undefined);
+  return {
+    outcome: outcomeOf(result.error),
+    branch: tree.branch,
+    commit: tree.tip === tree.base ? null : tree.tip,
+    summary: result.output,
+    usage: result.usage,
+    cost: result.cost,
+    error: result.error ?? null,
+    elapsed_ms: result.elapsed_ms,
+  };
+}
+
+async function restore(attempt: Attempt, tree: BranchTree): Promise<number> {
+  const { engine, lease } = attempt;
+  const last = await engine.repo.lastAttempt(lease.subtask.subtask_id);
+  if (!last || last.attempt >= lease.attempt) return 0;
+  return (await tree.restoreWork(last.commit)).files;
+}
+
+/** An agent that edits and forgets to commit loses nothing, however its run ended. */
+async function commitLeftovers(attempt: Attempt, tree: BranchTree, output: string, broken: boolean): Promise<void> {
+  if (!tree.edited) return;
+  const { lease, sink } = attempt;
+  const subject = broken ? "Keep unfinished work" : firstLine(output) || firstLine(lease.subtask.brief) || "Work";
+  const made = await tree.commit(subject, AbortSignal.timeout(60_000));
+  if (!made) return;
+  sink.emit({
+    event: "commit",
+    ...aboutLease(lease),
+    branch: made.branch,
+    commit: made.commit,
+    message: subject,
+    files: made.files,
+  });
+}
+
+export function firstLine(text: string): string {
+  const line = text.trim().split("\n", 1)[0] ?? "";
+  return line.length > 72 ? `${line.slice(0, 71)}…` : line;
+}
+
+function toEvent(event: RunnerEvent, redact: (text: string) => string) {
+  switch (event.kind) {
+    case "text_delta":
+      return null;
+    case "text":
+      return { event: "text" as const, text: redact(event.text) };
+    case "tool_called":
+      return {
+        event: "tool_called" as const,
+        tool: event.tool,
+        call_id: event.call_id,
+        arguments: cut(redact(event.arguments)),
+      };
+    case "tool_result": {
+      const { tool, call_id, ok, elapsed_ms, code } = event;
+      return { event: "tool_result" as const, tool, call_id, ok, elapsed_ms, ...(code === undefined ? {} : { code }) };
+    }
+    case "turn":
+      return { event: "turn" as const, turn: event.turn, usage: event.usage };
+    case "retry": {
+      const { attempt, delay_ms } = event;
+      return { event: "retry" as const, reason: redact(event.reason), attempt, delay_ms };
+    }
+  }
+}
+
+const SHOWN_ARGUMENTS = 4_000;
+
+function cut(text: string): string {
+  return text.length <= SHOWN_ARGUMENTS ? text : `${text.slice(0, SHOWN_ARGUMENTS)}…`;
+}

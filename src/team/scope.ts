@@ -1,0 +1,44 @@
+/** May this subtask write there? The answer names the owner, so that an agent knows whom to ask. */
+import type { Subtask } from "../core/model.ts";
+import type { Engine } from "./engine.ts";
+import { OxbowError } from "../core/errors.ts";
+import { createMatcher } from "../core/ownership.ts";
+
+export interface Scope {
+  allows(path: string): boolean;
+  /** Throws out_of_scope. */
+  check(path: string): void;
+}
+
+export function scopeOf(engine: Engine, subtask: Subtask): Scope {
+  const matches = createMatcher(subtask.allowed_paths);
+  return {
+    allows: matches,
+    check(path) {
+      if (matches(path)) return;
+      throw new OxbowError("out_of_scope", `${path} is outside the paths of ${subtask.agent}; ${belongs(engine, path)}.`, {
+        details: { path, owner: ownerName(engine, path) },
+      });
+    },
+  };
+}
+
+export function outOfScope(engine: Engine, subtask: Subtask, paths: readonly string[]): OxbowError {
+  const owners = paths.map((path) => ({ path, owner: ownerName(engine, path) }));
+  const listed = owners.slice(0, 20).map(({ path, owner }) => `${path} (${owner ? `owner ${owner}` : "no owner"})`);
+  const more = owners.length > listed.length ? `, and ${owners.length - listed.length} more` : "";
+  return new OxbowError("out_of_scope", `${subtask.agent} changed files outside its paths: ${listed.join(", ")}${more}.`, {
+    details: { files: owners },
+  });
+}
+
+function ownerName(engine: Engine, path: string): string | null {
+  return engine.registry.findOwner(path)?.agent ?? null;
+}
+
+function belongs(engine: Engine, path: string): string {
+  const owner = engine.registry.findOwner(path);
+  if (!owner) return "no agent owns it";
+  const person = engine.registry.windowPerson(owner.team);
+  return `it belongs to ${owner.agent}${person ? ` (ask ${person} if in doubt)` : ""}`;
+}

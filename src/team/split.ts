@@ -1,0 +1,69 @@
+/** `orchestrate_split`: children that are durable before anyone hears of them, and the optional fan-in. */
+import type { SplitRequest, SplitResult } from "../core/tool.ts";
+import type { Subtask, Task } from "../core/model.ts";
+import type { Engine } from "./engine.ts";
+import type { SavedSignals } from "./signals.ts";
+import { OxbowError } from "../core/errors.ts";
+import { planSplit } from "../core/split.ts";
+import { announcements, type Birth, makeChildren } from "./children.ts";
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+export interface Parent {
+  readonly task: Task;
+  readonly subtask: Subtask;
+  readonly signals: SavedSignals;
+  /** The parent's branch, when it holds commits its children should start from. */
+  readonly base: string | null;
+}
+
+/**
+ * Throws split_invalid, limit_exceeded, agent_unknown, plan_invalid, nothing_to_split; then nothing was made.
+ * `wait: true` bounds only the fan-in: children go on after `timeoutMs`.
+ */
+export async function splitFrom(
+  engine: Engine,
+  parent: Parent,
+  request: SplitRequest,
+  signal: AbortSignal,
+): Promise<SplitResult> {
+  const { task, subtask } = parent;
+  if (request.ticket !== undefined && request.ticket !== task.ticket)
+    throw new OxbowError("split_invalid", `A split stays on its task's ticket, ${task.ticket}.`, {
+      hint: "Leave `ticket` out.",
+    });
+  const siblings = await engine.store.subtasks(task.task_id);
+  const needsFiles = request.by === "owner" || (request.children ?? []).length > 0;
+  const files = needsFiles ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];
+  const { children: planned } = planSplit(request, {
+    agents: engine.registry.list(),
+    limits: engine.team.limits,
+    depth: subtask.depth,
+    existingChildren: siblings.filter((other) => !other.root).length,
+    targetAgent: targetAgent(engine, request.targetAgent),
+    files,
+    ownership: engine.registry.ownership(),
+    parentScope: subtask.allowed_paths.length > 0 ? subtask.allowed_paths : null,
+  });
+  const birth: Birth = {
+    taskId: task.task_id,
+    parent: { conversationId: subtask.conversation_id, agent: subtask.agent, depth: subtask.depth },
+    root: false,
+    base: parent.base,
+    siblings,
+  };
+  const children = makeChildren(engine, planned, birth);
+  await engine.store.addChildren(task.task_id, children, announcements(engine, children, birth));
+  const topics = children.map((child) => child.subtask.done_topic);
+  const made = { children: children.map((child) => child.conversation.conversation_id), topics };
+  if (!request.wait) return { ok: true, ...made };
+  const fanIn = await parent.signals.waitAll(topics, {}, request.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal);
+  const results = topics.flatMap((topic) => (fanIn.messages[topic] ? [fanIn.messages[topic].message] : []));
+  return { ok: fanIn.ok, ...made, wait: { ok: fanIn.ok, results, running: fanIn.missing } };
+}
+
+/** The agent named, else ORCHESTRATE_TARGET_AGENT, else AGENT_NAME, else the team's first agent. */
+export function targetAgent(engine: Engine, named: string | undefined): string {
+  const { orchestrateTargetAgent, agentName } = engine.settings;
+  return named ?? orchestrateTargetAgent ?? agentName ?? engine.registry.list()[0]?.name ?? "";
+}

@@ -1,0 +1,26 @@
+/** Which tools an agent's model sees. */
+import type { AgentSpec } from "../core/team-file.ts";
+import type { Subtask } from "../core/model.ts";
+import type { ToolDef, ToolFlag } from "../core/tool.ts";
+import type { Engine, RunOptions } from "./engine.ts";
+
+export function toolsFor(engine: Engine, agent: AgentSpec, subtask: Subtask, options: RunOptions): readonly ToolDef[] {
+  const { settings } = engine;
+  const flags: Partial<Record<Exclude<ToolFlag, null>, boolean>> = {
+    ENABLE_FILE_TOOLS: settings.enableFileTools,
+    ENABLE_SIGNAL_TOOLS: settings.enableSignalTools,
+    ENABLE_TEAM_TOOLS: settings.enableTeamTools,
+    ENABLE_ORCHESTRATE_TOOL: maySplit(engine, subtask, options),
+  };
+  return engine.tools.select({
+    flags,
+    allow: settings.agentTools,
+    requireExplicit: settings.agentRequireExplicitTools,
+    agentTools: agent.tools,
+  });
+}
+
+/** Off unless ENABLE_ORCHESTRATE_TOOL says otherwise; on for the lead of a run without `--by`, unless it is set to 0. */
+function maySplit(engine: Engine, subtask: Subtask, options: RunOptions): boolean {
+  return engine.settings.enableOrchestrateTool ?? (subtask.root && options.by === null);
+}

@@ -1,0 +1,114 @@
+/** What one attempt's tools can do to the world. */
+import type { EventBody } from "../core/events.ts";
+import type { Lease } from "../store/contract.ts";
+import type { BranchTree } from "../git/contract.ts";
+import type { BranchFiles, ToolContext } from "../core/tool.ts";
+import type { Engine } from "./engine.ts";
+import type { SavedSignals } from "./signals.ts";
+import { createSignals } from "./signals.ts";
+import { splitFrom } from "./split.ts";
+import type { Slots } from "./slots.ts";
+
+export interface AttemptTools {
+  readonly context: ToolContext;
+  readonly signals: SavedSignals;
+}
+
+export function createToolContext(options: {
+  engine: Engine;
+  lease: Lease;
+  tree: BranchTree;
+  slots: Slots;
+  emit: (event: EventBody) => void;
+  signal: AbortSignal;
+}): AttemptTools {
+  const { engine, lease, tree, slots, emit, signal } = options;
+  const { subtask, task } = lease;
+  const about = aboutLease(lease);
+  const note = (event: "signal_send" | "signal_recv") => (topic: string, message_id: string, payload: unknown) =>
+    emit({ event, ...about, topic, message_id, payload: redactValue(payload, engine) });
+
+  const signals = createSignals({
+    store: engine.store,
+    settings: engine.settings,
+    conversationId: subtask.conversation_id,
+    doneTopic: subtask.done_topic,
+    ownDone: !engine.settings.autoChildSignalDone,
+    sent: note("signal_send"),
+    received: note("signal_recv"),
+    parked: (wait, waiting) => slots.parked(wait, waiting),
+  });
+
+  const context: ToolContext = {
+    agent: subtask.agent,
+    taskId: task.task_id,
+    conversationId: subtask.conversation_id,
+    files: withCommitEvents(tree, (commit) =>
+      emit({
+        event: "commit",
+        ...about,
+        branch: commit.branch,
+        commit: commit.commit,
+        message: commit.message,
+        files: commit.files,
+      }),
+    ),
+    signals,
+    split: (request, waiting) =>
+      splitFrom(
+        engine,
+        { task, subtask, signals, base: tree.tip === tree.base ? null : tree.tip },
+        request,
+        waiting,
+      ),
+    owner: (path) => {
+      const owner = engine.registry.findOwner(path);
+      return {
+        path,
+        owner: owner && { ...owner, window_person: engine.registry.windowPerson(owner.team) ?? null },
+      };
+    },
+    signal,
+  };
+  return { context, signals };
+}
+
+export function aboutLease({ subtask }: Pick<Lease, "subtask">) {
+  return {
+    task_id: subtask.task_id,
+    subtask_id: subtask.subtask_id,
+    conversation_id: subtask.conversation_id,
+    source: subtask.agent,
+  };
+}
+
+interface Committed {
+  readonly commit: string;
+  readonly branch: string;
+  readonly files: number;
+  readonly message: string;
+}
+
+function withCommitEvents(tree: BranchTree, committed: (commit: Committed) => void): BranchFiles {
+  return {
+    list: (glob) => tree.list(glob),
+    read: (path) => tree.read(path),
+    search: (pattern, options, signal) => tree.search(pattern, options, signal),
+    write: (path, content) => tree.write(path, content),
+    move: (from, to) => tree.move(from, to),
+    delete: (path) => tree.delete(path),
+    diff: (signal) => tree.diff(signal),
+    async commit(message, signal) {
+      const made = await tree.commit(message, signal);
+      if (made) committed({ ...made, message: message.split("\n", 1)[0] ?? "" });
+      return made;
+    },
+  };
+}
+
+function redactValue(value: unknown, engine: Engine): unknown {
+  const text = JSON.stringify(value);
+  if (text === undefined) return null;
+  const clean = engine.redact(text);
+  return clean === text ? value : JSON.parse(clean);
+}
