@@ -1,0 +1,105 @@
+/**
+ * Finished branches meet on `integration/<ticket>`: in dependency order, one writer, without a checkout.
+ * A branch that conflicts is left whole and reported; the others go on. Merging takes no notice of a cancellation: it is
+ * short, and each merge is safe to repeat.
+ */
+import type { Conflict, Outcome, Subtask, Task } from "../core/model.ts";
+import type { EventBody } from "../core/events.ts";
+import type { MergeResult } from "../git/contract.ts";
+import type { Engine } from "./engine.ts";
+import { integrationBranch, refComponent } from "../core/branch-name.ts";
+import { createMatcher } from "../core/ownership.ts";
+import { outOfScope } from "./scope.ts";
+
+export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
+  const subtasks = await engine.store.subtasks(task.task_id);
+  const outcomes = new Map((await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
+  for (const subtask of mergeOrder(subtasks)) {
+    const outcome = outcomes.get(subtask.subtask_id);
+    if (!outcome) continue;
+    await engine.store.append(await mergeOne(engine, task, subtask, outcome, subtasks));
+  }
+}
+
+/** Dependencies first, then the order of the split. */
+export function mergeOrder(subtasks: readonly Subtask[]): Subtask[] {
+  const byId = new Map(subtasks.map((subtask) => [subtask.subtask_id, subtask]));
+  const ordered = new Set<Subtask>();
+  const place = (subtask: Subtask) => {
+    if (ordered.has(subtask)) return;
+    for (const id of subtask.depends_on) {
+      const needed = byId.get(id);
+      if (needed && !ordered.has(needed)) place(needed);
+    }
+    ordered.add(subtask);
+  };
+  for (const subtask of [...subtasks].sort((a, b) => a.position - b.position)) place(subtask);
+  return [...ordered];
+}
+
+async function mergeOne(
+  engine: Engine,
+  task: Task,
+  subtask: Subtask,
+  outcome: Outcome,
+  all: readonly Subtask[],
+): Promise<EventBody[]> {
+  const about = {
+    task_id: task.task_id,
+    subtask_id: subtask.subtask_id,
+    conversation_id: subtask.conversation_id,
+    source: subtask.agent,
+  };
+  const { branch, commit } = outcome;
+  if (outcome.outcome !== "completed") return [{ event: "merge_skipped", ...about, branch, reason: outcome.outcome }];
+  if (branch === null || commit === null) return [{ event: "merge_skipped", ...about, branch, reason: "nothing committed" }];
+  const outside = await leftScope(engine, subtask, task, commit);
+  if (outside.length > 0) {
+    const { code, message } = outOfScope(engine, subtask, outside);
+    return [{ event: "refused", ...about, code, message }];
+  }
+  const target = integrationBranch(task.ticket);
+  const source = { branch, commit, agent: subtask.agent, subtaskId: subtask.subtask_id, taskId: task.task_id };
+  const result = await engine.repo.merge({ target, start: task.base_commit, source });
+  if (result.kind !== "conflict")
+    return [{ event: "merged", ...about, branch, commit, into: target, merge_commit: result.commit }];
+  const conflicts = await nameConflicts(engine, task, subtask, result.conflicts, all);
+  return [{ event: "merge_conflict", ...about, branch, commit, conflicts }];
+}
+
+/** The gate: what a branch changed since it started must lie in its scope, whoever wrote it. */
+async function leftScope(engine: Engine, subtask: Subtask, task: Task, commit: string): Promise<string[]> {
+  const ref = `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
+  const base = (await engine.repo.refs(ref)).get(ref) ?? task.base_commit;
+  const matches = createMatcher(subtask.allowed_paths);
+  const changed = await engine.repo.changedPaths(base, commit);
+  return changed.map((change) => change.path).filter((path) => !matches(path));
+}
+
+type BareConflict = Extract<MergeResult, { kind: "conflict" }>["conflicts"][number];
+
+/** Adds who can settle it: the agents that changed the path, and its owner. */
+async function nameConflicts(
+  engine: Engine,
+  task: Task,
+  subtask: Subtask,
+  bare: readonly BareConflict[],
+  all: readonly Subtask[],
+): Promise<Conflict[]> {
+  const outcomes = await engine.store.outcomes(task.task_id);
+  const touched = new Map<string, Set<string>>();
+  for (const other of all) {
+    const outcome = outcomes.find((each) => each.subtask_id === other.subtask_id);
+    if (outcome?.outcome !== "completed" || !outcome.commit) continue;
+    for (const { path } of await engine.repo.changedPaths(task.base_commit, outcome.commit)) {
+      const agents = touched.get(path) ?? new Set();
+      touched.set(path, agents.add(other.agent));
+    }
+  }
+  return bare.map((conflict) => {
+    const agents = touched.get(conflict.path) ?? new Set<string>();
+    agents.add(subtask.agent);
+    const owner = engine.registry.findOwner(conflict.path);
+    return { ...conflict, agents: [...agents].sort(), owners: owner ? [owner.agent] : [] };
+  });
+}

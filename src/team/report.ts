@@ -1,0 +1,119 @@
+/** The report: rows and the event stream, folded. The same value for people, JSON and (later) every other door. */
+import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/events.ts";
+import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
+import { integrationBranch } from "../core/branch-name.ts";
+import type { Engine } from "./engine.ts";
+import { runOptions, runtimeOf } from "./engine.ts";
+
+const PAGE = 1_000;
+
+export async function allEvents(engine: Engine, taskId: string): Promise<OxbowEvent[]> {
+  const events: OxbowEvent[] = [];
+  for (;;) {
+    const page = await engine.store.events(taskId, events.at(-1)?.id ?? null, PAGE);
+    events.push(...page);
+    if (page.length < PAGE) return events;
+  }
+}
+
+export async function makeReport(engine: Engine, task: Task): Promise<Report> {
+  const subtasks = await engine.store.subtasks(task.task_id);
+  const outcomes = new Map((await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
+  const { merged, conflicts, refused, notices, ended } = fold(await allEvents(engine, task.task_id));
+  const parts = subtasks.map((subtask) => ({
+    subtask,
+    child: describe(subtask, outcomes.get(subtask.subtask_id), merged.has(subtask.subtask_id)),
+  }));
+  const lead = parts.find(({ subtask }) => subtask.root)?.child ?? null;
+  const children = parts.filter(({ subtask }) => !subtask.root).map(({ child }) => child);
+  const everyone = lead ? [lead, ...children] : children;
+  const branch = integrationBranch(task.ticket);
+  const ref = `refs/heads/${branch}`;
+  const tip = (await engine.repo.refs(ref)).get(ref);
+  return {
+    event: "report",
+    task_id: task.task_id,
+    ticket: task.ticket,
+    title: engine.redact(task.title),
+    state: stateOf(everyone, [...conflicts.values()].flat(), refused.size),
+    integration: tip !== undefined && merged.size > 0 ? { branch, commit: tip } : null,
+    lead,
+    children,
+    conflicts: [...conflicts.values()].flat(),
+    usage: everyone.map((part) => part.usage).reduce(addUsage, NO_USAGE),
+    cost: totalCost(everyone),
+    elapsed_ms: (ended ?? engine.now()) - task.created_at,
+    simulated: simulated(engine, task, subtasks),
+    base: { ref: task.base_ref, commit: task.base_commit },
+    notices,
+  };
+}
+
+function fold(events: readonly OxbowEvent[]) {
+  const merged = new Set<string>();
+  const conflicts = new Map<string, readonly Conflict[]>();
+  const refused = new Set<string>();
+  const notices: string[] = [];
+  let ended: number | null = null;
+  for (const event of events) {
+    const id = event.subtask_id ?? "";
+    if (event.event === "merged") {
+      merged.add(id);
+      conflicts.delete(id);
+    } else if (event.event === "merge_conflict") conflicts.set(id, event.conflicts);
+    else if (event.event === "refused" && event.tool === undefined) {
+      refused.add(id);
+      notices.push(event.message);
+    } else if (event.event === "notice") notices.push(event.message);
+    else if (event.event === "task_finished") ended = Date.parse(event.ts);
+  }
+  return { merged, conflicts, refused, notices, ended };
+}
+
+function describe(subtask: Subtask, outcome: Outcome | undefined, merged: boolean): ReportChild {
+  return {
+    subtask_id: subtask.subtask_id,
+    conversation_id: subtask.conversation_id,
+    agent: subtask.agent,
+    branch: outcome ? outcome.branch : subtask.branch,
+    commit: outcome?.commit ?? null,
+    outcome: outcome?.outcome ?? "running",
+    summary: outcome?.summary ?? "",
+    usage: outcome?.usage ?? NO_USAGE,
+    cost: outcome?.cost ?? null,
+    error: outcome?.error ?? null,
+    merged,
+    elapsed_ms: outcome?.elapsed_ms ?? 0,
+  };
+}
+
+function stateOf(parts: readonly ReportChild[], conflicts: readonly Conflict[], refused: number): ReportState {
+  const count = (outcome: ReportChild["outcome"]) => parts.filter((part) => part.outcome === outcome).length;
+  if (count("cancelled") > 0 || count("running") > 0) return "cancelled";
+  if (conflicts.length > 0) return "conflict";
+  const completed = count("completed");
+  if (completed === parts.length && refused === 0) return "completed";
+  return completed > 0 ? "partial" : "failed";
+}
+
+/** Null as soon as one part that used a model has no known price. */
+function totalCost(parts: readonly ReportChild[]): number | null {
+  let total: number | null = null;
+  for (const { cost, usage } of parts) {
+    if (cost === null && usage.requests > 0) return null;
+    if (cost !== null) total = (total ?? 0) + cost;
+  }
+  return total;
+}
+
+function simulated(engine: Engine, task: Task, subtasks: readonly Subtask[]): string[] {
+  const options = runOptions(task);
+  const names = new Set<string>();
+  for (const name of new Set(subtasks.map((subtask) => subtask.agent))) {
+    const agent = engine.registry.get(name);
+    if (!agent || runtimeOf(options, agent) === "command") continue;
+    const provider = options.provider ?? agent.provider ?? engine.team.defaults.provider;
+    if (options.script !== null || provider === "scripted") names.add("scripted");
+  }
+  return [...names];
+}

@@ -1,0 +1,151 @@
+/** From what a person asked to a durable task with its first subtasks. Everything that can be refused is refused before. */
+import { createHash } from "node:crypto";
+import type { Json, Task } from "../core/model.ts";
+import type { PlannedChild } from "../core/split.ts";
+import type { Engine, RunOptions } from "./engine.ts";
+import type { EventBody } from "../core/events.ts";
+import { integrationBranch } from "../core/branch-name.ts";
+import { OxbowError } from "../core/errors.ts";
+import { planSplit } from "../core/split.ts";
+import { announcements, type Birth, makeChildren } from "./children.ts";
+import { agentNamed, runtimeOf } from "./engine.ts";
+
+export interface TaskRequest {
+  readonly title: string;
+  readonly taskId?: string | undefined;
+  readonly ticket?: string | undefined;
+  readonly base?: string | undefined;
+  readonly options: RunOptions;
+}
+
+export interface TaskPlan {
+  readonly task: Task;
+  /** A lead's own part, or one part per owner. */
+  readonly root: boolean;
+  readonly parts: readonly PlannedChild[];
+  /** Files of the base that no agent owns. */
+  readonly leftovers: readonly string[];
+  readonly notices: readonly { code: string; message: string }[];
+}
+
+/** Plans and checks; makes nothing. Throws whatever a person must correct first. */
+export async function planTask(engine: Engine, request: TaskRequest): Promise<TaskPlan> {
+  const { options } = request;
+  if (request.title.trim() === "") throw new OxbowError("usage", "The task is empty; say what is to be done.");
+  const taskId = request.taskId ?? engine.newId("t").replace("_", "-");
+  const ticket = request.ticket ?? taskId;
+  const integration = integrationBranch(ticket);
+  const { baseRef, commit } = await baseOf(engine, request.base, integration);
+  const inUse = await engine.repo.checkedOutAt(`refs/heads/${integration}`);
+  if (inUse)
+    throw new OxbowError("branch_checked_out", `${integration} is checked out in ${inUse}, so it cannot be moved.`);
+  const byOwner = options.by === "owner";
+  const { children, leftovers } = byOwner
+    ? await partsByOwner(engine, request.title, commit)
+    : { children: [leadPart(engine, request.title)], leftovers: [] };
+  checkRunnable(engine, options, children, byOwner);
+  const now = engine.now();
+  const body = { title: request.title, ticket, base: request.base ?? null, options };
+  const task: Task = {
+    task_id: taskId,
+    ticket,
+    title: request.title,
+    state: "running",
+    base_ref: baseRef,
+    base_commit: commit,
+    team: engine.team.team,
+    options: asJson(options),
+    body_hash: createHash("sha256").update(JSON.stringify(body)).digest("hex"),
+    created_at: now,
+    updated_at: now,
+  };
+  return { task, root: !byOwner, parts: children, leftovers, notices: await notices(engine, leftovers) };
+}
+
+/** Makes it durable. Throws ticket_in_use, task_conflict. */
+export async function submitTask(engine: Engine, plan: TaskPlan): Promise<{ task: Task; created: boolean }> {
+  const { task } = plan;
+  const birth: Birth = { taskId: task.task_id, parent: null, root: plan.root, base: null, siblings: [] };
+  const children = makeChildren(engine, plan.parts, birth);
+  const submitted: EventBody = {
+    event: "task_submitted",
+    task_id: task.task_id,
+    ticket: task.ticket,
+    title: engine.redact(task.title),
+    base: task.base_ref,
+    base_commit: task.base_commit,
+  };
+  const told = plan.notices.map((notice): EventBody => ({ event: "notice", task_id: task.task_id, ...notice }));
+  const result = await engine.store.submit(task, children, [submitted, ...told, ...announcements(engine, children, birth)]);
+  await engine.store.relay();
+  return result;
+}
+
+/** `--base`, else what the ticket came to so far, else the team's `repo.base` where it exists, else HEAD. */
+async function baseOf(engine: Engine, given: string | undefined, integration: string) {
+  const { repo, team } = engine;
+  if (given !== undefined) return { baseRef: given, commit: await repo.resolve(given) };
+  const heads = await repo.refs(`refs/heads/${integration}`);
+  const earlier = heads.get(`refs/heads/${integration}`);
+  if (earlier !== undefined) return { baseRef: integration, commit: earlier };
+  if (team.repo.base !== null) return { baseRef: team.repo.base, commit: await repo.resolve(team.repo.base) };
+  return { baseRef: "HEAD", commit: await repo.resolve("HEAD") };
+}
+
+async function partsByOwner(engine: Engine, title: string, commit: string) {
+  const files = (await engine.repo.listFiles(commit)).map((file) => file.path);
+  return planSplit(
+    { task: title, by: "owner" },
+    {
+      agents: engine.registry.list(),
+      limits: engine.team.limits,
+      depth: 0,
+      existingChildren: 0,
+      targetAgent: "",
+      files,
+      ownership: engine.registry.ownership(),
+      parentScope: null,
+    },
+  );
+}
+
+function leadPart(engine: Engine, title: string): PlannedChild {
+  const name = engine.team.lead ?? engine.registry.list()[0]?.name ?? "";
+  const lead = agentNamed(engine, name);
+  const { responsibilities, allowedPaths } = lead;
+  return { agent: lead.name, brief: title, responsibilities, allowedPaths, dependsOn: [] };
+}
+
+/** A model that cannot be called, or a command that is missing, is known before anything is made. */
+function checkRunnable(engine: Engine, options: RunOptions, parts: readonly PlannedChild[], byOwner: boolean): void {
+  const involved = byOwner ? parts.map((part) => agentNamed(engine, part.agent)) : engine.registry.list();
+  for (const agent of involved) {
+    if (runtimeOf(options, agent) === "openai_agents") engine.models(options, agent);
+    else if (!(options.command ?? agent.command))
+      throw new OxbowError("command_invalid", `The agent ${agent.name} runs a command, but none is given.`, {
+        hint: `Give --command '…', or \`command: [...]\` for ${agent.name} in the team file.`,
+      });
+  }
+}
+
+async function notices(engine: Engine, leftovers: readonly string[]) {
+  const told: { code: string; message: string }[] = [];
+  if (await engine.repo.isDirty())
+    told.push({
+      code: "dirty_checkout",
+      message: "Your checkout has uncommitted changes; the agents do not see them.",
+    });
+  if (leftovers.length > 0) {
+    const some = leftovers.slice(0, 3).join(", ");
+    const more = leftovers.length > 3 ? ", …" : "";
+    told.push({
+      code: "unowned_files",
+      message: `${leftovers.length} file${leftovers.length === 1 ? " has" : "s have"} no owner and will not be touched (${some}${more}).`,
+    });
+  }
+  return told;
+}
+
+function asJson(options: RunOptions): { readonly [key: string]: Json } {
+  return { ...options, command: options.command && [...options.command] };
+}
