@@ -107,6 +107,7 @@ export const ERRORS = {
   store_unsupported: row(400, 2, "Use OXBOW_STORE_URL=sqlite:FILE, or leave it unset."),
   tool_disabled: row(403, 1, "Turn the tool on with its environment flag."),
   tool_input: row(400, 1, "Correct the arguments of the tool call."),
+  tool_unknown: row(404, 1, "Call one of the tools you were given."),
   runtime_not_available: row(400, 2, "Use runtime openai_agents or command."),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
@@ -153,3 +154,29 @@ export function toErrorValue(error: unknown): ErrorValue {
   const message = error instanceof Error ? error.message : String(error);
   return { code: "internal", message, hint: ERRORS.internal.hint };
 }
+
+/** The codes of `checkPath`: why a path is refused, in words a program can rely on. */
+export const PATH_CODES = {
+  ok: "The path may be used.",
+  empty: "There is no name in it.",
+  nul: "It contains a NUL byte.",
+  control_character: "It contains a control character.",
+  invalid_unicode: "It contains half of a surrogate pair.",
+  backslash: "It contains a backslash.",
+  absolute: "It is absolute or names a drive.",
+  traversal: "It contains `..`, or a name that folds to it.",
+  git_directory: "It leads into a Git directory, in some spelling.",
+  device_name: "It names a device on Windows.",
+  trailing_dot: "A name in it ends with a dot or a blank, which Windows drops.",
+  too_long: "It, or a name in it, is longer than file systems allow.",
+  symlink_outside: "A symlink on the way leads out of the root.",
+  symlink_loop: "Its symlinks never end.",
+  special_file: "It is a FIFO, a socket, a device or a submodule.",
+  hard_link: "The file has another name, perhaps outside the root.",
+  too_large: "The file is too large to read as text.",
+  unreadable: "The file system would not say what it is.",
+  protected: "It becomes instructions or code for others, and no literal pattern names it.",
+  out_of_scope: "It is outside the allowed paths.",
+} as const satisfies Record<string, string>;
+
+export type PathCode = keyof typeof PATH_CODES;
