@@ -118,7 +118,7 @@ describe("the owner of a file", () => {
     ["../**", "contains `..`"],
     ["src\\api\\**", "write forward slashes"],
     ["a\0", "control character"],
-    [`${"{a,b}".repeat(12)}`, "stands for more than 1000 patterns"],
+    ["{a,b}".repeat(12), "stands for more than 1000 patterns"],
     ["{1..99999}", "stands for more than 1000 patterns"],
     ["x".repeat(2000), "more than 1024 bytes"],
   ])("refuses the pattern %j", (pattern, why) => {

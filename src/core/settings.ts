@@ -1,0 +1,339 @@
+/**
+ * Every setting that is read from the environment: one row each, which the README's table and `oxbow env` repeat.
+ * Parsed by hand, because every command reads the settings and loading a schema library would double its start-up time.
+ */
+import { OxbowError } from "./errors.ts";
+import { quoted, suggestion } from "./text.ts";
+
+interface Row<T> {
+  readonly name: string;
+  readonly group: SettingGroup;
+  readonly description: string;
+  /** What a person may write, in words. */
+  readonly allowed: string;
+  readonly fallback: T;
+  readonly secret: boolean;
+  /** The value, or undefined for a text that is not allowed. */
+  parse(text: string): T | undefined;
+}
+
+export type SettingGroup = "state" | "model" | "team" | "tools" | "signals";
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+export type ScopeReads = "read_paths" | "allowed_paths";
+
+const YES = new Set(["1", "true", "on", "yes"]);
+const NO = new Set(["0", "false", "off", "no"]);
+
+function readFlag(text: string): boolean | undefined {
+  const word = text.toLowerCase();
+  if (YES.has(word)) return true;
+  return NO.has(word) ? false : undefined;
+}
+
+function flag<T extends boolean | undefined>(
+  name: string,
+  group: SettingGroup,
+  fallback: T,
+  description: string,
+) {
+  const allowed = "1, 0, true, false, on, off, yes or no";
+  const row: Row<boolean | T> = {
+    name,
+    group,
+    description,
+    allowed,
+    fallback,
+    secret: false,
+    parse: readFlag,
+  };
+  return row;
+}
+
+function text<T extends string | undefined>(
+  name: string,
+  group: SettingGroup,
+  fallback: T,
+  description: string,
+) {
+  const row: Row<string | T> = {
+    name,
+    group,
+    description,
+    allowed: "a text",
+    fallback,
+    secret: false,
+    parse: (t) => t,
+  };
+  return row;
+}
+
+function choice<T extends string>(
+  name: string,
+  group: SettingGroup,
+  values: readonly T[],
+  fallback: T,
+  about: string,
+) {
+  const parse = (text: string) => values.find((value) => value === text.toLowerCase());
+  const allowed = values.join(", ");
+  const row: Row<T> = { name, group, description: about, allowed, fallback, secret: false, parse };
+  return row;
+}
+
+function readUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url?.protocol === "https:" || url?.protocol === "http:" ? text : undefined;
+}
+
+function readStoreUrl(text: string): string | undefined {
+  return /^[a-z][a-z0-9+.-]*:./i.test(text) ? text : undefined;
+}
+
+function readBytes(text: string): number | undefined {
+  const bytes = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  return bytes >= 1 && bytes <= 16_777_216 ? bytes : undefined;
+}
+
+function readNames(text: string): readonly string[] | undefined {
+  const names = text.split(/[\s,]+/).filter((name) => name !== "");
+  return names.length > 0 && names.every((name) => /^[A-Za-z0-9_.-]+$/.test(name)) ? names : undefined;
+}
+
+const STORE_URL: Row<string | undefined> = {
+  ...text(
+    "OXBOW_STORE_URL",
+    "state",
+    undefined,
+    "Where tasks and signals are kept; by default in the state directory.",
+  ),
+  allowed: "sqlite:FILE",
+  parse: readStoreUrl,
+};
+const API_KEY: Row<string | undefined> = {
+  ...text("OPENAI_API_KEY", "model", undefined, "The key of the model provider."),
+  secret: true,
+};
+const BASE_URL: Row<string | undefined> = {
+  ...text(
+    "OPENAI_BASE_URL",
+    "model",
+    undefined,
+    "A server that speaks the OpenAI API, instead of OpenAI's own.",
+  ),
+  allowed: "an http or https URL",
+  parse: readUrl,
+};
+const TOOLS: Row<readonly string[] | undefined> = {
+  name: "AGENT_TOOLS",
+  group: "tools",
+  description: "The only tools any agent gets, by name; by default every tool whose group is on.",
+  allowed: "names of tools, separated by commas",
+  fallback: undefined,
+  secret: false,
+  parse: readNames,
+};
+const PAYLOAD: Row<number> = {
+  name: "SIGNAL_PAYLOAD_MAX_BYTES",
+  group: "signals",
+  description: "The largest payload of a signal, in bytes of JSON.",
+  allowed: "a whole number from 1 to 16777216",
+  fallback: 65_536,
+  secret: false,
+  parse: readBytes,
+};
+
+/** The order is the order of `oxbow env`. */
+const TABLE = {
+  oxbowHome: text(
+    "OXBOW_HOME",
+    "state",
+    undefined,
+    "State directory; by default `oxbow` in the repository's git directory.",
+  ),
+  oxbowStoreUrl: STORE_URL,
+  oxbowLogFile: text(
+    "OXBOW_LOG_FILE",
+    "state",
+    undefined,
+    "Log file; by default logs/orchestrator.log in the state directory.",
+  ),
+  oxbowLogLevel: choice<LogLevel>(
+    "OXBOW_LOG_LEVEL",
+    "state",
+    ["debug", "info", "warn", "error", "silent"],
+    "info",
+    "How much is logged.",
+  ),
+  openaiApiKey: API_KEY,
+  openaiBaseUrl: BASE_URL,
+  openaiModel: text(
+    "OPENAI_MODEL",
+    "model",
+    "gpt-5-mini",
+    "The model of agents for which neither --model nor the team file names one.",
+  ),
+  orchestrateTargetAgent: text(
+    "ORCHESTRATE_TARGET_AGENT",
+    "team",
+    undefined,
+    "The agent that gets the children of a split that names none.",
+  ),
+  agentName: text(
+    "AGENT_NAME",
+    "team",
+    undefined,
+    "The same, where ORCHESTRATE_TARGET_AGENT is unset; then the team's first agent.",
+  ),
+  autoChildSignalDone: flag(
+    "AUTO_CHILD_SIGNAL_DONE",
+    "team",
+    true,
+    "The engine sends a child's done signal; 0 leaves it to the child.",
+  ),
+  scopeReads: choice<ScopeReads>(
+    "SCOPE_READS",
+    "team",
+    ["read_paths", "allowed_paths"],
+    "read_paths",
+    "What an agent may read: its read_paths (everything when it has none), or only its allowed_paths.",
+  ),
+  enableFileTools: flag(
+    "ENABLE_FILE_TOOLS",
+    "tools",
+    true,
+    "Tools that read and edit files, diff and commit.",
+  ),
+  enableSignalTools: flag("ENABLE_SIGNAL_TOOLS", "tools", true, "Tools that send signals and wait for them."),
+  enableTeamTools: flag("ENABLE_TEAM_TOOLS", "tools", true, "Tools that look up owners."),
+  enableOrchestrateTool: flag(
+    "ENABLE_ORCHESTRATE_TOOL",
+    "tools",
+    undefined,
+    "The tool orchestrate_split. Unset: only the lead of a run has it; 0: nobody; 1: every agent.",
+  ),
+  agentTools: TOOLS,
+  agentRequireExplicitTools: flag(
+    "AGENT_REQUIRE_EXPLICIT_TOOLS",
+    "tools",
+    false,
+    "An agent has no tool unless AGENT_TOOLS or its `tools:` names it.",
+  ),
+  signalPayloadMaxBytes: PAYLOAD,
+  signalTopicPrefix: text(
+    "SIGNAL_TOPIC_PREFIX",
+    "signals",
+    "",
+    "Topics that agents may use must begin with this; empty allows all.",
+  ),
+} as const;
+
+type Table = typeof TABLE;
+type Value<R> = R extends Row<infer T> ? T : never;
+
+export type SettingSource = "default" | "environment";
+export type Settings = { readonly [K in keyof Table]: Value<Table[K]> } & {
+  /** By the name of the variable. */
+  readonly sources: Readonly<Record<string, SettingSource>>;
+};
+
+/** What the launcher passes on to itself. */
+const INTERNAL = new Set(["OXBOW_LAUNCHER_PID"]);
+/** Names that only Oxbow would use. The user's AGENT_ID or SIGNAL_CLI are none of its business. */
+const OURS =
+  /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ)|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
+
+/**
+ * An empty value counts as unset. Throws setting_unknown for a variable that looks like one of ours and is none, and
+ * setting_invalid for a value that is not allowed.
+ */
+export function parseSettings(env: Readonly<Record<string, string>>): Settings {
+  refuseUnknown(env);
+  const sources: Record<string, SettingSource> = {};
+  function value<T>(row: Row<T>): T {
+    const written = (env[row.name] ?? "").trim();
+    sources[row.name] = written === "" ? "default" : "environment";
+    return written === "" ? row.fallback : parsed(row, written);
+  }
+  return {
+    oxbowHome: value(TABLE.oxbowHome),
+    oxbowStoreUrl: value(TABLE.oxbowStoreUrl),
+    oxbowLogFile: value(TABLE.oxbowLogFile),
+    oxbowLogLevel: value(TABLE.oxbowLogLevel),
+    openaiApiKey: value(TABLE.openaiApiKey),
+    openaiBaseUrl: value(TABLE.openaiBaseUrl),
+    openaiModel: value(TABLE.openaiModel),
+    orchestrateTargetAgent: value(TABLE.orchestrateTargetAgent),
+    agentName: value(TABLE.agentName),
+    autoChildSignalDone: value(TABLE.autoChildSignalDone),
+    scopeReads: value(TABLE.scopeReads),
+    enableFileTools: value(TABLE.enableFileTools),
+    enableSignalTools: value(TABLE.enableSignalTools),
+    enableTeamTools: value(TABLE.enableTeamTools),
+    enableOrchestrateTool: value(TABLE.enableOrchestrateTool),
+    agentTools: value(TABLE.agentTools),
+    agentRequireExplicitTools: value(TABLE.agentRequireExplicitTools),
+    signalPayloadMaxBytes: value(TABLE.signalPayloadMaxBytes),
+    signalTopicPrefix: value(TABLE.signalTopicPrefix),
+    sources,
+  };
+}
+
+function parsed<T>(row: Row<T>, written: string): T {
+  const value = /\p{Cc}/u.test(written) ? undefined : row.parse(written);
+  if (value !== undefined) return value;
+  const shown = row.secret ? "" : `${quoted(withoutPassword(written))}, `;
+  throw new OxbowError("setting_invalid", `${row.name} is ${shown}but must be ${row.allowed}.`, {
+    details: { name: row.name, allowed: row.allowed },
+  });
+}
+
+function refuseUnknown(env: Readonly<Record<string, string>>): void {
+  const known = new Set<string>(Object.values(TABLE).map((row) => row.name));
+  for (const name of Object.keys(env).sort()) {
+    if (known.has(name) || INTERNAL.has(name) || !OURS.test(name)) continue;
+    throw new OxbowError("setting_unknown", `${name} is not a setting of Oxbow.${suggestion(name, known)}`, {
+      details: { name },
+    });
+  }
+}
+
+/** One line of `oxbow env`. A secret's value is only ever `set` or `unset`. */
+export interface SettingLine {
+  readonly name: string;
+  readonly value: string;
+  readonly source: SettingSource;
+  readonly group: SettingGroup;
+  readonly default: string;
+  readonly allowed: string;
+  readonly description: string;
+}
+
+type Key = keyof Table;
+const KEYS = Object.keys(TABLE).filter((key): key is Key => key in TABLE);
+
+export function describeSettings(settings: Settings): readonly SettingLine[] {
+  return KEYS.map((key) => {
+    const { name, group, description, allowed, fallback, secret } = TABLE[key];
+    const value = settings[key];
+    return {
+      name,
+      value: secret ? (value === undefined ? "unset" : "set") : shown(value),
+      source: settings.sources[name] ?? "default",
+      group,
+      default: shown(fallback),
+      allowed,
+      description,
+    };
+  });
+}
+
+function shown(value: string | number | boolean | readonly string[] | undefined): string {
+  if (value === undefined) return "unset";
+  if (typeof value === "boolean") return value ? "1" : "0";
+  if (typeof value === "string") return withoutPassword(value);
+  return typeof value === "number" ? String(value) : value.join(",");
+}
+
+function withoutPassword(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1***@");
+}
