@@ -6,6 +6,7 @@ import type { Model } from "@openai/agents";
 import type { ErrorValue } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
+import type { ModelPrice } from "./prices.ts";
 
 /** Where models come from. `simulated` is true for the scripted provider and is shown in all output. */
 export interface ModelSource {
@@ -13,6 +14,8 @@ export interface ModelSource {
   readonly simulated: boolean;
   /** Cheap: called for every run. `agent` and `task` choose a script; real providers ignore them. */
   model(request: { agent: string; task: string; model: string | undefined }): Promise<Model>;
+  /** The price of a model at this provider; null (or no such method) when it is not known. */
+  price?(model: string | undefined): ModelPrice | null;
 }
 
 export type RunnerEvent =
@@ -28,6 +31,7 @@ export type RunnerEvent =
       code?: string;
       elapsed_ms: number;
     }
+  /** After each answer of the model; `usage` is this turn's own, so that turns add up. */
   | { kind: "turn"; source: string; turn: number; usage: Usage }
   | { kind: "retry"; source: string; reason: string; attempt: number; delay_ms: number };
 
@@ -44,7 +48,10 @@ export interface RunRequest {
   readonly timeoutMs: number;
   /** Retries of one model call after the first, for retryable errors only. */
   readonly maxRetries?: number | undefined;
-  /** Awaited before the next turn begins: what it writes is durable before the model goes on. */
+  /**
+   * Called when a turn's tool calls are done, also after the last one, and awaited before the next model call: what it
+   * writes is durable before the model goes on. A throw ends the run with that error.
+   */
   readonly onTurn?: ((turn: number) => Promise<void>) | undefined;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
   readonly traceId?: string | undefined;

@@ -1,0 +1,267 @@
+/**
+ * The runtime `command`: an agent that is any program, run without a shell in a workspace that the caller has prepared.
+ *
+ * Its environment is exactly what the caller gives, plus TERM=dumb, and a private empty HOME and TMPDIR that are gone
+ * afterwards. CI is not set: with it some tools refuse to write what they were asked to write (new snapshots, say);
+ * a closed stdin already keeps them from asking questions.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import { NO_USAGE } from "../core/model.ts";
+import { run } from "../host/process.ts";
+import type { RunResult } from "./contract.ts";
+
+export interface CommandRequest {
+  /** Program and arguments; `{task}`, `{branch}` and `{paths}` are filled in, except in the program. */
+  readonly argv: readonly string[];
+  readonly task: string;
+  readonly branch: string;
+  /** What `{paths}` stands for; null or empty: nothing. */
+  readonly paths: readonly string[] | null;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** A directory that becomes HOME: emptied before, removed after. Null leaves HOME as `env` has it. */
+  readonly home?: string | null | undefined;
+  /** Wall time of all invocations together, milliseconds. */
+  readonly timeoutMs: number;
+  /** Whole lines, redacted. */
+  readonly onOutput?: ((stream: "stdout" | "stderr", text: string) => void) | undefined;
+  readonly redact?: ((text: string) => string) | undefined;
+}
+
+/** Codes of `error`: command_invalid, command_failed, timed_out, cancelled, internal. */
+export type CommandResult = RunResult;
+
+/** Bytes of expanded `{paths}` in one invocation: well below every system's limit on arguments. */
+const MAX_PATH_BYTES = 100_000;
+const MAX_OUTPUT = 8000;
+const MAX_ERROR_LINES = 20;
+
+/** Never rejects. Runs the invocations in order and stops at the first that fails. */
+export async function runCommand(request: CommandRequest, signal?: AbortSignal): Promise<CommandResult> {
+  const startedAt = performance.now();
+  const redact = request.redact ?? ((text: string) => text);
+  const stdout = createTail();
+  const stderr = createTail();
+  let failure: unknown = null;
+  try {
+    if (request.home != null) await prepareHome(request.home);
+    const env = { ...request.env, TERM: "dumb", ...homeVariables(request.home) };
+    for (const argv of expandCommand(request)) {
+      const left = request.timeoutMs - (performance.now() - startedAt);
+      if (left <= 0) throw timedOut(request);
+      await invoke(argv, { request, env, left, stdout, stderr, redact }, signal);
+    }
+  } catch (error) {
+    failure = error ?? new Error("unknown failure");
+  }
+  if (request.home != null) {
+    try {
+      await rm(request.home, { recursive: true, force: true, maxRetries: 3 });
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  return {
+    output: redact(stdout.text()),
+    usage: NO_USAGE,
+    cost: null,
+    elapsed_ms: Math.round(performance.now() - startedAt),
+    request_id: null,
+    trace_id: `trace_${randomBytes(16).toString("hex")}`,
+    ...(failure === null ? {} : { error: redactedError(failure, redact) }),
+  };
+}
+
+/** The invocations of a command, without running it. Throws command_invalid. */
+export function expandCommand(
+  request: Pick<CommandRequest, "argv" | "task" | "branch" | "paths">,
+): readonly (readonly [string, ...string[]])[] {
+  const [program, ...words] = request.argv;
+  if (program === undefined || program === "")
+    throw new OxbowError("command_invalid", "The command has no program.");
+  if (/\{(?:task|branch|paths)\}/.test(program)) {
+    throw new OxbowError("command_invalid", `The program cannot be chosen by a placeholder: ${program}`);
+  }
+  const separate = words.includes("{paths}");
+  const paths = (request.paths ?? []).map((path) => (path.startsWith("-") ? `./${path}` : path));
+  const rounds = separate ? batches(paths) : [paths];
+  return rounds.map((batch) => {
+    const inside = batch.join(" ");
+    if (
+      !separate &&
+      words.some((word) => word.includes("{paths}")) &&
+      Buffer.byteLength(inside) > MAX_PATH_BYTES
+    ) {
+      throw new OxbowError("command_invalid", `${batch.length} files are too many for one argument.`, {
+        hint: "Give {paths} as a word of its own; it is then run in batches.",
+      });
+    }
+    const values: Record<string, string> = { task: request.task, branch: request.branch, paths: inside };
+    const fill = (word: string): string =>
+      word.replace(/\{(task|branch|paths)\}/g, (_whole, name: string) => values[name] ?? "");
+    const args = words.flatMap((word) => (word === "{paths}" ? batch : [fill(word)]));
+    if ([program, ...args].some((word) => word.includes("\0"))) {
+      throw new OxbowError("command_invalid", "The command holds a NUL character.");
+    }
+    return [program, ...args];
+  });
+}
+
+function batches(paths: readonly string[]): readonly (readonly string[])[] {
+  const result: string[][] = [];
+  let room = 0;
+  for (const path of paths) {
+    const bytes = Buffer.byteLength(path) + 1;
+    const last = result.at(-1);
+    if (last === undefined || bytes > room) {
+      result.push([path]);
+      room = MAX_PATH_BYTES - bytes;
+    } else {
+      last.push(path);
+      room -= bytes;
+    }
+  }
+  return result.length === 0 ? [[]] : result;
+}
+
+interface Invocation {
+  readonly request: CommandRequest;
+  readonly env: Readonly<Record<string, string>>;
+  readonly left: number;
+  readonly stdout: Tail;
+  readonly stderr: Tail;
+  readonly redact: (text: string) => string;
+}
+
+async function invoke(
+  [program, ...args]: readonly [string, ...string[]],
+  { request, env, left, stdout, stderr, redact }: Invocation,
+  signal?: AbortSignal,
+): Promise<void> {
+  const show = (stream: "stdout" | "stderr") =>
+    createLines((text) => request.onOutput?.(stream, redact(text)));
+  const lines = { stdout: show("stdout"), stderr: show("stderr") };
+  const result = await run(
+    program,
+    args,
+    {
+      cwd: request.cwd,
+      env,
+      timeoutMs: Math.max(1, Math.ceil(left)),
+      maxOutputBytes: 0,
+      onStdout: (text) => {
+        stdout.add(text);
+        lines.stdout.push(text);
+      },
+      onStderr: (text) => {
+        stderr.add(text);
+        lines.stderr.push(text);
+      },
+    },
+    signal,
+  );
+  lines.stdout.end();
+  lines.stderr.end();
+  if (result.cancelled) throw new OxbowError("cancelled", `${program} was cancelled.`);
+  if (result.timedOut) throw timedOut(request);
+  if (result.startError !== null) throw cannotStart(program, result.startError);
+  if (result.exitCode === 0) return;
+  const how =
+    result.exitCode === null ? `was ended by ${result.signalName}` : `exited with code ${result.exitCode}`;
+  const said = lastLines(stderr.text()) || lastLines(stdout.text());
+  throw new OxbowError("command_failed", `${program} ${how}${said === "" ? "." : `: ${said}`}`, {
+    details: { exit_code: result.exitCode, signal: result.signalName },
+  });
+}
+
+function cannotStart(program: string, code: string): OxbowError {
+  const why =
+    code === "ENOENT"
+      ? "there is no such program on the PATH"
+      : code === "EACCES"
+        ? "it is not executable"
+        : code === "E2BIG"
+          ? "its arguments are too long"
+          : code;
+  return new OxbowError("command_invalid", `${program} cannot be run: ${why}.`, {
+    hint: "Give a program that is installed, and its arguments; shell operators and aliases are not interpreted.",
+    details: { program, reason: code },
+  });
+}
+
+function timedOut(request: CommandRequest): OxbowError {
+  return new OxbowError("timed_out", `${request.argv[0]} did not finish within ${request.timeoutMs} ms.`, {
+    hint: "Raise defaults.timeout_ms, or the agent's timeout_ms, in the team file.",
+  });
+}
+
+async function prepareHome(home: string): Promise<void> {
+  await rm(home, { recursive: true, force: true, maxRetries: 3 });
+  await mkdir(join(home, "tmp"), { recursive: true, mode: 0o700 });
+}
+
+function homeVariables(home: string | null | undefined): Record<string, string> {
+  if (home == null) return {};
+  const tmp = join(home, "tmp");
+  const own = { HOME: home, TMPDIR: tmp };
+  return process.platform === "win32" ? { ...own, USERPROFILE: home, TEMP: tmp, TMP: tmp } : own;
+}
+
+function redactedError(error: unknown, redact: (text: string) => string): ReturnType<typeof toErrorValue> {
+  const value = toErrorValue(hasCode(error) ? error : new OxbowError("internal", String(error)));
+  return { ...value, message: redact(value.message) };
+}
+
+interface Tail {
+  add(text: string): void;
+  text(): string;
+}
+
+/** The last characters of a stream, from the start of a line where there is one. */
+function createTail(): Tail {
+  let kept = "";
+  let cut = false;
+  return {
+    add(text) {
+      kept += text;
+      if (kept.length <= MAX_OUTPUT * 2) return;
+      kept = kept.slice(-MAX_OUTPUT);
+      cut = true;
+    },
+    text() {
+      const last = kept.slice(-MAX_OUTPUT);
+      if (!cut && last.length === kept.length) return last;
+      const start = last.indexOf("\n") + 1;
+      return `…\n${start < last.length ? last.slice(start) : last}`;
+    },
+  };
+}
+
+/** Whole lines at a time, so that a secret is never cut in two before it is redacted. */
+function createLines(give: (text: string) => void): { push(text: string): void; end(): void } {
+  const limit = 16_384;
+  let open = "";
+  return {
+    push(text) {
+      open += text;
+      const end = open.lastIndexOf("\n") + 1;
+      if (end > 0) give(open.slice(0, end));
+      open = open.slice(end);
+      if (open.length > limit) {
+        give(open);
+        open = "";
+      }
+    },
+    end() {
+      if (open !== "") give(open);
+      open = "";
+    },
+  };
+}
+
+function lastLines(text: string): string {
+  return text.trimEnd().split("\n").slice(-MAX_ERROR_LINES).join("\n").trim();
+}

@@ -1,0 +1,145 @@
+/**
+ * What went wrong with a model call, in one shape, whichever client library or server it came from.
+ * Recognised by `kind`, so that a model of a plugin may throw its own copy.
+ */
+export interface ModelFailure extends Error {
+  readonly kind: "model_failure";
+  /** HTTP status, or null when no answer came (or the answer broke off). */
+  readonly status: number | null;
+  /** What the server asked us to wait, milliseconds. */
+  readonly retryAfterMs: number | null;
+  readonly retryable: boolean;
+}
+
+export interface FailureFacts {
+  readonly status?: number | null;
+  readonly retryAfterMs?: number | null;
+  readonly retryable?: boolean;
+}
+
+export function modelFailure(message: string, facts: FailureFacts = {}): ModelFailure {
+  const status = facts.status ?? null;
+  return Object.assign(new Error(message), {
+    kind: "model_failure" as const,
+    status,
+    retryAfterMs: facts.retryAfterMs ?? null,
+    retryable: facts.retryable ?? (status !== null && isRetryableStatus(status)),
+  });
+}
+
+export function isModelFailure(error: unknown): error is ModelFailure {
+  return error instanceof Error && "kind" in error && error.kind === "model_failure";
+}
+
+/** Codes a vendor sends with a retryable status although no waiting will help. */
+const HOPELESS = new Set(["insufficient_quota", "billing_hard_limit_reached", "account_deactivated"]);
+
+function isRetryableStatus(status: number): boolean {
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/**
+ * Reads status, vendor's message, Retry-After and "no answer at all" out of any error. The result never holds the
+ * original error, whose fields may carry request headers or the whole conversation; `secrets` are cut from the message.
+ */
+export function toModelFailure(error: unknown, secrets: readonly string[] = []): ModelFailure {
+  if (isModelFailure(error)) return error;
+  const status = numberField(error, "status") ?? numberField(error, "statusCode");
+  const message = clean(vendorMessage(error), secrets);
+  if (status !== null) {
+    const code = stringField(error, "code");
+    const told = headerOf(error, "x-should-retry");
+    const retryable = told === null ? isRetryableStatus(status) : told === "true";
+    return modelFailure(`The model provider answered HTTP ${status}: ${message}`, {
+      status,
+      retryAfterMs: retryAfter(error),
+      retryable: retryable && !(code !== null && HOPELESS.has(code)),
+    });
+  }
+  if (isNetwork(error)) {
+    return modelFailure(`The model provider could not be reached or hung up: ${message}`, {
+      retryable: true,
+    });
+  }
+  return modelFailure(`The model call failed: ${message}`);
+}
+
+function vendorMessage(error: unknown): string {
+  const body = field(error, "error");
+  const told = stringField(body, "message") ?? stringField(field(body, "error"), "message");
+  if (told !== null) return told;
+  if (!(error instanceof Error)) return String(error);
+  const causes = [error.message.replace(/^\d{3} /, "")];
+  for (let cause: unknown = error.cause; cause instanceof Error && causes.length < 4; cause = cause.cause) {
+    const text = cause.message === "" ? (stringField(cause, "code") ?? "") : cause.message;
+    if (text !== "" && !causes.includes(text)) causes.push(text);
+  }
+  return causes.join(": ");
+}
+
+/** Cuts what is known to be secret, and whatever looks like a vendor's key that a server echoed back. */
+function clean(message: string, secrets: readonly string[]): string {
+  let text = message;
+  for (const secret of secrets) if (secret.length >= 4) text = text.replaceAll(secret, "[redacted]");
+  text = text.replace(/\b(?:sk|rk)-[A-Za-z0-9_*-]{6,}/g, "[redacted]");
+  return text.length <= 2000 ? text : `${text.slice(0, 2000)}…`;
+}
+
+const NETWORK_CODES = new Set([
+  "ECONNABORTED",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EPIPE",
+  "ETIMEDOUT",
+  "UND_ERR_SOCKET",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+]);
+
+function isNetwork(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if (at.constructor.name.startsWith("APIConnection")) return true;
+    const code = stringField(at, "code");
+    if (code !== null && NETWORK_CODES.has(code)) return true;
+    if (at.message === "terminated" || at.message === "fetch failed" || at.message === "Premature close")
+      return true;
+  }
+  return false;
+}
+
+/** `Retry-After` in seconds or as a date, or the vendor's `retry-after-ms`; milliseconds. */
+function retryAfter(error: unknown): number | null {
+  const ms = Number.parseFloat(headerOf(error, "retry-after-ms") ?? "");
+  if (Number.isFinite(ms) && ms >= 0) return ms;
+  const told = headerOf(error, "retry-after");
+  if (told === null) return null;
+  const seconds = Number(told);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const date = Date.parse(told);
+  return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
+}
+
+function headerOf(error: unknown, name: string): string | null {
+  const headers = field(error, "headers");
+  if (headers instanceof Headers) return headers.get(name);
+  return stringField(headers, name);
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function stringField(value: unknown, name: string): string | null {
+  const found = field(value, name);
+  return typeof found === "string" ? found : null;
+}
+
+function numberField(value: unknown, name: string): number | null {
+  const found = field(value, name);
+  return typeof found === "number" ? found : null;
+}

@@ -1,0 +1,112 @@
+/** A run's ToolDefs as function tools of the SDK: checked arguments in, capped JSON text out, no throw past this file. */
+import type { Tool } from "@openai/agents";
+import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import type { ToolContext, ToolDef } from "../core/tool.ts";
+import type { RunnerEvent } from "./contract.ts";
+import type { Sdk } from "./sdk.ts";
+import type { Stop } from "./stop.ts";
+import { parseToolInput, toolSchema } from "./tool-input.ts";
+
+/** Bytes of JSON text that one tool result may bring into the conversation. */
+export const MAX_RESULT_BYTES = 60_000;
+
+export interface ToolRuns {
+  readonly tools: readonly Tool[];
+  /** What the model is told when it calls a tool that it was not given. */
+  unknownTool(name: string, callId: string): string;
+  /** Settles when every call that was started has ended. */
+  idle(): Promise<void>;
+}
+
+export function createFunctionTools(options: {
+  readonly sdk: Sdk;
+  readonly tools: readonly ToolDef[];
+  readonly context: ToolContext;
+  readonly source: string;
+  readonly stop: Stop;
+  readonly emit: (event: RunnerEvent) => void;
+}): ToolRuns {
+  const { source, stop, emit } = options;
+  const context: ToolContext = { ...options.context, signal: stop.signal };
+  const running = new Set<Promise<unknown>>();
+
+  const told = (tool: string, callId: string, startedAt: number, code?: string): void => {
+    const elapsed = Math.round(performance.now() - startedAt);
+    const base = { kind: "tool_result" as const, source, tool, call_id: callId, elapsed_ms: elapsed };
+    emit(code === undefined ? { ...base, ok: true } : { ...base, ok: false, code });
+  };
+
+  const call = async (tool: ToolDef, input: unknown, callId: string): Promise<string> => {
+    const startedAt = performance.now();
+    const work = Promise.resolve().then(() => tool.run(parseToolInput(tool, input), context));
+    running.add(work);
+    const ended = (): void => void running.delete(work);
+    work.then(ended, ended);
+    try {
+      const value = await stop.guard(work);
+      const text = cappedJson(value);
+      told(tool.name, callId, startedAt);
+      return text;
+    } catch (error) {
+      const text = refusal(error);
+      told(tool.name, callId, startedAt, toErrorValue(error).code);
+      // Somebody else has taken this work over: nothing that the model could still do would be kept.
+      if (hasCode(error, "fenced")) stop.fatal(error);
+      return text;
+    }
+  };
+
+  const tools = options.tools.map((tool) =>
+    options.sdk.tool({
+      name: tool.name,
+      description: tool.description,
+      strict: false,
+      parameters: { ...toolSchema(tool), additionalProperties: true },
+      execute: (input, _context, details) => call(tool, input, details?.toolCall?.callId ?? ""),
+      errorFunction: (_context, error, details) => {
+        const failure = malformed(tool.name, error);
+        told(tool.name, details?.toolCall?.callId ?? "", performance.now(), failure.code);
+        return refusal(failure);
+      },
+    }),
+  );
+
+  return {
+    tools,
+    unknownTool(name, callId) {
+      const known = options.tools.map((tool) => tool.name).join(", ");
+      const error = new OxbowError("tool_unknown", `There is no tool named ${name}.`, {
+        hint: known === "" ? "No tools are available; answer in text." : `Available tools: ${known}.`,
+      });
+      told(name, callId, performance.now(), error.code);
+      return refusal(error);
+    },
+    idle: async () => {
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+function malformed(tool: string, error: unknown): OxbowError {
+  const cause: unknown = error instanceof Error && "originalError" in error ? error.originalError : error;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new OxbowError("tool_input", `The arguments of ${tool} are not a JSON object: ${reason}`, {
+    hint: "Call the tool again with its arguments as one complete JSON object.",
+  });
+}
+
+function refusal(error: unknown): string {
+  return cappedJson({ ok: false, error: toErrorValue(error) });
+}
+
+/** JSON text, cut at {@link MAX_RESULT_BYTES} with a mark that says how much is missing. */
+export function cappedJson(value: unknown): string {
+  const text = JSON.stringify(value) ?? "null";
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_RESULT_BYTES) return text;
+  const kept = Buffer.from(text)
+    .subarray(0, MAX_RESULT_BYTES)
+    .toString("utf8")
+    .replace(/\uFFFD+$/, "");
+  return `${kept}\n[truncated: the first ${MAX_RESULT_BYTES} of ${bytes} bytes; ask for less]`;
+}

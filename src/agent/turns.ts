@@ -1,0 +1,232 @@
+/**
+ * A model, seen turn by turn: the one place that retries, counts tokens and money, and tells what the model says.
+ *
+ * The SDK is given this instead of the provider's model and asks it for whole answers; underneath, every answer is
+ * streamed. So text arrives live, a call that breaks off half-way never reaches a tool, and neither the client
+ * library's nor the SDK's own retries are used.
+ */
+import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
+import type { Usage } from "../core/model.ts";
+import type { RunnerEvent } from "./contract.ts";
+import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from "./failure.ts";
+import type { Sdk } from "./sdk.ts";
+import { type Stop, pause } from "./stop.ts";
+
+export interface TurnOptions {
+  readonly sdk: Sdk;
+  readonly model: Model;
+  readonly source: string;
+  readonly stop: Stop;
+  /** Retries of one model call after the first. */
+  readonly maxRetries: number;
+  /** The first retry's delay, milliseconds; it doubles, up to 30 s. */
+  readonly retryBaseMs: number;
+  readonly emit: (event: RunnerEvent) => void;
+  /** Called with each answer before the SDK sees it. */
+  readonly onAnswer: (answer: Answer) => void;
+  /** Awaited before the model is called again; the turn is the one that has just ended, from 1. */
+  readonly onTurn: (turn: number) => Promise<void>;
+}
+
+export interface Answer {
+  readonly turn: number;
+  readonly usage: Usage;
+  readonly cachedTokens: number;
+  readonly requestId: string | null;
+  /** The answer's text, "" when there is none. */
+  readonly text: string;
+}
+
+type Output = ModelResponse["output"];
+type DoneResponse = {
+  readonly response: ModelResponse;
+  readonly cachedTokens: number;
+};
+
+const MAX_RETRY_DELAY_MS = 30_000;
+
+export function createTurnModel(options: TurnOptions): Model {
+  const { emit, source, stop } = options;
+  const callIds = new Set<string>();
+  let turn = 0;
+  return {
+    async getResponse(request) {
+      if (turn > 0) await stop.guard(options.onTurn(turn));
+      stop.signal.throwIfAborted();
+      turn += 1;
+      const { response, cachedTokens } = await withRetries(options, request);
+      const output = response.output.map((item) => repaired(item, callIds));
+      const usage: Usage = {
+        requests: 1,
+        input_tokens: response.usage.inputTokens,
+        output_tokens: response.usage.outputTokens,
+        total_tokens: response.usage.totalTokens,
+      };
+      const text = textOf(output);
+      const requestId = response.requestId ?? response.responseId ?? null;
+      options.onAnswer({ turn, usage, cachedTokens, requestId, text });
+      if (text !== "") emit({ kind: "text", source, text });
+      emit({ kind: "turn", source, turn, usage });
+      for (const item of output) {
+        if (item.type !== "function_call") continue;
+        emit({
+          kind: "tool_called",
+          source,
+          tool: item.name,
+          call_id: item.callId,
+          arguments: item.arguments,
+        });
+      }
+      return { ...response, output };
+    },
+    getStreamedResponse() {
+      throw new Error("The runner asks for whole answers; they are streamed underneath.");
+    },
+  };
+}
+
+async function withRetries(options: TurnOptions, request: ModelRequest): Promise<DoneResponse> {
+  const { stop, source } = options;
+  for (let attempt = 1; ; attempt++) {
+    const seen = { output: false };
+    try {
+      return await oneCall(options, request, seen);
+    } catch (error) {
+      stop.signal.throwIfAborted();
+      if (!isModelFailure(error) && isSdkError(error)) throw error;
+      const failure = toModelFailure(error);
+      if (!failure.retryable || seen.output || attempt > options.maxRetries) {
+        throw attempt > 1 ? afterTries(failure, attempt) : failure;
+      }
+      const delay = retryDelay(failure, attempt, options.retryBaseMs);
+      if (delay >= stop.remaining()) {
+        throw modelFailure(
+          `${failure.message} (a retry is possible in ${Math.ceil(delay / 1000)} s, which is after the run's time limit)`,
+          failure,
+        );
+      }
+      options.emit({ kind: "retry", source, reason: failure.message, attempt, delay_ms: Math.round(delay) });
+      await pause(delay, stop.signal);
+    }
+  }
+}
+
+function afterTries(failure: ModelFailure, tries: number): ModelFailure {
+  return modelFailure(`${failure.message} (after ${tries} tries)`, failure);
+}
+
+/** Exponential with jitter (half of it fixed), never shorter than what the server asked for. */
+function retryDelay(failure: ModelFailure, attempt: number, baseMs: number): number {
+  const ceiling = Math.min(MAX_RETRY_DELAY_MS, baseMs * 2 ** (attempt - 1));
+  if (failure.retryAfterMs !== null) return failure.retryAfterMs + Math.random() * Math.min(ceiling, 250);
+  return ceiling / 2 + (Math.random() * ceiling) / 2;
+}
+
+/** Errors that the SDK makes of an answer (a refusal, a missing payload) are about behaviour, not about transport. */
+function isSdkError(error: unknown): boolean {
+  return error instanceof Error && /^(?:ModelBehavior|ModelRefusal|User|System)Error$/.test(error.name);
+}
+
+async function oneCall(
+  options: TurnOptions,
+  request: ModelRequest,
+  seen: { output: boolean },
+): Promise<DoneResponse> {
+  const { stop, source, sdk } = options;
+  const stream = options.model.getStreamedResponse({ ...request, signal: stop.signal });
+  const events = stream[Symbol.asyncIterator]();
+  let done: DoneResponse | null = null;
+  const chat = { spoken: false, finished: false };
+  try {
+    for (;;) {
+      const next = await stop.guard(events.next());
+      if (next.done === true) break;
+      const event = next.value;
+      if (event.type === "output_text_delta") {
+        seen.output = true;
+        options.emit({ kind: "text_delta", source, text: event.delta });
+      } else if (event.type === "model") {
+        const chunk = chatChunk(event.event);
+        chat.spoken ||= chunk !== null;
+        chat.finished ||= chunk?.finished === true;
+        seen.output ||= chunk?.output ?? isOutputEvent(event.event);
+      } else if (event.type === "response_done") {
+        const { id, requestId, output, usage } = event.response;
+        done = {
+          response: {
+            output,
+            usage: new sdk.Usage({
+              requests: 1,
+              inputTokens: usage.inputTokens,
+              outputTokens: usage.outputTokens,
+              totalTokens: usage.totalTokens,
+            }),
+            responseId: id,
+            ...(requestId === undefined ? {} : { requestId }),
+          },
+          cachedTokens: cachedOf(usage.inputTokensDetails),
+        };
+      }
+    }
+  } finally {
+    // Not awaited: a model that ignores the signal would hold the run; the connection goes with the signal.
+    if (stop.signal.aborted) void events.return?.().then(undefined, () => undefined);
+  }
+  // Chat Completions has no closing event: a stream without a finish_reason broke off, whatever was put together of it.
+  if (done === null || (chat.spoken && !chat.finished)) {
+    throw modelFailure("The model provider's answer broke off before it was complete", { retryable: true });
+  }
+  return done;
+}
+
+/** A Chat Completions chunk: whether it brings output, and whether it says that the answer is complete. */
+function chatChunk(event: unknown): { output: boolean; finished: boolean } | null {
+  if (typeof event !== "object" || event === null || !("choices" in event)) return null;
+  const choices: unknown = event.choices;
+  if (!Array.isArray(choices)) return { output: false, finished: false };
+  let output = false;
+  let finished = false;
+  for (const choice of choices as readonly unknown[]) {
+    if (typeof choice !== "object" || choice === null) continue;
+    if ("finish_reason" in choice && typeof choice.finish_reason === "string") finished = true;
+    const delta: unknown = "delta" in choice ? choice.delta : null;
+    if (typeof delta !== "object" || delta === null) continue;
+    output ||= Object.entries(delta).some(([key, value]) => key !== "role" && value !== null && value !== "");
+  }
+  return { output, finished };
+}
+
+/** Of the Responses API's events, only the opening ones bring nothing of the answer. */
+function isOutputEvent(event: unknown): boolean {
+  if (typeof event !== "object" || event === null || !("type" in event)) return false;
+  return (
+    typeof event.type === "string" && /^response\.(?:output|function_call|reasoning|content)/.test(event.type)
+  );
+}
+
+function cachedOf(details: unknown): number {
+  const first: unknown = Array.isArray(details) ? details[0] : details;
+  if (typeof first !== "object" || first === null || !("cached_tokens" in first)) return 0;
+  return typeof first.cached_tokens === "number" ? first.cached_tokens : 0;
+}
+
+/**
+ * Small servers repeat call ids ("call_0" each turn) or send none, and send "" where a tool takes no arguments. The
+ * SDK tells calls apart by id, so a repeated one gets a new id, here and in the history that goes back to the model.
+ */
+function repaired(item: Output[number], taken: Set<string>): Output[number] {
+  if (item.type !== "function_call") return item;
+  let callId = item.callId;
+  for (let n = 2; callId === "" || taken.has(callId); n++) callId = `${item.callId || "call"}_${n}`;
+  taken.add(callId);
+  return { ...item, callId, arguments: item.arguments.trim() === "" ? "{}" : item.arguments };
+}
+
+function textOf(output: Output): string {
+  const parts: string[] = [];
+  for (const item of output) {
+    if (item.type !== "message" || item.role !== "assistant") continue;
+    for (const part of item.content) if (part.type === "output_text") parts.push(part.text);
+  }
+  return parts.join("");
+}

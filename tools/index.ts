@@ -1,0 +1,35 @@
+/** Oxbow's own tools, in the order in which a model sees them. */
+import type { ToolDef } from "../src/core/tool.ts";
+import { commitTool } from "./commit.ts";
+import { deleteFile } from "./delete_file.ts";
+import { diffTool } from "./diff.ts";
+import { editFile } from "./edit_file.ts";
+import { listFiles } from "./list_files.ts";
+import { moveFile } from "./move_file.ts";
+import { orchestrateSplit } from "./orchestrate_split.ts";
+import { readFile } from "./read_file.ts";
+import { searchFiles } from "./search_files.ts";
+import { signalSend } from "./signal_send.ts";
+import { signalWait } from "./signal_wait.ts";
+import { signalWaitAll } from "./signal_wait_all.ts";
+import { signalWaitAny } from "./signal_wait_any.ts";
+import { teamOwner } from "./team_owner.ts";
+import { writeFile } from "./write_file.ts";
+
+export const builtinTools: readonly ToolDef[] = [
+  listFiles,
+  readFile,
+  searchFiles,
+  writeFile,
+  editFile,
+  moveFile,
+  deleteFile,
+  diffTool,
+  commitTool,
+  orchestrateSplit,
+  signalSend,
+  signalWait,
+  signalWaitAny,
+  signalWaitAll,
+  teamOwner,
+];

@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { defineTool } from "../src/core/tool.ts";
+
+export const signalSend = defineTool({
+  name: "signal_send",
+  description: "Send a small JSON message on a topic. It is kept: whoever waits for it later still gets it.",
+  parameters: z.strictObject({
+    topic: z.string().describe("The topic's name."),
+    payload: z.json().describe("Any JSON value."),
+  }),
+  flag: "ENABLE_SIGNAL_TOOLS",
+  run: async ({ topic, payload }, ctx) => ({ ...(await ctx.signals.send(topic, payload)) }),
+});
