@@ -1,0 +1,49 @@
+/** The schema's versions, in order. A published version is never edited: a change is a new entry at the end. */
+import { sql, type Transaction } from "kysely";
+import { OxbowError } from "../core/errors.ts";
+import type { Engine } from "./engine.ts";
+import { createTables } from "./migration-1.ts";
+import type { Schema } from "./schema.ts";
+
+interface Migration {
+  readonly version: number;
+  readonly name: string;
+  up(db: Transaction<Schema>, engine: Engine): Promise<void>;
+}
+
+const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "first tables", up: createTables }];
+
+/**
+ * Brings the schema up to date in one transaction: a process that opens the same fresh file meanwhile waits and then
+ * finds it done. Throws store_failed when a newer Oxbow made the file.
+ */
+export async function migrate(engine: Engine, now: () => number): Promise<void> {
+  await engine.kysely.transaction().execute(async (db) => {
+    await db.schema
+      .createTable("migrations")
+      .ifNotExists()
+      .addColumn("version", "integer", (column) => column.primaryKey())
+      .addColumn("name", "text", (column) => column.notNull())
+      .addColumn("applied_at", "bigint", (column) => column.notNull())
+      .execute();
+    const { at } = await db
+      .selectFrom("migrations")
+      .select(sql<number>`coalesce(max(version), 0)`.as("at"))
+      .executeTakeFirstOrThrow();
+    const newest = MIGRATIONS.at(-1)?.version ?? 0;
+    if (at > newest) {
+      throw new OxbowError(
+        "store_failed",
+        `The store was made by a newer Oxbow (schema ${at}; this one knows ${newest}).`,
+        {
+          hint: "Update Oxbow, or point OXBOW_STORE_URL at another file.",
+        },
+      );
+    }
+    for (const { version, name, up } of MIGRATIONS) {
+      if (version <= at) continue;
+      await up(db, engine);
+      await db.insertInto("migrations").values({ version, name, applied_at: now() }).execute();
+    }
+  });
+}

@@ -1,0 +1,108 @@
+/** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
+import { isAbsolute } from "node:path";
+import { OxbowError } from "../core/errors.ts";
+import type { Store } from "./contract.ts";
+import { createDatabase, type Database } from "./engine.ts";
+import { appendEvents, readEvents, watchEvents } from "./events.ts";
+import { createForeign } from "./foreign.ts";
+import { createHub } from "./hub.ts";
+import { migrate } from "./migrations.ts";
+import { finish, finishUnstarted } from "./outcome.ts";
+import { relayOutbox } from "./outbox.ts";
+import { claim, expireLeases, release, renew, setBranch } from "./queue.ts";
+import { createReads } from "./reads.ts";
+import { openSqlite } from "./sqlite.ts";
+import { changeTask } from "./status.ts";
+import { addChildren, submitTask } from "./submit.ts";
+import { createTopics } from "./topics.ts";
+
+const BUSY_MS = 30_000;
+
+export interface OpenStore {
+  /** `sqlite:/absolute/file.db` or `sqlite::memory:`. */
+  readonly url: string;
+  /** The clock, Unix milliseconds. */
+  readonly now?: () => number;
+  /** How long to wait for other processes to let go of the file, milliseconds; default 30,000. */
+  readonly busyMs?: number;
+}
+
+/**
+ * Opens the store, makes it when it is not there, and brings its schema up to date. Many processes may have one file
+ * open, and a process may open it more than once. Throws store_unsupported, store_failed.
+ */
+export async function openStore(options: OpenStore): Promise<Store> {
+  const { now = Date.now, busyMs = BUSY_MS } = options;
+  const engine = await openSqlite({ file: sqliteFile(options.url), busyMs });
+  try {
+    await migrate(engine, now);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  const hub = createHub(createForeign(engine));
+  return createStore(createDatabase(engine, hub, now));
+}
+
+/** Throws store_unsupported. */
+function sqliteFile(url: string): string {
+  const file = url.startsWith("sqlite:") ? url.slice("sqlite:".length) : "";
+  if (file === ":memory:" || (isAbsolute(file) && !file.includes("\0"))) return file;
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? url.slice(0, 40);
+  const problem =
+    scheme === "sqlite:" ? `needs an absolute path after "sqlite:"` : `does not begin with "sqlite:"`;
+  throw new OxbowError("store_unsupported", `The store URL ${problem} (it begins with ${scheme}).`);
+}
+
+function createStore(database: Database): Store {
+  const { engine, hub, write } = database;
+  const topics = createTopics(database);
+  const dispose = async () => {
+    hub.close();
+    await engine.close();
+  };
+  return {
+    topics,
+    ...createReads(database),
+    submit: (task, children, events) => write((tx) => submitTask(tx, task, children, events)),
+    addChildren: (taskId, children, events) => write((tx) => addChildren(tx, taskId, children, events)),
+    claim: (wanted) => write((tx) => claim(database, tx, wanted)),
+    renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs)),
+    release: (lease) => write((tx) => release(tx, lease)),
+    setBranch: (lease, branch) => write((tx) => setBranch(tx, lease, branch)),
+    finish: (lease, outcome, signalPayload, events) =>
+      write((tx) => finish(tx, lease, outcome, signalPayload, events)),
+    finishUnstarted: (taskId, make) => write((tx) => finishUnstarted(tx, taskId, make)),
+    setTaskState: (taskId, state, events) =>
+      write(async (tx) => {
+        await changeTask(tx, taskId, state, "engine");
+        await appendEvents(tx, events);
+      }),
+    expireLeases: (workerId) => write((tx) => expireLeases(tx, workerId)),
+    append: (events) => write((tx) => appendEvents(tx, events)),
+    events: (taskId, after, limit) => readEvents(database, taskId, after, limit),
+    watch: (taskId, after, signal) => watchEvents(database, taskId, after, signal),
+    setCursors: (conversationId, cursors) =>
+      write(async (tx) => {
+        const rows = Object.entries(cursors).map(([topic, position]) => ({
+          conversation_id: conversationId,
+          topic,
+          position,
+          updated_at: tx.now,
+        }));
+        if (rows.length === 0) return;
+        await tx.db
+          .insertInto("cursors")
+          .values(rows)
+          .onConflict((conflict) =>
+            conflict.columns(["conversation_id", "topic"]).doUpdateSet((update) => ({
+              position: update.ref("excluded.position"),
+              updated_at: update.ref("excluded.updated_at"),
+            })),
+          )
+          .execute();
+      }),
+    relay: () => relayOutbox(database, topics),
+    [Symbol.asyncDispose]: dispose,
+  };
+}

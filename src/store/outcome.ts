@@ -1,0 +1,154 @@
+/** How a subtask ends: exactly one outcome, its signal in the outbox, and those who waited for it set free. */
+import { OxbowError } from "../core/errors.ts";
+import type { EventBody } from "../core/events.ts";
+import type { Json, Outcome, Subtask } from "../core/model.ts";
+import type { Lease } from "./contract.ts";
+import type { Tx } from "./engine.ts";
+import { appendEvents } from "./events.ts";
+import { announcement, putInOutbox } from "./outbox.ts";
+import { endAttempt, held } from "./queue.ts";
+import { withDependencies } from "./reads.ts";
+import { outcomeRow, toJson } from "./rows.ts";
+import { changeSubtask } from "./status.ts";
+
+/** Who ends what nobody held. */
+const ENGINE = "engine";
+
+export async function finish(
+  tx: Tx,
+  lease: Lease,
+  outcome: Outcome,
+  signalPayload: Json,
+  events: readonly EventBody[],
+): Promise<boolean> {
+  const { numUpdatedRows } = await held(tx, lease)
+    .set({ state: "done", worker_id: null, expires_at: 0 })
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) {
+    await recordLate(tx, lease, outcome);
+    return false;
+  }
+  await settle(tx, lease.subtask, outcome, signalPayload, lease.worker_id);
+  await endAttempt(tx, lease.subtask.subtask_id, lease.attempt, "finished", toJson(outcome));
+  await appendEvents(tx, events);
+  return true;
+}
+
+/** The result of an attempt that was taken over: kept on its row, told once, never signalled. */
+async function recordLate(tx: Tx, lease: Lease, outcome: Outcome): Promise<void> {
+  const { subtask_id, task_id, conversation_id, agent } = lease.subtask;
+  const { numUpdatedRows } = await tx.db
+    .updateTable("attempts")
+    .set((update) => ({
+      state: "late",
+      result: toJson(outcome),
+      ended_at: update.fn.coalesce("ended_at", update.val(tx.now)),
+    }))
+    .where("subtask_id", "=", subtask_id)
+    .where("attempt", "=", lease.attempt)
+    .where("token", "=", lease.token)
+    .where("result", "is", null)
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) return;
+  await appendEvents(tx, [
+    {
+      event: "late_result",
+      task_id,
+      subtask_id,
+      conversation_id,
+      source: agent,
+      attempt: lease.attempt,
+      outcome: outcome.outcome,
+      commit: outcome.commit,
+    },
+  ]);
+}
+
+async function settle(
+  tx: Tx,
+  subtask: Subtask,
+  outcome: Outcome,
+  signalPayload: Json,
+  who: string,
+): Promise<void> {
+  const { subtask_id, conversation_id, done_topic } = subtask;
+  if (outcome.subtask_id !== subtask_id || outcome.conversation_id !== conversation_id) {
+    throw new OxbowError("internal", `The outcome of ${outcome.subtask_id} was given for ${subtask_id}.`);
+  }
+  await tx.db.insertInto("outcomes").values(outcomeRow(outcome, tx.now)).execute();
+  await putInOutbox(tx, [announcement(`done:${conversation_id}`, done_topic, signalPayload)]);
+  await tx.db
+    .updateTable("messages")
+    .set({ acked_at: tx.now })
+    .where("conversation_id", "=", conversation_id)
+    .where("acked_at", "is", null)
+    .execute();
+  await changeSubtask(tx, subtask_id, outcome.outcome, who);
+  await unblock(tx, subtask_id, who);
+}
+
+/** Those that waited for this one last. */
+async function unblock(tx: Tx, subtaskId: string, who: string): Promise<void> {
+  const free = await tx.db
+    .selectFrom("dependencies as waiting")
+    .innerJoin("subtasks", "subtasks.subtask_id", "waiting.subtask_id")
+    .select(["subtasks.subtask_id", "subtasks.conversation_id"])
+    .where("waiting.depends_on", "=", subtaskId)
+    .where("subtasks.state", "=", "blocked")
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("dependencies as other")
+            .leftJoin("outcomes", "outcomes.subtask_id", "other.depends_on")
+            .select("other.depends_on")
+            .whereRef("other.subtask_id", "=", "waiting.subtask_id")
+            .where("outcomes.subtask_id", "is", null),
+        ),
+      ),
+    )
+    .execute();
+  for (const { subtask_id, conversation_id } of free) {
+    await changeSubtask(tx, subtask_id, "planned", who);
+    await tx.db
+      .updateTable("leases")
+      .set({ state: "ready" })
+      .where("conversation_id", "=", conversation_id)
+      .where("state", "=", "waiting")
+      .execute();
+  }
+}
+
+export async function finishUnstarted(
+  tx: Tx,
+  taskId: string,
+  make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
+): Promise<number> {
+  const rows = await tx.db
+    .selectFrom("leases")
+    .innerJoin("subtasks", "subtasks.conversation_id", "leases.conversation_id")
+    .selectAll("subtasks")
+    .where("leases.task_id", "=", taskId)
+    .where((where) =>
+      where.or([
+        where("leases.state", "in", ["waiting", "ready"]),
+        where.and([where("leases.state", "=", "held"), where("leases.expires_at", "<=", tx.now)]),
+      ]),
+    )
+    .orderBy("leases.message_seq")
+    .execute();
+  const events: EventBody[] = [];
+  for (const subtask of await withDependencies(tx.db, rows, { taskId })) {
+    const { outcome, signalPayload, event } = make(subtask);
+    const { attempt } = await tx.db
+      .updateTable("leases")
+      .set({ state: "done", worker_id: null, expires_at: 0 })
+      .where("conversation_id", "=", subtask.conversation_id)
+      .returning("attempt")
+      .executeTakeFirstOrThrow();
+    await endAttempt(tx, subtask.subtask_id, attempt, "lost");
+    await settle(tx, subtask, outcome, signalPayload, ENGINE);
+    events.push(event);
+  }
+  await appendEvents(tx, events);
+  return rows.length;
+}

@@ -1,0 +1,71 @@
+/** Notices what other processes commit, by asking the database every two milliseconds whether anything changed. */
+
+const POLL_MS = 2;
+
+/** Where the streams stand: the last `seq` of each. */
+export interface Marks {
+  readonly topics: number;
+  readonly events: number;
+}
+
+/** What a store can see of other connections. */
+export interface Foreign {
+  /** Cheap and synchronous; changes when another connection has committed. */
+  version(): number;
+  marks(): Promise<Marks>;
+  /** The topics and tasks with rows after the marks, and the marks after those rows. */
+  since(marks: Marks): Promise<{ topics: readonly string[]; tasks: readonly string[]; marks: Marks }>;
+}
+
+export interface Polling {
+  /** From here on no commit is missed. */
+  readonly ready: Promise<void>;
+  stop(): void;
+}
+
+export function startPolling(
+  foreign: Foreign,
+  seen: (topics: readonly string[], tasks: readonly string[]) => void,
+  failed: (error: unknown) => void,
+): Polling {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  let looking = false;
+  let version = foreign.version();
+
+  async function look(marks: Marks): Promise<Marks> {
+    const now = foreign.version();
+    if (now === version) return marks;
+    // Rows committed after `now` was read may be found too; they are found once more at the next look, which is harmless.
+    const found = await foreign.since(marks);
+    version = now;
+    if (!stopped) seen(found.topics, found.tasks);
+    return found.marks;
+  }
+
+  async function begin(): Promise<void> {
+    let marks = await foreign.marks();
+    if (stopped) return;
+    timer = setInterval(() => {
+      if (looking) return;
+      looking = true;
+      look(marks)
+        .then((next) => {
+          marks = next;
+        }, failed)
+        .finally(() => {
+          looking = false;
+        });
+    }, POLL_MS);
+  }
+
+  const ready = begin();
+  ready.catch(failed);
+  return {
+    ready,
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * The queue: a lease on a conversation's row, with a token that only ever grows. Whoever holds the newest token may
+ * change the conversation; everybody else is told so and changes nothing.
+ */
+import { OxbowError } from "../core/errors.ts";
+import type { Lease } from "./contract.ts";
+import type { Database, Tx } from "./engine.ts";
+import { withDependencies } from "./reads.ts";
+import { toMessage, toTask } from "./rows.ts";
+import { changeSubtask } from "./status.ts";
+
+export interface ClaimOptions {
+  readonly workerId: string;
+  readonly taskId?: string;
+  readonly agents?: readonly string[];
+  readonly leaseMs: number;
+}
+
+/** The oldest message of those that are free, or whose holder let the lease run out. */
+async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, options: ClaimOptions) {
+  const from = (state: "ready" | "held") => {
+    let query = tx.db
+      .selectFrom("leases")
+      .select(["conversation_id", "subtask_id", "task_id", "token", "attempt", "message_seq"])
+      .where("state", "=", state)
+      .orderBy("message_seq")
+      .limit(1);
+    if (options.taskId !== undefined) query = query.where("task_id", "=", options.taskId);
+    if (options.agents !== undefined) query = query.where("agent", "in", options.agents);
+    return query;
+  };
+  if (options.agents?.length === 0) return undefined;
+  const ready = await lockForClaim(from("ready")).executeTakeFirst();
+  const expired = await lockForClaim(from("held").where("expires_at", "<=", tx.now)).executeTakeFirst();
+  if (!ready || !expired) return ready ?? expired;
+  return ready.message_seq < expired.message_seq ? ready : expired;
+}
+
+export async function claim(database: Database, tx: Tx, options: ClaimOptions): Promise<Lease | null> {
+  const found = await oldestClaimable(database.engine, tx, options);
+  if (!found) return null;
+  const { conversation_id, subtask_id } = found;
+  const token = found.token + 1;
+  const attempt = found.attempt + 1;
+  const { db, now } = tx;
+  await db
+    .updateTable("leases")
+    .set({ state: "held", worker_id: options.workerId, token, attempt, expires_at: now + options.leaseMs })
+    .where("conversation_id", "=", conversation_id)
+    .execute();
+  await endAttempt(tx, subtask_id, found.attempt, "lost");
+  await db
+    .insertInto("attempts")
+    .values({
+      subtask_id,
+      attempt,
+      token,
+      worker_id: options.workerId,
+      state: "running",
+      started_at: now,
+      ended_at: null,
+      result: null,
+    })
+    .execute();
+  await changeSubtask(tx, subtask_id, "running", options.workerId);
+  return { conversation_id, worker_id: options.workerId, token, attempt, ...(await work(tx, found)) };
+}
+
+async function work({ db }: Tx, of: { subtask_id: string; task_id: string; message_seq: number }) {
+  const message = db.selectFrom("messages").selectAll().where("seq", "=", of.message_seq);
+  const task = db.selectFrom("tasks").selectAll().where("task_id", "=", of.task_id);
+  const row = await db
+    .selectFrom("subtasks")
+    .selectAll()
+    .where("subtask_id", "=", of.subtask_id)
+    .executeTakeFirstOrThrow();
+  const subtask = (await withDependencies(db, [row], { subtaskId: of.subtask_id }))[0];
+  if (!subtask) throw new OxbowError("internal", `Subtask ${of.subtask_id} vanished.`);
+  return {
+    message: toMessage(await message.executeTakeFirstOrThrow()),
+    subtask,
+    task: toTask(await task.executeTakeFirstOrThrow()),
+  };
+}
+
+/** Closes an attempt's row if it is still open. */
+export async function endAttempt(
+  tx: Tx,
+  subtaskId: string,
+  attempt: number,
+  state: "finished" | "released" | "lost",
+  result: string | null = null,
+): Promise<void> {
+  await tx.db
+    .updateTable("attempts")
+    .set({ state, ended_at: tx.now, result })
+    .where("subtask_id", "=", subtaskId)
+    .where("attempt", "=", attempt)
+    .where("ended_at", "is", null)
+    .execute();
+}
+
+/** The update every holder's change begins with: it finds the row only while the token is current. */
+export function held(tx: Tx, lease: Lease) {
+  return tx.db
+    .updateTable("leases")
+    .where("conversation_id", "=", lease.conversation_id)
+    .where("token", "=", lease.token)
+    .where("worker_id", "=", lease.worker_id)
+    .where("state", "=", "held");
+}
+
+export async function renew(tx: Tx, lease: Lease, leaseMs: number): Promise<boolean> {
+  const { numUpdatedRows } = await held(tx, lease)
+    .set({ expires_at: tx.now + leaseMs })
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+export async function release(tx: Tx, lease: Lease): Promise<void> {
+  const { numUpdatedRows } = await held(tx, lease)
+    .set({ state: "ready", worker_id: null, expires_at: 0 })
+    .executeTakeFirst();
+  if (numUpdatedRows !== 1n) return;
+  await endAttempt(tx, lease.subtask.subtask_id, lease.attempt, "released");
+  await changeSubtask(tx, lease.subtask.subtask_id, "planned", lease.worker_id);
+}
+
+export async function setBranch(tx: Tx, lease: Lease, branch: string): Promise<boolean> {
+  // Sets nothing new: it is the question whether the lease is still ours, asked with the row locked.
+  const { numUpdatedRows } = await held(tx, lease).set({ worker_id: lease.worker_id }).executeTakeFirst();
+  if (numUpdatedRows !== 1n) return false;
+  await tx.db
+    .updateTable("subtasks")
+    .set({ branch })
+    .where("subtask_id", "=", lease.subtask.subtask_id)
+    .execute();
+  return true;
+}
+
+export async function expireLeases(tx: Tx, workerId: string): Promise<number> {
+  const { numUpdatedRows } = await tx.db
+    .updateTable("leases")
+    .set({ expires_at: 0 })
+    .where("worker_id", "=", workerId)
+    .where("state", "=", "held")
+    .where("expires_at", ">", tx.now)
+    .executeTakeFirst();
+  return Number(numUpdatedRows);
+}

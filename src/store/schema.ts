@@ -1,0 +1,212 @@
+/**
+ * The tables, as every engine has them: text, integers and JSON as text. Times are Unix milliseconds, booleans 0 or 1.
+ * `seq` columns are given by the engine and grow in the order of the commits.
+ */
+import type { Generated } from "kysely";
+
+export interface TaskRow {
+  task_id: string;
+  ticket: string;
+  title: string;
+  state: string;
+  base_ref: string;
+  base_commit: string;
+  team: string;
+  options: string;
+  body_hash: string;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface SubtaskRow {
+  subtask_id: string;
+  task_id: string;
+  conversation_id: string;
+  parent_conversation_id: string | null;
+  agent: string;
+  root: number;
+  brief: string;
+  responsibilities: string;
+  allowed_paths: string;
+  done_topic: string;
+  depth: number;
+  position: number;
+  branch: string | null;
+  state: string;
+  created_at: number;
+}
+
+export interface DependencyRow {
+  subtask_id: string;
+  depends_on: string;
+  position: number;
+}
+
+export interface ConversationRow {
+  conversation_id: string;
+  task_id: string | null;
+  parent_id: string | null;
+  agent: string;
+  created_at: number;
+}
+
+export interface MessageRow {
+  seq: Generated<number>;
+  id: string;
+  conversation_id: string;
+  sender: string;
+  recipients: string;
+  content: string;
+  timestamp: number;
+  type: string;
+  topology: string;
+  metadata: string;
+  /** Set in the transaction that made the work durable, never before. */
+  acked_at: number | null;
+}
+
+export interface EventRow {
+  seq: Generated<number>;
+  task_id: string;
+  event: string;
+  body: string;
+  at: number;
+}
+
+export interface AttemptRow {
+  subtask_id: string;
+  attempt: number;
+  token: number;
+  worker_id: string;
+  state: "running" | "finished" | "released" | "lost" | "late";
+  started_at: number;
+  ended_at: number | null;
+  /** The outcome this attempt came to, also when it came too late to count. */
+  result: string | null;
+}
+
+export interface OutcomeRow {
+  subtask_id: string;
+  conversation_id: string;
+  task_id: string;
+  agent: string;
+  outcome: string;
+  branch: string | null;
+  commit_id: string | null;
+  summary: string;
+  usage: string;
+  cost: number | null;
+  error: string | null;
+  attempt: number;
+  elapsed_ms: number;
+  created_at: number;
+}
+
+/**
+ * The queue: one row per conversation with work, kept for good so that `token` only ever grows.
+ * waiting (for a dependency or an approval) → ready → held ⇄ ready → done. A held row past `expires_at` may be taken.
+ */
+export interface LeaseRow {
+  conversation_id: string;
+  task_id: string;
+  subtask_id: string;
+  agent: string;
+  message_seq: number;
+  state: "waiting" | "ready" | "held" | "done";
+  worker_id: string | null;
+  token: number;
+  attempt: number;
+  expires_at: number;
+}
+
+export interface ArtifactRow {
+  artifact_id: string;
+  task_id: string;
+  subtask_id: string | null;
+  kind: string;
+  reference: string;
+  metadata: string;
+  created_at: number;
+}
+
+export interface ApprovalRow {
+  approval_id: string;
+  task_id: string;
+  subtask_id: string | null;
+  kind: string;
+  state: string;
+  reason: string;
+  request: string;
+  requested_by: string;
+  decided_by: string | null;
+  created_at: number;
+  decided_at: number | null;
+}
+
+export interface AgentRow {
+  team: string;
+  name: string;
+  spec: string;
+  state: string;
+  updated_at: number;
+}
+
+/** Who changed the state of what, and when. `subtask_id` is null for the task's own state. */
+export interface StatusHistoryRow {
+  seq: Generated<number>;
+  task_id: string;
+  subtask_id: string | null;
+  from_state: string | null;
+  to_state: string;
+  who: string;
+  at: number;
+}
+
+export interface CursorRow {
+  conversation_id: string;
+  topic: string;
+  position: string;
+  updated_at: number;
+}
+
+export interface OutboxRow {
+  seq: Generated<number>;
+  event_id: string;
+  topic: string;
+  payload: string;
+  created_at: number;
+}
+
+export interface TopicEntryRow {
+  seq: Generated<number>;
+  topic: string;
+  event_id: string;
+  payload: string;
+  ts: number;
+}
+
+export interface MigrationRow {
+  version: number;
+  name: string;
+  applied_at: number;
+}
+
+export interface Schema {
+  tasks: TaskRow;
+  subtasks: SubtaskRow;
+  dependencies: DependencyRow;
+  conversations: ConversationRow;
+  messages: MessageRow;
+  events: EventRow;
+  attempts: AttemptRow;
+  outcomes: OutcomeRow;
+  leases: LeaseRow;
+  artifacts: ArtifactRow;
+  approvals: ApprovalRow;
+  agents: AgentRow;
+  status_history: StatusHistoryRow;
+  cursors: CursorRow;
+  outbox: OutboxRow;
+  topic_entries: TopicEntryRow;
+  migrations: MigrationRow;
+}
