@@ -60,9 +60,20 @@ function handOver(binary) {
   });
 }
 
+// When the launcher above us was killed, nobody would read our output or reap us: end as it ended, at once.
+function endWithLauncher() {
+  var launcher = Number(process.env.OXBOW_LAUNCHER_PID);
+  delete process.env.OXBOW_LAUNCHER_PID;
+  if (!launcher || process.ppid !== launcher) return;
+  setInterval(function () {
+    if (process.ppid !== launcher) process.kill(process.pid, "SIGKILL");
+  }, 500).unref();
+}
+
 function start() {
   if (capable(process.versions.node)) {
     quietExperimental();
+    endWithLauncher();
     import(url.pathToFileURL(entry).href).catch(function (error) {
       process.stderr.write("oxbow: " + (error && error.stack ? error.stack : error) + "\n");
       process.exit(70);

@@ -29,7 +29,8 @@ function sources(folder: string): string[] {
 
 function roomOf(file: string): string {
   if (file.startsWith("tools/")) return "tools";
-  if (file === "src/app.ts" || file === "src/index.ts") return "app";
+  // The composition root and its parts lie directly in src/.
+  if (/^src\/[^/]+\.ts$/.test(file)) return "app";
   return file.split("/")[1] ?? "";
 }
 

@@ -8,6 +8,7 @@ import type { Lease } from "../store/contract.ts";
 import type { Engine, EventSink } from "./engine.ts";
 import type { Slots } from "./slots.ts";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import { STOP } from "../core/stop.ts";
 import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
 import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { prepareBranch } from "./prepare.ts";
@@ -23,16 +24,6 @@ export interface Attempt {
   /** Aborts with one of {@link STOP}'s reasons. */
   readonly signal: AbortSignal;
 }
-
-/** Why an attempt is stopped from outside. */
-export const STOP = {
-  /** A person asked: the outcome is `cancelled`. */
-  cancelled: new OxbowError("cancelled", "Cancelled by the person who ran it."),
-  /** This process goes away: the conversation is handed back, unfinished, for another to resume. */
-  handBack: new OxbowError("worker_lost", "The process that ran it was asked to stop."),
-  /** Another worker has taken over. */
-  leaseLost: new OxbowError("fenced", "Another worker has taken this conversation over."),
-} as const;
 
 export async function runAttempt(attempt: Attempt): Promise<void> {
   const { engine, lease, sink, signal } = attempt;

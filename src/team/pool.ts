@@ -5,7 +5,8 @@
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
 import { createEventSink } from "./engine.ts";
-import { runAttempt, STOP } from "./attempt.ts";
+import { STOP } from "../core/stop.ts";
+import { runAttempt } from "./attempt.ts";
 import { createSlots } from "./slots.ts";
 
 const LEASE_MS = 15_000;

@@ -1,0 +1,285 @@
+/**
+ * The composition root: settings → App. Each room is imported when first needed, so that a look-up in the team file
+ * costs no more than reading it.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { OxbowEvent, Report } from "./core/events.ts";
+import type { Json, Task } from "./core/model.ts";
+import type { TeamFile } from "./core/team-file.ts";
+import type { OwnerAnswer, SignalMessage, SignalTimeout } from "./core/tool.ts";
+import type { BranchAllocation, Repository } from "./git/contract.ts";
+import type { Store } from "./store/contract.ts";
+import type { DoctorRow } from "./doctor.ts";
+import type { MadeTeam } from "./init.ts";
+import type { Engine, RunOptions } from "./team/engine.ts";
+import type { TaskStatus } from "./team/status.ts";
+import { OxbowError } from "./core/errors.ts";
+import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
+import { environment } from "./host/env.ts";
+
+export type { RunOptions } from "./team/engine.ts";
+export type { TaskStatus } from "./team/status.ts";
+
+export interface AppOptions {
+  /** A directory inside the repository. Default: the working directory. */
+  readonly repo?: string | undefined;
+  /** The team file. Default: `team.yaml` at the top of the repository, else in the working directory. */
+  readonly team?: string | undefined;
+  /** Default: the process's environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface RunTask {
+  readonly title: string;
+  readonly taskId?: string | undefined;
+  readonly ticket?: string | undefined;
+  readonly base?: string | undefined;
+  readonly options: RunOptions;
+}
+
+export interface RunHooks {
+  /** Every event of the task, in order, from the first. */
+  readonly onEvent?: ((event: OxbowEvent) => void) | undefined;
+  /** The task is durable: from here on `resume` can go on with it. */
+  readonly onSubmitted?: ((task: Task) => void) | undefined;
+}
+
+export interface PlannedRun {
+  readonly task: Task;
+  readonly parts: readonly {
+    readonly agent: string;
+    readonly brief: string;
+    readonly allowed_paths: readonly string[];
+    readonly files: number | null;
+  }[];
+  readonly leftovers: readonly string[];
+  readonly notices: readonly { code: string; message: string }[];
+}
+
+export interface App extends AsyncDisposable {
+  readonly settings: Settings;
+  run(request: RunTask, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
+  resume(taskId: string, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
+  /** What `run` would do; makes nothing. */
+  plan(request: RunTask): Promise<PlannedRun>;
+  status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
+  allocateBranch(options: { agentName: string; ticket?: string; base?: string; switch?: boolean }): Promise<BranchAllocation>;
+  signalSend(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
+  signalWait(
+    topic: string,
+    options: { lastId?: string | undefined; timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<SignalMessage | SignalTimeout>;
+  /** Where things are: for `doctor`. */
+  facts(): Promise<RepositoryFacts>;
+  /** The files of HEAD. */
+  files(): Promise<{ readonly root: string; readonly files: readonly string[] }>;
+  close(): Promise<void>;
+}
+
+export interface RepositoryFacts {
+  readonly root: string;
+  readonly stateDir: string;
+  readonly git: string;
+  readonly identity: { readonly name: string; readonly email: string };
+}
+
+/** Reads and checks the settings of an environment. Throws setting_unknown, setting_invalid. */
+export function readSettings(env?: Readonly<Record<string, string>>): Settings {
+  return parseSettings(env ?? environment());
+}
+
+/** Every setting with its value (secrets only as set or not) and where it came from. */
+export const settingRows = describeSettings;
+
+/** Checks what Oxbow needs here. */
+export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">): Promise<DoctorRow[]> {
+  return (await import("./doctor.ts")).examine(options);
+}
+
+/** Writes a team.yaml that fits the repository. Throws usage when there is one. */
+export async function initTeam(options: { repo?: string; force?: boolean }): Promise<MadeTeam> {
+  return (await import("./init.ts")).initTeam(options);
+}
+
+export interface LoadedTeam {
+  readonly file: string;
+  readonly team: TeamFile;
+}
+
+/** Throws team_file_missing, team_file_invalid, team_config. */
+export async function loadTeam(options: Pick<AppOptions, "team" | "repo">): Promise<LoadedTeam> {
+  const { parseTeamFile } = await import("./core/team-file.ts");
+  const file = options.team === undefined ? findTeamFile(options.repo) : resolve(options.team);
+  if (file === null || !existsSync(file)) {
+    const where = options.team === undefined ? "There is no team.yaml here or above." : `There is no ${options.team}.`;
+    throw new OxbowError("team_file_missing", where);
+  }
+  return { file, team: parseTeamFile(readFileSync(file, "utf8"), options.team ?? file) };
+}
+
+/** From the directory upwards, not past the top of the repository. */
+function findTeamFile(from: string | undefined): string | null {
+  for (let folder = resolve(from ?? "."); ; folder = dirname(folder)) {
+    const file = join(folder, "team.yaml");
+    if (existsSync(file)) return file;
+    if (existsSync(join(folder, ".git")) || dirname(folder) === folder) return null;
+  }
+}
+
+/** Who owns each path, from the team file alone. Throws path_rejected. */
+export async function owners(paths: readonly string[], options: Pick<AppOptions, "team" | "repo">): Promise<OwnerAnswer[]> {
+  const { team } = await loadTeam(options);
+  const { TeamRegistry } = await import("./core/registry.ts");
+  const registry = TeamRegistry.fromTeamFile(team);
+  return paths.map((path) => {
+    const owner = registry.findOwner(path);
+    return { path, owner: owner && { ...owner, window_person: registry.windowPerson(owner.team) ?? null } };
+  });
+}
+
+/** Opens nothing yet: the repository, the store and the team are opened by the first call that needs them. */
+export function openApp(options: AppOptions = {}): App {
+  const env = options.env ?? environment();
+  const settings = parseSettings(env);
+  const opened = once(() => openRooms(options, settings));
+  const engine = once(async () => (await import("./bind.ts")).bindEngine(options, settings, env, await opened()));
+  return {
+    settings,
+
+    async run(request, hooks, signal) {
+      const { runTask } = await import("./team/flow.ts");
+      const bound = await engine();
+      return following(bound, hooks, (submitted) => runTask(bound, request, submitted, signal));
+    },
+
+    async resume(taskId, hooks, signal) {
+      const { resumeTask } = await import("./team/flow.ts");
+      const bound = await engine();
+      return following(bound, hooks, (submitted) => resumeTask(bound, taskId, submitted, signal));
+    },
+
+    async plan(request) {
+      const { planTask } = await import("./team/submit.ts");
+      const { createMatcher } = await import("./core/ownership.ts");
+      const bound = await engine();
+      const { task, parts, leftovers, notices } = await planTask(bound, request);
+      const files = await bound.repo.listFiles(task.base_commit);
+      return {
+        task,
+        leftovers,
+        notices,
+        parts: parts.map(({ agent, brief, allowedPaths }) => {
+          const matches = createMatcher(allowedPaths);
+          const count = files.filter((file) => matches(file.path)).length;
+          return { agent, brief, allowed_paths: allowedPaths, files: allowedPaths.length > 0 ? count : null };
+        }),
+      };
+    },
+
+    async status(wanted) {
+      const { taskStatus } = await import("./team/status.ts");
+      const { repo, store } = await opened();
+      return taskStatus(repo, store, wanted);
+    },
+
+    async allocateBranch({ agentName, ticket, base, switch: checkout }) {
+      const { repo } = await opened();
+      return repo.allocateBranch({ agentName, ticket, base, switch: checkout });
+    },
+
+    async signalSend(topic, payload) {
+      const { createSignals } = await import("./team/signals.ts");
+      const { store } = await opened();
+      return createSignals({ store, settings }).send(topic, payload);
+    },
+
+    async signalWait(topic, { lastId, timeoutMs }, signal) {
+      const { createSignals } = await import("./team/signals.ts");
+      const { store } = await opened();
+      return createSignals({ store, settings }).wait(topic, lastId, timeoutMs, signal);
+    },
+
+    async facts() {
+      const { gitVersion } = await import("./git/repository.ts");
+      const { repo } = await opened();
+      const { root, stateDir, identity } = repo;
+      return { root, stateDir, identity, git: await gitVersion() };
+    },
+
+    async files() {
+      const { repo } = await opened();
+      const files = await repo.listFiles(await repo.resolve("HEAD"));
+      return { root: repo.root, files: files.map((file) => file.path) };
+    },
+
+    close: async () => {
+      if (!opened.started()) return;
+      const { repo, store } = await opened();
+      await store[Symbol.asyncDispose]();
+      await repo[Symbol.asyncDispose]();
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close();
+    },
+  };
+}
+
+export interface Rooms {
+  readonly repo: Repository;
+  readonly store: Store;
+}
+
+async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms> {
+  const [{ openRepository }, { openStore }] = await Promise.all([
+    import("./git/repository.ts"),
+    import("./store/open.ts"),
+  ]);
+  const repo = await openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome });
+  try {
+    const url = settings.oxbowStoreUrl ?? `sqlite:${join(repo.stateDir, "oxbow.db")}`;
+    return { repo, store: await openStore({ url }) };
+  } catch (error) {
+    await repo[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Shows every event of the task while `work` runs, to the last one. */
+async function following(
+  engine: Engine,
+  hooks: RunHooks,
+  work: (submitted: (task: Task) => void) => Promise<Report>,
+): Promise<Report> {
+  const ended = new AbortController();
+  let shown: string | null = null;
+  let taskId: string | null = null;
+  let showing: Promise<void> = Promise.resolve();
+  const show = (event: OxbowEvent) => {
+    shown = event.id;
+    hooks.onEvent?.(event);
+  };
+  const follow = async (id: string) => {
+    for await (const event of engine.store.watch(id, null, ended.signal)) show(event);
+  };
+  try {
+    return await work((task) => {
+      taskId = task.task_id;
+      hooks.onSubmitted?.(task);
+      showing = follow(task.task_id).catch((error: unknown) => {
+        if (!ended.signal.aborted) throw error;
+      });
+    });
+  } finally {
+    ended.abort();
+    await showing;
+    if (taskId !== null) for (const event of await engine.store.events(taskId, shown, 10_000)) show(event);
+  }
+}
+
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {
+  let made: Promise<T> | null = null;
+  return Object.assign(() => (made ??= make()), { started: () => made !== null });
+}
+

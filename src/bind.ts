@@ -1,0 +1,86 @@
+/** Binds the rooms into the engine that carries tasks: team, models, tools, redaction, this worker's name. */
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { ModelSource } from "./agent/contract.ts";
+import type { AgentSpec } from "./core/team-file.ts";
+import type { Settings } from "./core/settings.ts";
+import type { Engine, RunOptions } from "./team/engine.ts";
+import { type AppOptions, loadTeam, type Rooms } from "./app.ts";
+import { createModelSource } from "./agent/providers.ts";
+import { OxbowError } from "./core/errors.ts";
+import { createRedactor } from "./core/redact.ts";
+import { TeamRegistry } from "./core/registry.ts";
+import { newId } from "./host/ids.ts";
+import { processBirth } from "./host/process.ts";
+import { builtinTools } from "../tools/index.ts";
+import { createToolRegistry } from "../tools/registry.ts";
+
+export async function bindEngine(
+  options: AppOptions,
+  settings: Settings,
+  env: Readonly<Record<string, string>>,
+  rooms: Rooms,
+): Promise<Engine> {
+  const { team } = await loadTeam({ team: options.team, repo: options.repo ?? rooms.repo.root });
+  const tools = createToolRegistry();
+  for (const tool of builtinTools) tools.register(tool);
+  const redactor = createRedactor({ known: secretsOf(settings) });
+  return {
+    ...rooms,
+    team,
+    registry: TeamRegistry.fromTeamFile(team),
+    settings,
+    tools,
+    workerId: workerName(process.pid),
+    environment: env,
+    redact: (text) => redactor.redact(text),
+    now: Date.now,
+    newId,
+    models: modelSources(settings, team.defaults.provider),
+    workerIsDead,
+  };
+}
+
+function secretsOf(settings: Settings): string[] {
+  return settings.openaiApiKey === undefined ? [] : [settings.openaiApiKey];
+}
+
+/** One source per provider and script, so that its models are made once. */
+function modelSources(settings: Settings, teamProvider: string | null) {
+  const made = new Map<string, ModelSource>();
+  return (options: RunOptions, agent: AgentSpec): ModelSource => {
+    const named = options.provider ?? agent.provider ?? teamProvider;
+    const provider = named ?? (options.script === null ? "openai" : "scripted");
+    const key = `${provider}\n${options.script ?? ""}`;
+    const known = made.get(key);
+    if (known) return known;
+    const source = createModelSource({
+      provider,
+      apiKey: settings.openaiApiKey,
+      baseUrl: settings.openaiBaseUrl,
+      script: options.script === null ? undefined : readScript(options.script),
+    });
+    made.set(key, source);
+    return source;
+  };
+}
+
+function readScript(file: string): { file: string; text: string } {
+  try {
+    return { file, text: readFileSync(file, "utf8") };
+  } catch (error) {
+    throw new OxbowError("script_invalid", `The script ${file} cannot be read: ${error instanceof Error ? error.message : "?"}`, {
+      cause: error,
+    });
+  }
+}
+
+function workerName(pid: number): string {
+  return `${hostname()}:${pid}:${processBirth(pid) ?? ""}`;
+}
+
+/** Only a process of this host can be known to be dead. */
+function workerIsDead(worker: string): boolean {
+  const [host, pid, birth] = worker.split(":");
+  return host === hostname() && processBirth(Number(pid)) !== birth;
+}

@@ -1,0 +1,167 @@
+/** The commands, their options and help; each action is imported when it is called. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { exitCode, showError } from "./failure.ts";
+
+const VERSION = "0.1.0";
+
+/** Runs one command line and returns the exit code: 0 done, 1 a child failed or a look-up found nothing, 2 usage, 3 conflict, 130 cancelled. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes("--json");
+  let code = 0;
+  const program = build((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return usage(error, json);
+    showError(error, json);
+    return exitCode(error);
+  }
+}
+
+function usage(error: CommanderError, json: boolean): number {
+  if (error.exitCode === 0) return 0;
+  const message = error.message.replace(/^error: /, "");
+  showError({ code: "usage", message, hint: "Run the command with --help to see its options." }, json);
+  return 2;
+}
+
+function build(done: (code: number) => void): Command {
+  const program = new Command("oxbow")
+    .description("Runs a team of coding agents on one Git repository: a branch each, merged with nothing lost.")
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .showSuggestionAfterError()
+    .addHelpText("after", examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"));
+  program.action(() => program.help());
+
+  runCommand(program, done);
+  program
+    .command("init")
+    .description("Write a team.yaml that fits this repository, for you to edit.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--force", "replace a team.yaml that is there")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow init", "oxbow init --repo ../shop"))
+    .action(async (options) => done(await (await import("./init.ts")).init(options)));
+  program
+    .command("status")
+    .argument("[task]", "a task id or a ticket; without it, the newest tasks")
+    .description("Show tasks, their children and branches.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow status", "oxbow status 146 --json"))
+    .action(async (task, options) => done(await (await import("./status.ts")).status(task, options)));
+  program
+    .command("owner")
+    .argument("<paths...>", "paths from the top of the repository")
+    .description("Say which agent owns each path. Exit 1 when one has no owner.")
+    .option("--team <file>", "the team file (default: team.yaml here or above)")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow owner src/api/users.ts", "oxbow owner docs/guide.md README.md --json"))
+    .action(async (paths, options) => done(await (await import("./owner.ts")).owner(paths, options)));
+  branchCommand(program, done);
+  signalCommand(program, done);
+  program
+    .command("env")
+    .description("Print every setting, its value and where it came from.")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow env", "ENABLE_FILE_TOOLS=0 oxbow env --json"))
+    .action(async (options) => done(await (await import("./env.ts")).env(options)));
+  program
+    .command("doctor")
+    .description("Check what Oxbow needs here: Node, Git, repository, team, provider. Exit 1 when something is wrong.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml here or above)")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow doctor", "oxbow doctor --repo ../shop --json"))
+    .action(async (options) => done(await (await import("./doctor.ts")).doctor(options)));
+  for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])])
+    command.exitOverride().configureOutput({ writeErr: () => undefined });
+  return program;
+}
+
+function runCommand(program: Command, done: (code: number) => void): void {
+  program
+    .command("run")
+    .argument("[task]", "what is to be done")
+    .description("Run a task with the team: split, work on branches, merge into integration/<ticket>, report.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml of the repository)")
+    .option("--ticket <id>", "names the branches: feature/<id>/<agent>, integration/<id> (default: the task's id)")
+    .addOption(new Option("--by <how>", "split along the team's path owners, without a model").choices(["owner"]))
+    .option("--provider <name>", "openai, openai_chat (Chat Completions) or scripted")
+    .option("--model <name>", "the model of every agent in this run")
+    .addOption(new Option("--runtime <name>", "how agents run").choices(["openai_agents", "command"]))
+    .option("--command <line>", "the program of --runtime command; {task}, {branch} and {paths} are replaced")
+    .option("--max-parallel <n>", "conversations at work at once", count)
+    .option("--base <ref>", "where the work starts (default: integration/<ticket> if it exists, else HEAD)")
+    .option("--script <file>", "steps of the scripted provider")
+    .option("--dry-run", "show the plan and make nothing")
+    .option("--resume <task>", "go on with a task whose process ended")
+    .option("--json", "print one event per line, the report last")
+    .addHelpText(
+      "after",
+      examples(
+        'oxbow run "Add request ids to every handler" --ticket 146',
+        'oxbow run "Format" --by owner --runtime command --command "npx prettier --write {paths}"',
+        "oxbow run --resume t-01kav4m7j",
+      ),
+    )
+    .action(async (task, options) => done(await (await import("./run.ts")).run(task, options)));
+}
+
+function branchCommand(program: Command, done: (code: number) => void): void {
+  const branch = program.command("branch").description("Branches of agents.");
+  branch
+    .command("allocate")
+    .description("Make feature/<ticket>/<agent>, or find it; your checkout is not touched.")
+    .requiredOption("--agent <name>", "the agent")
+    .option("--ticket <id>", "the ticket (default: task)")
+    .option("--base <ref>", "where it starts (default: HEAD)")
+    .option("--switch", "check it out as well; refused on a dirty tree")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow branch allocate --ticket 146 --agent DevAgent --json"))
+    .action(async (options) => done(await (await import("./branch.ts")).allocate(options)));
+}
+
+function signalCommand(program: Command, done: (code: number) => void): void {
+  const signal = program.command("signal").description("Send and await small durable messages on topics.");
+  signal
+    .command("send")
+    .argument("<topic>")
+    .argument("<payload>", "a JSON value")
+    .description("Append a message to a topic.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples(`oxbow signal send build:done '{"ok":true}'`))
+    .action(async (topic, payload, options) => done(await (await import("./signal.ts")).send(topic, payload, options)));
+  signal
+    .command("wait")
+    .argument("<topic>")
+    .description("Wait for the next message on a topic. Exit 1 when the time is up.")
+    .option("--last-id <id>", "wait for what comes after this message (default: from the first)")
+    .option("--timeout-ms <n>", "how long to wait", milliseconds, 30_000)
+    .option("--repo <dir>", "the repository", ".")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow signal wait build:done --timeout-ms 5000 --json"))
+    .action(async (topic, options) => done(await (await import("./signal.ts")).wait(topic, options)));
+}
+
+function count(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError("Give a whole number from 1 to 99999.");
+  return Number(text);
+}
+
+function milliseconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Give whole milliseconds, at most 999999999.");
+  return Number(text);
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
+}

@@ -1,0 +1,103 @@
+/** `oxbow run`: live lines on a terminal, one event per line with --json, the report last. */
+import type { PlannedRun, RunOptions, RunTask } from "../../app.ts";
+import type { Report } from "../../core/events.ts";
+import { openApp } from "../../app.ts";
+import { OxbowError } from "../../core/errors.ts";
+import { splitWords } from "../../core/words.ts";
+import { absolutePath } from "./files.ts";
+import { interruption } from "./interruption.ts";
+import { createDisplay } from "./display.ts";
+import { reportText } from "./report-text.ts";
+
+export interface RunFlags {
+  repo: string;
+  team?: string;
+  ticket?: string;
+  by?: "owner";
+  provider?: string;
+  model?: string;
+  runtime?: "openai_agents" | "command";
+  command?: string;
+  maxParallel?: number;
+  base?: string;
+  script?: string;
+  dryRun?: boolean;
+  resume?: string;
+  json?: boolean;
+}
+
+const EXIT: Readonly<Record<Report["state"], number>> = { completed: 0, partial: 1, failed: 1, conflict: 3, cancelled: 130 };
+
+export async function run(title: string | undefined, flags: RunFlags): Promise<number> {
+  if ((title === undefined) === (flags.resume === undefined))
+    throw new OxbowError("usage", title === undefined ? "Say what is to be done." : "--resume takes no new task.", {
+      hint: 'oxbow run "<task>", or oxbow run --resume TASK',
+    });
+  await using app = openApp({ repo: flags.repo, team: flags.team });
+  if (flags.dryRun) {
+    if (title === undefined) throw new OxbowError("usage", "--dry-run shows the plan of a new task; --resume has none.");
+    showPlan(await app.plan(request(title, flags)), flags.json === true);
+    return 0;
+  }
+  const display = createDisplay(flags.json === true);
+  let taskId = flags.resume ?? null;
+  using stop = interruption((name) => display.stopping(name));
+  const hooks = {
+    onEvent: display.event,
+    onSubmitted: (task: { task_id: string; ticket: string; title: string }) => {
+      taskId = task.task_id;
+      display.submitted(task);
+    },
+  };
+  try {
+    const report =
+      title === undefined
+        ? await app.resume(flags.resume ?? "", hooks, stop.signal)
+        : await app.run(request(title, flags), hooks, stop.signal);
+    display.close();
+    if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else process.stdout.write(reportText(report));
+    return EXIT[report.state];
+  } catch (error) {
+    display.close();
+    if (taskId !== null && !flags.json)
+      process.stderr.write(`The task is kept: go on with \`oxbow run --resume ${taskId}\`.\n`);
+    throw error;
+  }
+}
+
+function request(title: string, flags: RunFlags): RunTask {
+  const options: RunOptions = {
+    by: flags.by ?? null,
+    provider: flags.provider ?? null,
+    model: flags.model ?? null,
+    runtime: flags.runtime ?? (flags.command === undefined ? null : "command"),
+    command: flags.command === undefined ? null : words(flags.command),
+    script: flags.script === undefined ? null : absolutePath(flags.script),
+    maxParallel: flags.maxParallel ?? null,
+  };
+  if (flags.command !== undefined && options.runtime !== "command")
+    throw new OxbowError("usage", "--command belongs to --runtime command.");
+  const { ticket, base } = flags;
+  return { title, ticket, base, options };
+}
+
+function words(line: string): string[] {
+  const split = splitWords(line);
+  if (split.length === 0) throw new OxbowError("command_invalid", "The command is empty.");
+  return split;
+}
+
+function showPlan(plan: PlannedRun, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ event: "plan", ...plan })}\n`);
+    return;
+  }
+  const { task } = plan;
+  process.stdout.write(`Plan for "${task.title}" from ${task.base_ref} (${task.base_commit.slice(0, 12)}); nothing was made.\n`);
+  for (const part of plan.parts) {
+    const files = part.files === null ? "splits the task itself" : `${part.files} file${part.files === 1 ? "" : "s"}`;
+    process.stdout.write(`  ${part.agent}: ${files}${part.allowed_paths.length > 0 ? ` in ${part.allowed_paths.join(", ")}` : ""}\n`);
+  }
+  for (const notice of plan.notices) process.stdout.write(`${notice.message}\n`);
+}

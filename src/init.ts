@@ -1,0 +1,80 @@
+/** `oxbow init`: a team.yaml that fits the repository at hand, one agent per top-level folder, for a person to edit. */
+import { existsSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { openApp } from "./app.ts";
+import { OxbowError } from "./core/errors.ts";
+
+const MOST_AGENTS = 8;
+
+export interface MadeTeam {
+  readonly file: string;
+  readonly agents: readonly string[];
+}
+
+/** Throws usage when there is a team.yaml already, not_a_repository, unborn_head. */
+export async function initTeam(options: { repo?: string; force?: boolean }): Promise<MadeTeam> {
+  await using app = openApp({ repo: options.repo });
+  const { root, files } = await app.files();
+  const file = join(root, "team.yaml");
+  if (existsSync(file) && options.force !== true)
+    throw new OxbowError("usage", `There is a team.yaml already: ${file}.`, { hint: "Edit it, or replace it with --force." });
+  const agents = agentsFor(files);
+  writeFileSync(file, teamText(basename(root), agents));
+  return { file, agents: ["Lead", ...agents.map((agent) => agent.name)] };
+}
+
+interface Drafted {
+  readonly name: string;
+  readonly paths: readonly string[];
+  readonly files: number;
+}
+
+/** The largest folders get an agent each; an agent called Rest has what is left. */
+function agentsFor(files: readonly string[]): Drafted[] {
+  const counts = new Map<string, number>();
+  for (const file of files) {
+    const [folder, rest] = file.split("/", 2);
+    if (folder === undefined || rest === undefined || folder.startsWith(".")) continue;
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  const folders = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, MOST_AGENTS);
+  const names = new Set(["lead", "rest"]);
+  const agents = folders.map(([folder, count]) => ({ name: freeName(folder, names), paths: [`${literal(folder)}/**`], files: count }));
+  const owned = folders.reduce((sum, [, count]) => sum + count, 0);
+  return owned < files.length ? [...agents, { name: "Rest", paths: ["**"], files: files.length - owned }] : agents;
+}
+
+function freeName(folder: string, taken: Set<string>): string {
+  const plain = folder.replace(/[^A-Za-z0-9]+/g, " ").trim();
+  const name = plain.replace(/(^| )(.)/g, (_all, _blank, letter: string) => letter.toUpperCase()) || "Agent";
+  for (let n = 1; ; n++) {
+    const candidate = n === 1 ? name : `${name}${n}`;
+    if (taken.has(candidate.toLowerCase())) continue;
+    taken.add(candidate.toLowerCase());
+    return candidate;
+  }
+}
+
+/** A folder's own name may hold characters that mean something in a glob. */
+function literal(folder: string): string {
+  return folder.replace(/[\\*?[\]{}()!+@|]/g, "\\$&");
+}
+
+function teamText(team: string, agents: readonly Drafted[]): string {
+  const lines = [
+    "# Who works on this repository, and which paths each may write. See docs of Oxbow: README, team.yaml.",
+    `team: ${JSON.stringify(team)}`,
+    "lead: Lead                        # gets a task when it is not split with --by owner",
+    "agents:",
+    "  - name: Lead",
+    "    responsibilities: [plan]",
+    "    allowed_paths: []",
+  ];
+  for (const agent of agents)
+    lines.push(
+      `  - name: ${JSON.stringify(agent.name)}  # ${agent.files} file${agent.files === 1 ? "" : "s"}`,
+      "    responsibilities: [build]",
+      `    allowed_paths: [${agent.paths.map((path) => JSON.stringify(path)).join(", ")}]`,
+    );
+  return `${lines.join("\n")}\n`;
+}

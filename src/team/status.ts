@@ -1,0 +1,48 @@
+/** What a repository's tasks are doing: from rows and refs. */
+import type { Repository } from "../git/contract.ts";
+import type { Store } from "../store/contract.ts";
+import type { Outcome, Subtask, Task } from "../core/model.ts";
+import { integrationBranch } from "../core/branch-name.ts";
+import { OxbowError } from "../core/errors.ts";
+
+export interface TaskStatus {
+  readonly task: Task;
+  readonly subtasks: readonly (Subtask & { readonly outcome: Outcome | null; readonly tip: string | null })[];
+  readonly integration: { readonly branch: string; readonly commit: string } | null;
+  /** Processes that work on it now. */
+  readonly workers: readonly string[];
+}
+
+const SHOWN = 20;
+
+/** One task (by id or ticket, all of a ticket's) or the newest. Throws task_unknown. */
+export async function taskStatus(repo: Repository, store: Store, wanted: string | undefined): Promise<TaskStatus[]> {
+  const tasks = wanted === undefined ? await store.tasks({ limit: SHOWN }) : await find(store, wanted);
+  const heads = await repo.refs("refs/heads/");
+  return Promise.all(
+    tasks.map(async (task) => {
+      const outcomes = new Map((await store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
+      const subtasks = await store.subtasks(task.task_id);
+      const branch = integrationBranch(task.ticket);
+      const commit = heads.get(`refs/heads/${branch}`);
+      return {
+        task,
+        integration: commit === undefined ? null : { branch, commit },
+        workers: await store.liveWorkers(task.task_id),
+        subtasks: subtasks.map((subtask) => ({
+          ...subtask,
+          outcome: outcomes.get(subtask.subtask_id) ?? null,
+          tip: subtask.branch === null ? null : (heads.get(`refs/heads/${subtask.branch}`) ?? null),
+        })),
+      };
+    }),
+  );
+}
+
+async function find(store: Store, wanted: string): Promise<readonly Task[]> {
+  const byId = await store.task(wanted);
+  if (byId) return [byId];
+  const byTicket = await store.tasksByTicket(wanted);
+  if (byTicket.length === 0) throw new OxbowError("task_unknown", `No task or ticket here is called ${wanted}.`);
+  return byTicket;
+}
