@@ -1,0 +1,140 @@
+/** What a team file must obey beyond its schema: names, references between its parts, patterns. */
+import { branchName } from "./branch-name.ts";
+import { type ErrorCode, hasCode } from "./errors.ts";
+import { createMatcher, createOwnership } from "./ownership.ts";
+import type { RawTeam } from "./team-schema.ts";
+import { suggestion } from "./text.ts";
+
+export type Path = readonly (string | number)[];
+/** Throws the error with the position of the value at `path`. */
+export type Fail = (code: ErrorCode, path: Path, message: string) => never;
+
+export function checkTeam(raw: RawTeam, fail: Fail): void {
+  checkNames(raw, fail);
+  checkAgents(raw, fail);
+  checkGroups(raw, fail);
+  checkReferences(raw, fail);
+  checkPatterns(raw, fail);
+}
+
+/** Names become branches, so two must not differ by case alone. */
+function checkNames(raw: RawTeam, fail: Fail): void {
+  const first = new Map<string, string>();
+  for (const [i, { name }] of raw.agents.entries()) {
+    const path = ["agents", i, "name"];
+    const key = branchOf(name, (message) => fail("team_file_invalid", path, message)).toLowerCase();
+    const other = first.get(key);
+    if (other === name) fail("team_file_invalid", path, `there is an agent ${name} already`);
+    if (other !== undefined)
+      fail("team_file_invalid", path, `${name} and ${other} would have one branch name`);
+    first.set(key, name);
+  }
+  const names = raw.agents.map((agent) => agent.name);
+  if (raw.lead !== undefined && !names.includes(raw.lead)) {
+    fail("team_file_invalid", ["lead"], `there is no agent ${raw.lead}.${suggestion(raw.lead, names)}`);
+  }
+}
+
+function branchOf(name: string, fail: (message: string) => never): string {
+  try {
+    return branchName({ agentName: name });
+  } catch (error) {
+    if (hasCode(error, "branch_name_rejected")) return fail(error.message);
+    throw error;
+  }
+}
+
+function checkAgents(raw: RawTeam, fail: Fail): void {
+  for (const [i, agent] of raw.agents.entries()) {
+    if (agent.runtime === "acp") {
+      fail("runtime_not_available", ["agents", i, "runtime"], "the runtime acp is not available yet");
+    }
+    if (agent.runtime === "command" && agent.command === undefined) {
+      fail("team_file_invalid", ["agents", i], "the runtime command needs a `command:`");
+    }
+    if (agent.command !== undefined && agent.runtime !== "command") {
+      fail("team_file_invalid", ["agents", i, "command"], "a command is run only with `runtime: command`");
+    }
+  }
+}
+
+function checkGroups(raw: RawTeam, fail: Fail): void {
+  const names = new Set<string>();
+  for (const [i, group] of (raw.groups ?? []).entries()) {
+    if (names.has(group.name))
+      fail("team_file_invalid", ["groups", i, "name"], `there is a group ${group.name} already`);
+    names.add(group.name);
+    const policy = group.strategy === undefined ? "restart" : "strategy";
+    if (group.critical === true && group[policy] !== undefined) {
+      fail(
+        "team_file_invalid",
+        ["groups", i, policy],
+        "a critical group stops the tree; it has no strategy or restart",
+      );
+    }
+  }
+  for (const [i, { group }] of raw.agents.entries()) {
+    if (group === undefined || names.has(group)) continue;
+    fail(
+      "team_file_invalid",
+      ["agents", i, "group"],
+      `there is no group ${group}.${suggestion(group, names)}`,
+    );
+  }
+}
+
+function checkReferences(raw: RawTeam, fail: Fail): void {
+  const names = raw.agents.map((agent) => agent.name);
+  const check = (name: string, path: Path): void => {
+    if (!names.includes(name))
+      fail("team_file_invalid", path, `there is no agent ${name}.${suggestion(name, names)}`);
+  };
+  for (const [name, moment] of Object.entries(raw.schedule ?? {})) {
+    check(name, ["schedule", name]);
+    if (typeof moment === "string") continue;
+    const given = [moment.cron, moment.at, moment.after_ms].filter((value) => value !== undefined);
+    if (given.length !== 1)
+      fail("team_file_invalid", ["schedule", name], "give exactly one of cron, at and after_ms");
+  }
+  for (const [i, server] of (raw.mcp_servers ?? []).entries()) {
+    for (const [j, name] of (server.agents ?? []).entries()) check(name, ["mcp_servers", i, "agents", j]);
+  }
+}
+
+/** Agent by agent, so that an error has the position of the pattern that is wrong, or of the second of two equal ones. */
+function checkPatterns(raw: RawTeam, fail: Fail): void {
+  const refuse = (path: Path, check: () => unknown): void => {
+    try {
+      check();
+    } catch (error) {
+      if (hasCode(error, "team_config")) fail("team_config", path, error.message);
+      throw error;
+    }
+  };
+  for (const [i, { allowed_paths, read_paths }] of raw.agents.entries()) {
+    for (const [j, pattern] of (allowed_paths ?? []).entries()) {
+      refuse(["agents", i, "allowed_paths", j], () => createMatcher([pattern]));
+    }
+    for (const [j, pattern] of (read_paths ?? []).entries()) {
+      refuse(["agents", i, "read_paths", j], () => createMatcher([pattern]));
+    }
+  }
+  try {
+    createOwnership(Object.fromEntries(raw.agents.map((agent) => [agent.name, agent.allowed_paths ?? []])));
+  } catch (error) {
+    if (!hasCode(error, "team_config")) throw error;
+    fail("team_config", secondOf(raw, error.details), error.message);
+  }
+}
+
+function secondOf(raw: RawTeam, details: Readonly<Record<string, unknown>>): Path {
+  const { agents, patterns } = details;
+  const pairs =
+    Array.isArray(agents) && Array.isArray(patterns) ? [0, 1].map((n) => [agents[n], patterns[n]]) : [];
+  const places = pairs.map(([name, pattern]) => {
+    const i = raw.agents.findIndex((agent) => agent.name === name);
+    const j = raw.agents[i]?.allowed_paths?.indexOf(String(pattern)) ?? -1;
+    return ["agents", i, "allowed_paths", j];
+  });
+  return places.sort((a, b) => Number(b[1]) - Number(a[1]))[0] ?? ["agents"];
+}

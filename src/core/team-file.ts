@@ -1,0 +1,197 @@
+/** team.yaml, read and checked; every error names its line and column. The team's words as types live here too. */
+import { type ErrorCode, OxbowError } from "./errors.ts";
+import { checkTeam, type Fail, type Path } from "./team-checks.ts";
+import { explainIssues } from "./team-issues.ts";
+import { type RawAgent, type RawTeam, teamSchema } from "./team-schema.ts";
+import { dotted, readYaml, type YamlSource } from "./yaml-source.ts";
+
+/** An agent is data. Times in milliseconds; null where the team file says nothing. */
+export interface AgentSpec {
+  readonly name: string;
+  readonly team: string;
+  readonly instructions: string | null;
+  readonly model: string | null;
+  readonly provider: string | null;
+  readonly runtime: "openai_agents" | "command";
+  /** The program of runtime `command` and its arguments; `{task}`, `{branch}`, `{paths}` are filled in later. */
+  readonly command: readonly string[] | null;
+  /** The only tools it gets; null: every tool whose group is on. */
+  readonly tools: readonly string[] | null;
+  readonly skills: readonly string[];
+  readonly responsibilities: readonly string[];
+  readonly allowedPaths: readonly string[];
+  /** Null: it may read everything. */
+  readonly readPaths: readonly string[] | null;
+  readonly group: string | null;
+  readonly domain: string | null;
+  readonly slaMs: number | null;
+  readonly timeoutMs: number | null;
+  readonly responseTimeoutMs: number | null;
+  readonly maxTurns: number | null;
+  readonly recovery: "resume" | "clean";
+  readonly sandbox: {
+    readonly network: boolean;
+    /** Names of variables passed to its programs. */
+    readonly env: readonly string[];
+    readonly home: "private" | "user";
+  };
+}
+
+export interface Limits {
+  /** Children running at once. */
+  readonly maxParallel: number;
+  /** A child of the first split has depth 1. */
+  readonly maxDepth: number;
+  readonly maxChildrenPerSplit: number;
+  /** Children of one task, all splits together. */
+  readonly maxChildren: number;
+}
+
+export interface TeamDefaults {
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly maxTurns: number;
+  readonly timeoutMs: number;
+}
+
+/** Something in the file that is valid but has no effect yet. */
+export interface TeamNotice {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+export interface TeamFile {
+  readonly file: string;
+  readonly team: string;
+  readonly lead: string | null;
+  readonly windowPerson: string | null;
+  readonly repo: { readonly base: string | null; readonly url: string | null };
+  readonly verify: readonly string[];
+  readonly mergeConflicts: "rework" | "owner" | "escalate";
+  readonly defaults: TeamDefaults;
+  readonly limits: Limits;
+  readonly agents: readonly AgentSpec[];
+  readonly notices: readonly TeamNotice[];
+}
+
+const DEFAULT_LIMITS: Limits = { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 };
+
+/**
+ * Throws team_file_invalid (not YAML, an unknown key, a wrong value), team_config (two agents with one pattern, a bad
+ * pattern) and runtime_not_available, each with `details: { file, line, column, path }`. `file` is only for messages.
+ */
+export function parseTeamFile(text: string, file: string): TeamFile {
+  const read = readYaml(text);
+  if (!read.ok) {
+    const { line, column, message } = read.problem;
+    const details = { file, line, column, path: "" };
+    throw new OxbowError("team_file_invalid", `${file}:${line}:${column}: ${message}`, { details });
+  }
+  const { source } = read;
+  const result = teamSchema.safeParse(source.value);
+  if (!result.success) throw explainIssues(result.error.issues, source, file);
+  const raw = result.data;
+  const fail: Fail = (code, path, message) => {
+    throw located(code, source, file, path, message);
+  };
+  checkTeam(raw, fail);
+  return shape(raw, file, notYet(raw, source));
+}
+
+function located(code: ErrorCode, source: YamlSource, file: string, path: Path, message: string): OxbowError {
+  const { line, column } = source.position(path);
+  const name = dotted(path);
+  return new OxbowError(code, `${file}:${line}:${column}: ${name}: ${message}`, {
+    details: { file, line, column, path: name },
+  });
+}
+
+/** Keys that are checked but that nothing obeys yet: silence about them would be a lie. */
+const NOT_YET: readonly (keyof RawTeam)[] = [
+  "workspace",
+  "verify",
+  "verify_network",
+  "merge",
+  "budget",
+  "plugins",
+  "groups",
+  "schedule",
+  "mcp_servers",
+];
+const NOT_YET_OF_AGENT: readonly (keyof RawAgent)[] = ["sla_ms", "response_timeout_ms", "recovery"];
+
+function notYet(raw: RawTeam, source: YamlSource): TeamNotice[] {
+  const notice = (path: Path, key: string): TeamNotice => ({
+    ...source.keyPosition(path, key),
+    message: `\`${dotted([...path, key])}:\` is read but not acted on yet`,
+  });
+  const isSaid = (value: unknown): boolean =>
+    value !== undefined && !(Array.isArray(value) && value.length === 0);
+  return [
+    ...NOT_YET.filter((key) => isSaid(raw[key])).map((key) => notice([], key)),
+    ...(raw.repo?.url === undefined ? [] : [notice(["repo"], "url")]),
+    ...raw.agents.flatMap((agent, i) =>
+      NOT_YET_OF_AGENT.filter((key) => isSaid(agent[key])).map((key) => notice(["agents", i], key)),
+    ),
+    ...raw.agents.flatMap((agent, i) =>
+      agent.sandbox?.network === undefined ? [] : [notice(["agents", i, "sandbox"], "network")],
+    ),
+  ].sort((a, b) => a.line - b.line || a.column - b.column);
+}
+
+function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): TeamFile {
+  const { defaults, limits } = raw;
+  return {
+    file,
+    team: raw.team,
+    lead: raw.lead ?? null,
+    windowPerson: raw.window_person ?? null,
+    repo: { base: raw.repo?.base ?? null, url: raw.repo?.url ?? null },
+    verify: raw.verify ?? [],
+    mergeConflicts: raw.merge?.conflicts ?? "rework",
+    defaults: {
+      provider: defaults?.provider ?? null,
+      model: defaults?.model ?? null,
+      maxTurns: defaults?.max_turns ?? 40,
+      timeoutMs: defaults?.timeout_ms ?? 900_000,
+    },
+    limits: {
+      maxParallel: limits?.max_parallel ?? DEFAULT_LIMITS.maxParallel,
+      maxDepth: limits?.max_depth ?? DEFAULT_LIMITS.maxDepth,
+      maxChildrenPerSplit: limits?.max_children_per_split ?? DEFAULT_LIMITS.maxChildrenPerSplit,
+      maxChildren: limits?.max_children ?? DEFAULT_LIMITS.maxChildren,
+    },
+    agents: raw.agents.map((agent) => shapeAgent(agent, raw.team)),
+    notices,
+  };
+}
+
+function shapeAgent(raw: RawAgent, team: string): AgentSpec {
+  return {
+    name: raw.name,
+    team,
+    instructions: raw.instructions ?? null,
+    model: raw.model ?? null,
+    provider: raw.provider ?? null,
+    runtime: raw.runtime === "command" ? "command" : "openai_agents",
+    command: raw.command ?? null,
+    tools: raw.tools ?? null,
+    skills: raw.skills ?? [],
+    responsibilities: raw.responsibilities ?? [],
+    allowedPaths: raw.allowed_paths ?? [],
+    readPaths: raw.read_paths ?? null,
+    group: raw.group ?? null,
+    domain: raw.domain ?? null,
+    slaMs: raw.sla_ms ?? null,
+    timeoutMs: raw.timeout_ms ?? null,
+    responseTimeoutMs: raw.response_timeout_ms ?? null,
+    maxTurns: raw.max_turns ?? null,
+    recovery: raw.recovery ?? "resume",
+    sandbox: {
+      network: raw.sandbox?.network ?? false,
+      env: raw.sandbox?.env ?? [],
+      home: raw.sandbox?.home ?? "private",
+    },
+  };
+}

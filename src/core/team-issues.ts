@@ -1,0 +1,87 @@
+/** The schema's findings about a team file, in words, each with its line and column. */
+import type { z } from "zod";
+import { OxbowError } from "./errors.ts";
+import { keysAt } from "./team-schema.ts";
+import { quoted, suggestion } from "./text.ts";
+import { dotted, type Position, type YamlSource } from "./yaml-source.ts";
+
+interface Finding extends Position {
+  readonly path: string;
+  readonly message: string;
+}
+
+const SHOWN = 5;
+
+/** One team_file_invalid for all findings, the first of the file in front. */
+export function explainIssues(
+  issues: readonly z.core.$ZodIssue[],
+  source: YamlSource,
+  file: string,
+): OxbowError {
+  const findings = issues
+    .flatMap((issue) => explain(issue, source))
+    .sort((a, b) => a.line - b.line || a.column - b.column);
+  const lines = findings.slice(0, SHOWN).map((found) => {
+    const about = found.path === "" ? "" : `${found.path}: `;
+    return `${file}:${found.line}:${found.column}: ${about}${found.message}`;
+  });
+  if (findings.length > SHOWN) lines.push(`… and ${findings.length - SHOWN} more`);
+  const { line, column, path } = findings[0] ?? { line: 1, column: 1, path: "" };
+  return new OxbowError("team_file_invalid", lines.join("\n"), { details: { file, line, column, path } });
+}
+
+function explain(issue: z.core.$ZodIssue, source: YamlSource): readonly Finding[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      ...source.keyPosition(issue.path, key),
+      path: dotted([...issue.path, key]),
+      message: `there is no such key.${suggestion(key, keysAt(issue.path))}`,
+    }));
+  }
+  const value = valueAt(source.value, issue.path);
+  return [{ ...source.position(issue.path), path: dotted(issue.path), message: words(issue, value) }];
+}
+
+function words(issue: z.core.$ZodIssue, value: unknown): string {
+  if (value === undefined && issue.code !== "invalid_key") return "is missing";
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${KINDS[issue.expected] ?? issue.expected}, not ${kindOf(value)}`;
+    case "invalid_value":
+      return `must be ${issue.values.map(String).join(" or ")}, not ${kindOf(value)}`;
+    case "too_small":
+      return typeof value === "number" ? `must be at least ${issue.minimum}` : "must not be empty";
+    case "too_big":
+      return `must be at most ${issue.maximum}${typeof value === "number" ? "" : " long"}`;
+    default:
+      return issue.message;
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a mapping",
+  record: "a mapping",
+};
+
+function kindOf(value: unknown): string {
+  if (value === null) return "empty";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "string") return `the text ${quoted(value, 40)}`;
+  return typeof value === "number" || typeof value === "boolean"
+    ? `the ${typeof value} ${value}`
+    : "a mapping";
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let here = value;
+  for (const step of path) {
+    if (typeof here !== "object" || here === null || !Object.hasOwn(here, step)) return undefined;
+    here = Reflect.get(here, step);
+  }
+  return here;
+}

@@ -1,0 +1,265 @@
+import { describe, expect, it } from "vitest";
+import { OxbowError } from "../../src/core/errors.ts";
+import { parseTeamFile } from "../../src/core/team-file.ts";
+
+const WHOLE = `team: Payments
+lead: Lead
+window_person: team-lead@example.com
+repo: { base: main, url: git@example.com:pay/pay.git }
+workspace: { pool: 4, setup: ["npm ci"], link: ["node_modules"] }
+verify: ["npm test"]
+merge: { conflicts: rework }
+defaults: { provider: openai, model: some-model, max_turns: 30, timeout_ms: 600000 }
+budget: { usd: 5, tokens: 2000000, wall_ms: 3600000 }
+limits: { max_parallel: 8, max_depth: 2, max_children_per_split: 10, max_children: 20 }
+plugins: []
+groups:
+  - { name: builders, strategy: one_for_one, restart: permanent, max_restarts: 5, window_s: 300 }
+  - { name: core, critical: true }
+agents:
+  - name: Lead
+    responsibilities: [plan]
+  - name: Api
+    skills: [typescript, rest]
+    responsibilities: [build]
+    allowed_paths: ["src/api/**", "test/api/**"]
+    read_paths: ["**"]
+    group: builders
+    domain: backend
+    sla_ms: 600000
+    recovery: resume
+    response_timeout_ms: 120000
+    instructions: Keep the public types stable.
+  - name: Format
+    runtime: command
+    command: ["npx", "prettier", "--write", "{paths}"]
+    allowed_paths: ["docs/**"]
+    sandbox: { network: false, env: [], home: private }
+schedule:
+  Format: { cron: "0 6 * * 1-5", tz: Europe/Berlin }
+mcp_servers:
+  - { name: files, command: ["some-mcp-server"], agents: [Api], allow: [read_file] }
+`;
+
+function refusal(text: string): OxbowError {
+  try {
+    parseTeamFile(text, "team.yaml");
+  } catch (error) {
+    if (error instanceof OxbowError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+const small = (agents: string, rest = "") => `team: T\n${rest}agents:\n${agents}`;
+
+describe("a team file", () => {
+  it("reads everything the contract lists", () => {
+    const team = parseTeamFile(WHOLE, "team.yaml");
+    expect(team).toMatchObject({
+      team: "Payments",
+      lead: "Lead",
+      windowPerson: "team-lead@example.com",
+      repo: { base: "main" },
+      defaults: { provider: "openai", model: "some-model", maxTurns: 30, timeoutMs: 600_000 },
+      limits: { maxParallel: 8, maxDepth: 2, maxChildrenPerSplit: 10, maxChildren: 20 },
+    });
+    expect(team.agents.map((agent) => agent.name)).toEqual(["Lead", "Api", "Format"]);
+    expect(team.agents[1]).toMatchObject({
+      team: "Payments",
+      allowedPaths: ["src/api/**", "test/api/**"],
+      readPaths: ["**"],
+      slaMs: 600_000,
+      runtime: "openai_agents",
+      instructions: "Keep the public types stable.",
+    });
+    expect(team.agents[2]).toMatchObject({
+      runtime: "command",
+      command: ["npx", "prettier", "--write", "{paths}"],
+      sandbox: { network: false, env: [], home: "private" },
+    });
+  });
+
+  it("says what it reads but nothing obeys yet, with the line", () => {
+    const { notices } = parseTeamFile(WHOLE, "team.yaml");
+    expect(notices).toContainEqual({
+      line: 37,
+      column: 1,
+      message: "`schedule:` is read but not acted on yet",
+    });
+    expect(notices.map((notice) => notice.message.split("`")[1])).toEqual([
+      "repo.url:",
+      "workspace:",
+      "verify:",
+      "merge:",
+      "budget:",
+      "groups:",
+      "agents[1].sla_ms:",
+      "agents[1].recovery:",
+      "agents[1].response_timeout_ms:",
+      "agents[2].sandbox.network:",
+      "schedule:",
+      "mcp_servers:",
+    ]);
+  });
+
+  it("has the defaults of the contract", () => {
+    const team = parseTeamFile(small("  - name: A\n"), "team.yaml");
+    expect(team).toMatchObject({
+      lead: null,
+      windowPerson: null,
+      defaults: { provider: null, model: null, maxTurns: 40, timeoutMs: 900_000 },
+      limits: { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 },
+      notices: [],
+    });
+    expect(team.agents[0]).toMatchObject({ allowedPaths: [], readPaths: null, tools: null, timeoutMs: null });
+  });
+
+  it.each<[string, string, string]>([
+    ["a flow that is not closed", "team: T\nagents: [x\nlead: A\n", "team.yaml:3:1: Flow sequence"],
+    ["a key twice", "team: T\nteam: U\n", "team.yaml:2:1: Map keys must be unique"],
+    ["nothing", "", "team.yaml:1:1: must be a mapping"],
+    ["a list", "- a\n", "team.yaml:1:1: must be a mapping, not a list"],
+    ["two documents", "team: T\n---\nteam: U\n", "team.yaml:"],
+    ["a tag", "team: !!js/function x\n", "team.yaml:1:7: Unresolved tag"],
+    [
+      "an unknown key",
+      small("  - name: A\n", "groupes: []\n"),
+      "team.yaml:2:1: groupes: there is no such key. Did you mean groups?",
+    ],
+    [
+      "an unknown key of an agent",
+      small("  - name: A\n    allowed_path: [x]\n"),
+      "team.yaml:4:5: agents[0].allowed_path: there is no such key. Did you mean allowed_paths?",
+    ],
+    ["a missing name", small("  - skills: [x]\n"), "team.yaml:3:5: agents[0].name: is missing"],
+    ["no agents", "team: T\nagents: []\n", "team.yaml:2:9: agents: must not be empty"],
+    ["no team", "agents:\n  - name: A\n", "team.yaml:1:1: team: is missing"],
+    [
+      "a text for a list",
+      small("  - name: A\n    allowed_paths: src\n"),
+      'team.yaml:4:20: agents[0].allowed_paths: must be a list, not the text "src"',
+    ],
+    [
+      "a number for a name",
+      small("  - name: 12\n"),
+      "team.yaml:3:11: agents[0].name: must be a text, not the number 12",
+    ],
+    [
+      "a limit of nothing",
+      small("  - name: A\n", "limits: { max_parallel: 0 }\n"),
+      "team.yaml:2:25: limits.max_parallel: must be at least 1",
+    ],
+    [
+      "an unknown runtime",
+      small("  - name: A\n    runtime: docker\n"),
+      'agents[0].runtime: must be openai_agents or command or acp, not the text "docker"',
+    ],
+    [
+      "a name twice",
+      small("  - name: A\n  - name: A\n"),
+      "team.yaml:4:11: agents[1].name: there is an agent A already",
+    ],
+    [
+      "names that differ by case",
+      small("  - name: Api\n  - name: API\n"),
+      "API and Api would have one branch name",
+    ],
+    [
+      "a name that is an option",
+      small("  - name: -d\n"),
+      'agents[0].name: The agent\'s name "-d" begins with a dash.',
+    ],
+    [
+      "an unknown lead",
+      small("  - name: Api\n", "lead: Apu\n"),
+      "team.yaml:2:7: lead: there is no agent Apu. Did you mean Api?",
+    ],
+    [
+      "a program that is missing",
+      small("  - name: A\n    runtime: command\n"),
+      "agents[0]: the runtime command needs a `command:`",
+    ],
+    ["a program nobody runs", small("  - name: A\n    command: [ls]\n"), "only with `runtime: command`"],
+    ["an unknown group", small("  - name: A\n    group: x\n"), "agents[0].group: there is no group x."],
+    [
+      "a critical group that restarts",
+      small("  - name: A\n", "groups: [{ name: g, critical: true, restart: permanent }]\n"),
+      "groups[0].restart: a critical group stops the tree",
+    ],
+    [
+      "a schedule for nobody",
+      small("  - name: A\n", 'schedule: { B: "* * * * *" }\n'),
+      "schedule.B: there is no agent B.",
+    ],
+    [
+      "a schedule without a time",
+      small("  - name: A\n", "schedule: { A: { task: x } }\n"),
+      "exactly one of cron, at and after_ms",
+    ],
+    ["a schedule that is a number", small("  - name: A\n", "schedule: { A: 5 }\n"), "must be a cron line"],
+    [
+      "a server for nobody",
+      small("  - name: A\n", "mcp_servers: [{ name: s, command: [x], agents: [B] }]\n"),
+      "mcp_servers[0].agents[0]: there is no agent B.",
+    ],
+    ["a text that is too large", `team: ${"x".repeat(1_100_000)}`, "is larger than 1 MB"],
+    ["nesting without end", "[".repeat(200_000), "team.yaml:"],
+  ])("refuses %s and shows the place", (_what, text, message) => {
+    const error = refusal(text);
+    expect(error.code).toBe("team_file_invalid");
+    expect(error.message).toContain(message);
+    expect(error.details).toMatchObject({
+      file: "team.yaml",
+      line: expect.any(Number),
+      column: expect.any(Number),
+    });
+  });
+
+  it("shows several findings at once, in the order of the file", () => {
+    const error = refusal(small("  - name: 1\n    skills: x\n", "limits: { max_depth: x }\n"));
+    expect(error.message.split("\n").map((line) => line.split(" ")[1])).toEqual([
+      "limits.max_depth:",
+      "agents[0].name:",
+      "agents[0].skills:",
+    ]);
+    expect(error.details).toMatchObject({ line: 2, column: 22, path: "limits.max_depth" });
+  });
+
+  it("refuses aliases that multiply, quickly", () => {
+    const levels = Array.from(
+      { length: 12 },
+      (_, i) => `l${i}: &l${i} [${`*l${i - 1}, `.repeat(9)}*l${i - 1}]`,
+    ).slice(1);
+    const started = performance.now();
+    expect(refusal(`l0: &l0 [x]\n${levels.join("\n")}\n`).code).toBe("team_file_invalid");
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  it("reads an alias like the value it stands for", () => {
+    const text = small("  - { name: A, skills: &s [x] }\n  - { name: B, skills: *s }\n");
+    expect(parseTeamFile(text, "team.yaml").agents[1]?.skills).toEqual(["x"]);
+  });
+
+  it("refuses one pattern on two agents at the second of them", () => {
+    const error = refusal(
+      small('  - name: A\n    allowed_paths: ["docs/"]\n  - name: B\n    allowed_paths: ["x", "docs/**"]\n'),
+    );
+    expect(error.code).toBe("team_config");
+    expect(error.message).toBe(
+      'team.yaml:6:26: agents[1].allowed_paths[1]: Agents A and B both have the pattern "docs/" and "docs/**".',
+    );
+    expect(error.details).toMatchObject({ line: 6, column: 26, path: "agents[1].allowed_paths[1]" });
+  });
+
+  it("refuses a pattern that leads out, where it stands", () => {
+    const error = refusal(small('  - name: A\n    allowed_paths: ["ok/**", "../x"]\n'));
+    expect([error.code, error.details["line"], error.details["column"]]).toEqual(["team_config", 4, 30]);
+  });
+
+  it("says that a runtime of later is not there", () => {
+    const error = refusal(small("  - name: A\n    runtime: acp\n"));
+    expect(error.code).toBe("runtime_not_available");
+    expect(error.message).toContain("team.yaml:4:14: agents[0].runtime");
+  });
+});
