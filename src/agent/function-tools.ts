@@ -63,11 +63,8 @@ export function createFunctionTools(options: {
       strict: false,
       parameters: { ...toolSchema(tool), additionalProperties: true },
       execute: (input, _context, details) => call(tool, input, details?.toolCall?.callId ?? ""),
-      errorFunction: (_context, error, details) => {
-        const failure = malformed(tool.name, error);
-        told(tool.name, details?.toolCall?.callId ?? "", performance.now(), failure.code);
-        return refusal(failure);
-      },
+      // Arguments are well-formed when they come here and `call` answers every failure; this is the SDK's last resort.
+      errorFunction: (_context, error) => refusal(error),
     }),
   );
 
@@ -85,14 +82,6 @@ export function createFunctionTools(options: {
       await Promise.allSettled(running);
     },
   };
-}
-
-function malformed(tool: string, error: unknown): OxbowError {
-  const cause: unknown = error instanceof Error && "originalError" in error ? error.originalError : error;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new OxbowError("tool_input", `The arguments of ${tool} are not a JSON object: ${reason}`, {
-    hint: "Call the tool again with its arguments as one complete JSON object.",
-  });
 }
 
 function refusal(error: unknown): string {

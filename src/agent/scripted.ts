@@ -131,7 +131,7 @@ function parsed(text: string): unknown {
 const REFERENCE = /^\$(?:last|results\[(\d+)\])((?:\.[A-Za-z0-9_-]+|\[\d+\])*)$/;
 
 /** A whole string `$last.path` or `$results[0].path` becomes the value; other strings have `{{task}}` and `{{agent}}` filled in. */
-function fillValue(value: unknown, run: ScriptedRun, results: readonly unknown[]): unknown {
+export function fillValue(value: unknown, run: ScriptedRun, results: readonly unknown[]): unknown {
   if (Array.isArray(value)) return value.map((each) => fillValue(each, run, results));
   if (typeof value === "object" && value !== null) {
     return Object.fromEntries(

@@ -41,8 +41,36 @@ export function toolSchema(tool: ToolDef): ToolSchema {
   return schema;
 }
 
+/** The one property of arguments that were no JSON object; its value is the text that the model sent. */
+const MALFORMED = "malformed_arguments";
+
+/** A JSON object as text, whatever the model sent: "" stands for no arguments, anything else is kept as text. */
+export function wellFormedArguments(text: string): string {
+  if (text.trim() === "") return "{}";
+  return isRecord(parsedJson(text)) ? text : JSON.stringify({ [MALFORMED]: text });
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return error;
+  }
+}
+
 /** Checks a model's arguments. Throws tool_input, naming every parameter that is wrong. */
 export function parseToolInput(tool: ToolDef, input: unknown): Record<string, unknown> {
+  if (
+    isRecord(input) &&
+    typeof input[MALFORMED] === "string" &&
+    !Object.hasOwn(tool.parameters.shape, MALFORMED)
+  ) {
+    const error = parsedJson(input[MALFORMED]);
+    const why = error instanceof Error ? `: ${error.message}` : "";
+    throw new OxbowError("tool_input", `The arguments of ${tool.name} are not a JSON object${why}.`, {
+      hint: "Call the tool again with its arguments as one complete JSON object.",
+    });
+  }
   const parsed = tool.parameters.safeParse(withoutNulls(tool.parameters, input ?? {}));
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(
@@ -74,5 +102,5 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Error);
 }

@@ -10,6 +10,7 @@ import type { Usage } from "../core/model.ts";
 import type { RunnerEvent } from "./contract.ts";
 import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from "./failure.ts";
 import type { Sdk } from "./sdk.ts";
+import { wellFormedArguments } from "./tool-input.ts";
 import { type Stop, pause } from "./stop.ts";
 
 export interface TurnOptions {
@@ -101,7 +102,7 @@ async function withRetries(options: TurnOptions, request: ModelRequest): Promise
       const delay = retryDelay(failure, attempt, options.retryBaseMs);
       if (delay >= stop.remaining()) {
         throw modelFailure(
-          `${failure.message} (a retry is possible in ${Math.ceil(delay / 1000)} s, which is after the run's time limit)`,
+          `${failure.message} (a retry is possible in ${Math.ceil((failure.retryAfterMs ?? delay) / 1000)} s, which is after the run's time limit)`,
           failure,
         );
       }
@@ -211,15 +212,16 @@ function cachedOf(details: unknown): number {
 }
 
 /**
- * Small servers repeat call ids ("call_0" each turn) or send none, and send "" where a tool takes no arguments. The
- * SDK tells calls apart by id, so a repeated one gets a new id, here and in the history that goes back to the model.
+ * Small servers repeat call ids ("call_0" each turn) or send none. The SDK tells calls apart by id, so a repeated one
+ * gets a new id, here and in the history that goes back to the model. Nor does every server take back malformed
+ * arguments that its own model has made.
  */
 function repaired(item: Output[number], taken: Set<string>): Output[number] {
   if (item.type !== "function_call") return item;
   let callId = item.callId;
   for (let n = 2; callId === "" || taken.has(callId); n++) callId = `${item.callId || "call"}_${n}`;
   taken.add(callId);
-  return { ...item, callId, arguments: item.arguments.trim() === "" ? "{}" : item.arguments };
+  return { ...item, callId, arguments: wellFormedArguments(item.arguments) };
 }
 
 function textOf(output: Output): string {
