@@ -17,7 +17,12 @@ import type { EventRow, MessageRow, OutcomeRow, SubtaskRow, TaskRow, TopicEntryR
 
 /** JSON as the tables keep it. Throws payload_invalid for what JSON cannot say. */
 export function toJson(value: unknown): string {
-  const text: string | undefined = JSON.stringify(value);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw new OxbowError("payload_invalid", `JSON cannot say it: ${String(cause)}`, { cause });
+  }
   if (text === undefined) throw new OxbowError("payload_invalid", `JSON has no form for ${typeof value}.`);
   return text;
 }

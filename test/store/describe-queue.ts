@@ -1,0 +1,315 @@
+/** What every engine's queue does: one live holder, tokens that only grow, exactly one outcome. */
+import * as fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Lease, Store } from "../../src/store/contract.ts";
+import type { EventBody } from "../../src/core/events.ts";
+import type { Subtask } from "../../src/core/model.ts";
+import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
+import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+
+const LEASE_MS = 1000;
+
+function cancelled(subtask: Subtask) {
+  const event: EventBody = notice(subtask.task_id, `cancelled ${subtask.position}`);
+  return {
+    outcome: anOutcome(subtask, { outcome: "cancelled", commit: null }),
+    signalPayload: "cancelled",
+    event,
+  };
+}
+
+export function describeQueue(name: string, open: OpenDatabase): void {
+  describe(`the queue on ${name}`, () => {
+    let database: TestDatabase;
+    let store: Store;
+    beforeEach(async () => {
+      database = await open();
+      store = await database.open();
+    });
+    afterEach(() => database[Symbol.asyncDispose]());
+
+    async function claim(workerId = "w1"): Promise<Lease> {
+      const lease = await store.claim({ workerId, leaseMs: LEASE_MS });
+      if (!lease) throw new Error("nothing to claim");
+      return lease;
+    }
+
+    it("hands out the oldest message first, with all that a worker needs", async () => {
+      await store.submit(aTask("t1"), someChildren("t1", 2), []);
+      const lease = await claim();
+      const child = aChild("t1", 1);
+      expect(lease).toEqual({
+        conversation_id: child.conversation.conversation_id,
+        worker_id: "w1",
+        token: 1,
+        attempt: 1,
+        message: child.message,
+        subtask: { ...child.subtask, state: "running" },
+        task: aTask("t1"),
+      });
+      expect((await claim()).subtask.position).toBe(2);
+      expect(await store.claim({ workerId: "w2", leaseMs: LEASE_MS })).toBeNull();
+    });
+
+    it("claims for a task, and for the agents named", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1, { agent: "Api" })], []);
+      await store.submit(aTask("t2"), [aChild("t2", 1, { agent: "Web" })], []);
+      const wanted = { workerId: "w", leaseMs: LEASE_MS };
+      expect(await store.claim({ ...wanted, agents: [] })).toBeNull();
+      expect(await store.claim({ ...wanted, agents: ["Docs"] })).toBeNull();
+      expect(await store.claim({ ...wanted, taskId: "t3" })).toBeNull();
+      expect(await store.claim({ ...wanted, taskId: "t1", agents: ["Web"] })).toBeNull();
+      expect((await store.claim({ ...wanted, agents: ["Docs", "Web"] }))?.subtask.task_id).toBe("t2");
+      expect((await store.claim({ ...wanted, taskId: "t1" }))?.subtask.task_id).toBe("t1");
+    });
+
+    it("finishes once: outcome, signal, acknowledgement, state and events together", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const lease = await claim();
+      const outcome = anOutcome(lease.subtask, { error: { code: "internal", message: "no" }, cost: null });
+      expect(await store.finish(lease, outcome, { ok: true }, [notice("t1", "finished")])).toBe(true);
+      expect(await store.outcomes("t1")).toEqual([outcome]);
+      expect((await store.subtasks("t1"))[0]?.state).toBe("completed");
+      expect(await store.topics.read(lease.subtask.done_topic, null, 10)).toEqual([]);
+      expect(await store.relay()).toBe(2);
+      expect(await store.relay()).toBe(0);
+      expect(await store.topics.read(lease.subtask.done_topic, null, 10)).toMatchObject([
+        { event_id: `done:${lease.conversation_id}`, payload: { ok: true } },
+      ]);
+      expect(await store.finish(lease, outcome, { ok: true }, [notice("t1", "twice")])).toBe(false);
+      expect(await store.events("t1", null, 10)).toMatchObject([{ message: "finished" }]);
+      expect(await store.claim({ workerId: "w", leaseMs: LEASE_MS })).toBeNull();
+      expect([await store.renew(lease, LEASE_MS), await store.setBranch(lease, "x")]).toEqual([false, false]);
+    });
+
+    it("writes nothing of a finish that fails half-way", async () => {
+      await store.submit(aTask("t1"), someChildren("t1", 2), []);
+      const lease = await claim();
+      const wrong = anOutcome(aChild("t1", 2).subtask);
+      await expect(store.finish(lease, wrong, {}, [notice("t1", "x")])).rejects.toMatchObject({
+        code: "internal",
+      });
+      const circle: Record<string, unknown> = {};
+      circle["self"] = circle;
+      const event = { ...notice("t1", "x"), extra: circle };
+      await expect(store.finish(lease, anOutcome(lease.subtask), {}, [event])).rejects.toMatchObject({
+        code: "payload_invalid",
+      });
+      expect([await store.outcomes("t1"), await store.events("t1", null, 9)]).toEqual([[], []]);
+      expect(await store.finish(lease, anOutcome(lease.subtask), {}, [])).toBe(true);
+    });
+
+    it("does not publish a signal twice that the child sent itself", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const lease = await claim();
+      await store.topics.publishOnce(`done:${lease.conversation_id}`, lease.subtask.done_topic, "mine");
+      await store.finish(lease, anOutcome(lease.subtask), "the engine's", []);
+      await store.relay();
+      const entries = await store.topics.read(lease.subtask.done_topic, null, 10);
+      expect(entries.map((entry) => entry.payload)).toEqual(["mine"]);
+    });
+
+    it("takes over from a dead worker with a higher token, never from one that renews", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const first = await claim("w1");
+      database.clock.now += LEASE_MS - 1;
+      expect(await store.claim({ workerId: "w2", leaseMs: LEASE_MS })).toBeNull();
+      expect(await store.renew(first, LEASE_MS)).toBe(true);
+      database.clock.now += LEASE_MS - 1;
+      expect(await store.claim({ workerId: "w2", leaseMs: LEASE_MS })).toBeNull();
+      database.clock.now += 1;
+      const second = await claim("w2");
+      expect([second.token, second.attempt, second.conversation_id]).toEqual([2, 2, first.conversation_id]);
+      expect(await store.renew(first, LEASE_MS)).toBe(false);
+      expect(await store.setBranch(first, "stale")).toBe(false);
+      await store.release(first);
+      expect(await store.setBranch(second, "feature/1/Api")).toBe(true);
+      expect((await store.subtasks("t1"))[0]?.branch).toBe("feature/1/Api");
+      expect(await store.liveWorkers("t1")).toEqual(["w2"]);
+    });
+
+    it("keeps a late result and tells of it once, without a signal", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const first = await claim("w1");
+      expect(await store.expireLeases("w1")).toBe(1);
+      expect(await store.expireLeases("w1")).toBe(0);
+      const second = await claim("w2");
+      const late = anOutcome(first.subtask, { outcome: "failed" });
+      for (let i = 0; i < 2; i++)
+        expect(await store.finish(first, late, "late", [notice("t1", "no")])).toBe(false);
+      expect(await store.finish(second, anOutcome(second.subtask, { attempt: 2 }), "done", [])).toBe(true);
+      expect(await store.finish(first, late, "late", [])).toBe(false);
+      expect(await store.events("t1", null, 10)).toMatchObject([
+        {
+          event: "late_result",
+          attempt: 1,
+          outcome: "failed",
+          subtask_id: first.subtask.subtask_id,
+          source: "Api",
+        },
+      ]);
+      expect(await store.outcomes("t1")).toMatchObject([{ outcome: "completed", attempt: 2 }]);
+      await store.relay();
+      expect(await store.topics.read(first.subtask.done_topic, null, 10)).toHaveLength(1);
+    });
+
+    it("lets a slow worker finish whose lease ran out while nobody took it", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const lease = await claim();
+      database.clock.now += 10 * LEASE_MS;
+      expect(await store.liveWorkers("t1")).toEqual([]);
+      expect(await store.finish(lease, anOutcome(lease.subtask), {}, [])).toBe(true);
+    });
+
+    it("hands back a conversation that is released", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const lease = await claim("w1");
+      await store.release(lease);
+      expect((await store.subtasks("t1"))[0]?.state).toBe("planned");
+      expect(await store.liveWorkers("t1")).toEqual([]);
+      expect(await claim("w2")).toMatchObject({ token: 2, attempt: 2, subtask: { state: "running" } });
+    });
+
+    it("ends what nobody works on, and leaves a live worker alone", async () => {
+      await store.submit(aTask("t1"), [...someChildren("t1", 3), aChild("t1", 4, { dependsOn: [1] })], []);
+      await store.submit(aTask("t2"), [aChild("t2", 1)], []);
+      const lost = await claim("lost");
+      const live = await claim("live");
+      await store.expireLeases("lost");
+      expect(await store.finishUnstarted("t1", cancelled)).toBe(3);
+      expect((await store.subtasks("t1")).map((subtask) => subtask.state)).toEqual([
+        "cancelled",
+        "running",
+        "cancelled",
+        "cancelled",
+      ]);
+      expect(await store.finishUnstarted("t1", cancelled)).toBe(0);
+      expect(await store.finish(lost, anOutcome(lost.subtask), {}, [])).toBe(false);
+      expect(await store.finish(live, anOutcome(live.subtask), {}, [])).toBe(true);
+      expect((await store.outcomes("t1")).map((outcome) => outcome.outcome)).toEqual([
+        "cancelled",
+        "completed",
+        "cancelled",
+        "cancelled",
+      ]);
+      expect((await store.events("t1", null, 20)).map((event) => event.event)).toEqual([
+        "notice",
+        "notice",
+        "notice",
+        "late_result",
+      ]);
+      expect((await store.subtasks("t2"))[0]?.state).toBe("planned");
+      await store.relay();
+      for (const { done_topic } of await store.subtasks("t1")) {
+        expect(await store.topics.read(done_topic, null, 9)).toHaveLength(1);
+      }
+    });
+
+    it("keeps its promises under any order of claims, renewals, releases, deaths and results", async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.boolean(), async (steps, atOnce) => {
+          await using own = await open();
+          await play(own, steps, atOnce);
+        }),
+        { numRuns: 80 },
+      );
+    });
+  });
+}
+
+const worker = fc.constantFrom("w1", "w2", "w3");
+const which = fc.nat(5);
+const step = fc.oneof(
+  fc.record({ kind: fc.constant("claim" as const), worker }),
+  fc.record({ kind: fc.constant("finish" as const), which }),
+  fc.record({ kind: fc.constant("renew" as const), which }),
+  fc.record({ kind: fc.constant("release" as const), which }),
+  fc.record({ kind: fc.constant("time" as const), ms: fc.constantFrom(1, LEASE_MS / 2, LEASE_MS) }),
+  fc.record({ kind: fc.constant("death" as const), worker }),
+  fc.record({ kind: fc.constant("cancel" as const) }),
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** Plays the steps, one after the other or four at once, and then looks at what must hold either way. */
+async function play(database: TestDatabase, steps: readonly Step[], atOnce: boolean): Promise<void> {
+  const store = await database.open();
+  await store.submit(aTask("t"), [...someChildren("t", 3), aChild("t", 4, { dependsOn: [1, 2] })], []);
+  const leases: Lease[] = [];
+  const finished: Lease[] = [];
+  /** Until when each conversation's holder is safe from others. */
+  const safe = new Map<string, number>();
+  let cancelledCount = 0;
+
+  const perform = async (step: Step): Promise<void> => {
+    const lease = "which" in step ? leases.at(-1 - step.which) : undefined;
+    switch (step.kind) {
+      case "time":
+        database.clock.now += step.ms;
+        return;
+      case "death":
+        await store.expireLeases(step.worker);
+        for (const { worker_id, conversation_id } of leases) {
+          if (worker_id === step.worker) safe.delete(conversation_id);
+        }
+        return;
+      case "cancel": {
+        const count = await store.finishUnstarted("t", cancelled);
+        cancelledCount += count;
+        return;
+      }
+      case "claim": {
+        const got = await store.claim({ workerId: step.worker, leaseMs: LEASE_MS });
+        if (!got) return;
+        if (!atOnce) expect(safe.get(got.conversation_id) ?? 0).toBeLessThanOrEqual(database.clock.now);
+        safe.set(got.conversation_id, database.clock.now + LEASE_MS);
+        leases.push(got);
+        return;
+      }
+      case "renew":
+        if (lease && (await store.renew(lease, LEASE_MS)))
+          safe.set(lease.conversation_id, database.clock.now + LEASE_MS);
+        return;
+      case "release":
+        if (!lease) return;
+        await store.release(lease);
+        if (leases.findLast((other) => other.conversation_id === lease.conversation_id) === lease) {
+          safe.delete(lease.conversation_id);
+        }
+        return;
+      case "finish":
+        if (!lease) return;
+        if (
+          await store.finish(lease, anOutcome(lease.subtask, { attempt: lease.attempt }), lease.token, [])
+        ) {
+          finished.push(lease);
+        }
+    }
+  };
+  const wave = atOnce ? 4 : 1;
+  for (let i = 0; i < steps.length; i += wave) await Promise.all(steps.slice(i, i + wave).map(perform));
+  await promised(store, leases, finished, cancelledCount);
+}
+
+async function promised(
+  store: Store,
+  leases: Lease[],
+  finished: Lease[],
+  cancelledCount: number,
+): Promise<void> {
+  for (const of of Map.groupBy(leases, (lease) => lease.conversation_id).values()) {
+    const tokens = of.map((lease) => lease.token).sort((a, b) => a - b);
+    expect(tokens).toEqual(tokens.map((_, i) => i + 1));
+    expect(of.map((lease) => lease.attempt)).toEqual(of.map((lease) => lease.token));
+  }
+  const outcomes = await store.outcomes("t");
+  expect(outcomes).toHaveLength(finished.length + cancelledCount);
+  expect(new Set(outcomes.map((outcome) => outcome.subtask_id)).size).toBe(outcomes.length);
+  await store.relay();
+  for (const { subtask_id, done_topic, state } of await store.subtasks("t")) {
+    const outcome = outcomes.find((one) => one.subtask_id === subtask_id);
+    const signals = await store.topics.read(done_topic, null, 10);
+    expect(signals).toHaveLength(outcome ? 1 : 0);
+    if (outcome) expect(state).toBe(outcome.outcome);
+    else expect(["planned", "blocked", "running"]).toContain(state);
+  }
+}

@@ -1,0 +1,46 @@
+/** The engines over which every suite of the store runs. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Store } from "../../src/store/contract.ts";
+import { openStore } from "../../src/store/open.ts";
+
+/** One database of a test, which may be opened many times; closed and removed on disposal. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string;
+  /** The clock of every store opened here, Unix milliseconds; tests move it. */
+  readonly clock: { now: number };
+  open(): Promise<Store>;
+}
+
+export type OpenDatabase = () => Promise<TestDatabase>;
+
+function database(url: string, remove: () => Promise<void>): TestDatabase {
+  const clock = { now: 1_700_000_000_000 };
+  const stores: Store[] = [];
+  return {
+    url,
+    clock,
+    async open() {
+      const store = await openStore({ url, now: () => clock.now });
+      stores.push(store);
+      return store;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const store of stores) await store[Symbol.asyncDispose]();
+      await remove();
+    },
+  };
+}
+
+export async function sqliteFile(): Promise<TestDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), "oxbow-store-"));
+  return database(`sqlite:${join(folder, "state", "oxbow.db")}`, () =>
+    rm(folder, { recursive: true, force: true }),
+  );
+}
+
+/** Private to the store that opens it. */
+export function sqliteMemory(): Promise<TestDatabase> {
+  return Promise.resolve(database("sqlite::memory:", () => Promise.resolve()));
+}
