@@ -2,11 +2,9 @@
  * The composition root: settings → App. Each room is imported when first needed, so that a look-up in the team file
  * costs no more than reading it.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { OxbowEvent, Report } from "./core/events.ts";
 import type { Json, Task } from "./core/model.ts";
-import type { TeamFile } from "./core/team-file.ts";
 import type { OwnerAnswer, SignalMessage, SignalTimeout } from "./core/tool.ts";
 import type { BranchAllocation, Repository } from "./git/contract.ts";
 import type { Store } from "./store/contract.ts";
@@ -14,9 +12,9 @@ import type { DoctorRow } from "./doctor.ts";
 import type { MadeTeam } from "./init.ts";
 import type { Engine, RunOptions } from "./team/engine.ts";
 import type { TaskStatus } from "./team/status.ts";
-import { OxbowError } from "./core/errors.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
+import { loadTeam } from "./load-team.ts";
 
 export type { RunOptions } from "./team/engine.ts";
 export type { TaskStatus } from "./team/status.ts";
@@ -64,7 +62,12 @@ export interface App extends AsyncDisposable {
   /** What `run` would do; makes nothing. */
   plan(request: RunTask): Promise<PlannedRun>;
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
-  allocateBranch(options: { agentName: string; ticket?: string; base?: string; switch?: boolean }): Promise<BranchAllocation>;
+  allocateBranch(options: {
+    agentName: string;
+    ticket?: string;
+    base?: string;
+    switch?: boolean;
+  }): Promise<BranchAllocation>;
   signalSend(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
   signalWait(
     topic: string,
@@ -103,33 +106,11 @@ export async function initTeam(options: { repo?: string; force?: boolean }): Pro
   return (await import("./init.ts")).initTeam(options);
 }
 
-export interface LoadedTeam {
-  readonly file: string;
-  readonly team: TeamFile;
-}
-
-/** Throws team_file_missing, team_file_invalid, team_config. */
-export async function loadTeam(options: Pick<AppOptions, "team" | "repo">): Promise<LoadedTeam> {
-  const { parseTeamFile } = await import("./core/team-file.ts");
-  const file = options.team === undefined ? findTeamFile(options.repo) : resolve(options.team);
-  if (file === null || !existsSync(file)) {
-    const where = options.team === undefined ? "There is no team.yaml here or above." : `There is no ${options.team}.`;
-    throw new OxbowError("team_file_missing", where);
-  }
-  return { file, team: parseTeamFile(readFileSync(file, "utf8"), options.team ?? file) };
-}
-
-/** From the directory upwards, not past the top of the repository. */
-function findTeamFile(from: string | undefined): string | null {
-  for (let folder = resolve(from ?? "."); ; folder = dirname(folder)) {
-    const file = join(folder, "team.yaml");
-    if (existsSync(file)) return file;
-    if (existsSync(join(folder, ".git")) || dirname(folder) === folder) return null;
-  }
-}
-
 /** Who owns each path, from the team file alone. Throws path_rejected. */
-export async function owners(paths: readonly string[], options: Pick<AppOptions, "team" | "repo">): Promise<OwnerAnswer[]> {
+export async function owners(
+  paths: readonly string[],
+  options: Pick<AppOptions, "team" | "repo">,
+): Promise<OwnerAnswer[]> {
   const { team } = await loadTeam(options);
   const { TeamRegistry } = await import("./core/registry.ts");
   const registry = TeamRegistry.fromTeamFile(team);
@@ -144,7 +125,9 @@ export function openApp(options: AppOptions = {}): App {
   const env = options.env ?? environment();
   const settings = parseSettings(env);
   const opened = once(() => openRooms(options, settings));
-  const engine = once(async () => (await import("./bind.ts")).bindEngine(options, settings, env, await opened()));
+  const engine = once(async () =>
+    (await import("./bind.ts")).bindEngine(options, settings, env, await opened()),
+  );
   return {
     settings,
 
@@ -216,6 +199,7 @@ export function openApp(options: AppOptions = {}): App {
 
     close: async () => {
       if (!opened.started()) return;
+      if (engine.started()) (await engine()).log.close();
       const { repo, store } = await opened();
       await store[Symbol.asyncDispose]();
       await repo[Symbol.asyncDispose]();
@@ -258,6 +242,8 @@ async function following(
   let showing: Promise<void> = Promise.resolve();
   const show = (event: OxbowEvent) => {
     shown = event.id;
+    const { event: name, id: _id, ts: _ts, ...about } = event;
+    engine.log.info(about, name);
     hooks.onEvent?.(event);
   };
   const follow = async (id: string) => {
@@ -274,6 +260,7 @@ async function following(
   } finally {
     ended.abort();
     await showing;
+    // What was written between the last look and the end.
     if (taskId !== null) for (const event of await engine.store.events(taskId, shown, 10_000)) show(event);
   }
 }
@@ -282,4 +269,3 @@ function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): bool
   let made: Promise<T> | null = null;
   return Object.assign(() => (made ??= make()), { started: () => made !== null });
 }
-

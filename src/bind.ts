@@ -1,16 +1,19 @@
 /** Binds the rooms into the engine that carries tasks: team, models, tools, redaction, this worker's name. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join, resolve } from "node:path";
 import type { ModelSource } from "./agent/contract.ts";
-import type { AgentSpec } from "./core/team-file.ts";
+import type { AgentSpec, TeamFile } from "./core/team-file.ts";
 import type { Settings } from "./core/settings.ts";
-import type { Engine, RunOptions } from "./team/engine.ts";
-import { type AppOptions, loadTeam, type Rooms } from "./app.ts";
+import { type Engine, providerOf, type RunOptions } from "./team/engine.ts";
+import type { AppOptions, Rooms } from "./app.ts";
+import { loadTeam } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { OxbowError } from "./core/errors.ts";
 import { createRedactor } from "./core/redact.ts";
 import { TeamRegistry } from "./core/registry.ts";
 import { newId } from "./host/ids.ts";
+import { openLog } from "./host/log.ts";
 import { processBirth } from "./host/process.ts";
 import { builtinTools } from "../tools/index.ts";
 import { createToolRegistry } from "../tools/registry.ts";
@@ -25,18 +28,27 @@ export async function bindEngine(
   const tools = createToolRegistry();
   for (const tool of builtinTools) tools.register(tool);
   const redactor = createRedactor({ known: secretsOf(settings) });
+  const redact = (text: string) => redactor.redact(text);
   return {
     ...rooms,
+    log: openLog({
+      file:
+        settings.oxbowLogFile === undefined
+          ? join(rooms.repo.stateDir, "logs", "orchestrator.log")
+          : resolve(settings.oxbowLogFile),
+      level: settings.oxbowLogLevel,
+      redact,
+    }),
     team,
     registry: TeamRegistry.fromTeamFile(team),
     settings,
     tools,
     workerId: workerName(process.pid),
     environment: env,
-    redact: (text) => redactor.redact(text),
+    redact,
     now: Date.now,
     newId,
-    models: modelSources(settings, team.defaults.provider),
+    models: modelSources(settings, team),
     workerIsDead,
   };
 }
@@ -46,11 +58,10 @@ function secretsOf(settings: Settings): string[] {
 }
 
 /** One source per provider and script, so that its models are made once. */
-function modelSources(settings: Settings, teamProvider: string | null) {
+function modelSources(settings: Settings, team: TeamFile) {
   const made = new Map<string, ModelSource>();
   return (options: RunOptions, agent: AgentSpec): ModelSource => {
-    const named = options.provider ?? agent.provider ?? teamProvider;
-    const provider = named ?? (options.script === null ? "openai" : "scripted");
+    const provider = providerOf(options, agent, team);
     const key = `${provider}\n${options.script ?? ""}`;
     const known = made.get(key);
     if (known) return known;
@@ -69,9 +80,13 @@ function readScript(file: string): { file: string; text: string } {
   try {
     return { file, text: readFileSync(file, "utf8") };
   } catch (error) {
-    throw new OxbowError("script_invalid", `The script ${file} cannot be read: ${error instanceof Error ? error.message : "?"}`, {
-      cause: error,
-    });
+    throw new OxbowError(
+      "script_invalid",
+      `The script ${file} cannot be read: ${error instanceof Error ? error.message : "?"}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -41,8 +41,18 @@ export async function runAttempt(attempt: Attempt): Promise<void> {
     await engine.store.release(lease);
     return;
   }
-  const outcome = makeOutcome(lease.subtask, lease.attempt, { ...found, elapsed_ms: engine.now() - started }, engine.redact);
-  const finished: EventBody = { event: "child_finished", ...aboutLease(lease), outcome: outcome.outcome, result: outcome };
+  const outcome = makeOutcome(
+    lease.subtask,
+    lease.attempt,
+    { ...found, elapsed_ms: engine.now() - started },
+    engine.redact,
+  );
+  const finished: EventBody = {
+    event: "child_finished",
+    ...aboutLease(lease),
+    outcome: outcome.outcome,
+    result: outcome,
+  };
   await sink.flush();
   await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
   await engine.store.relay();
@@ -67,7 +77,14 @@ async function perform(attempt: Attempt): Promise<Finding> {
     attempt: lease.attempt,
     branch: tree.branch,
   });
-  if (created) sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch: tree.branch, base: tree.base, created });
+  if (created)
+    sink.emit({
+      event: "branch_allocated",
+      ...aboutLease(lease),
+      branch: tree.branch,
+      base: tree.base,
+      created,
+    });
   const run = runtimeOf(runOptions(task), agent) === "command" ? runProgram : runModel;
   const found = await run(attempt, agent, tree);
   return subtask.root ? dropEmptyBranch(engine, tree, found) : found;

@@ -3,17 +3,25 @@ import type { AgentSpec } from "../core/team-file.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 
-export function instructionsFor(engine: Engine, agent: AgentSpec, subtask: Subtask, tools: ReadonlySet<string>): string {
+export function instructionsFor(
+  engine: Engine,
+  agent: AgentSpec,
+  subtask: Subtask,
+  tools: ReadonlySet<string>,
+): string {
   const team = engine.team.team;
   const parts = [
     `You are ${agent.name}, an agent of the team ${team}. You work on one branch of a Git repository through your tools; no other agent edits it.`,
   ];
-  if (subtask.responsibilities.length > 0) parts.push(`Your responsibilities: ${subtask.responsibilities.join(", ")}.`);
+  if (subtask.responsibilities.length > 0)
+    parts.push(`Your responsibilities: ${subtask.responsibilities.join(", ")}.`);
   parts.push(
     `You may write these paths: ${subtask.allowed_paths.join(", ") || "none"}. A write elsewhere is refused, with the name of the owner.`,
   );
   if (tools.has("commit"))
-    parts.push("Commit when a part is done, with a message that says the effect. What you leave uncommitted is committed for you at the end.");
+    parts.push(
+      "Commit when a part is done, with a message that says the effect. What you leave uncommitted is committed for you at the end.",
+    );
   if (tools.has("orchestrate_split")) parts.push(leadership(engine, agent));
   if (agent.instructions) parts.push(agent.instructions);
   parts.push("When you are done, answer with a short summary of what you changed and what is left.");
@@ -35,8 +43,10 @@ function leadership(engine: Engine, self: AgentSpec): string {
 
 /** The opening message of a later attempt says what is there already. */
 export function inputFor(task: Task, subtask: Subtask, attempt: number, restored: number): string {
-  const about = subtask.brief === task.title ? subtask.brief : `${subtask.brief}\n\n(Part of the task: ${task.title})`;
+  const about =
+    subtask.brief === task.title ? subtask.brief : `${subtask.brief}\n\n(Part of the task: ${task.title})`;
   if (attempt === 1) return about;
-  const kept = restored > 0 ? ` ${restored} uncommitted file${restored === 1 ? "" : "s"} of it came back with you.` : "";
+  const kept =
+    restored > 0 ? ` ${restored} uncommitted file${restored === 1 ? "" : "s"} of it came back with you.` : "";
   return `${about}\n\nAn earlier attempt at this was interrupted; look at your branch with diff first.${kept}`;
 }

@@ -74,17 +74,19 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
 }
 
 export function announcements(engine: Engine, children: readonly NewChild[], birth: Birth): EventBody[] {
-  const announced = children.map(({ subtask }): EventBody => ({
-    event: "child_announced",
-    task_id: subtask.task_id,
-    subtask_id: subtask.subtask_id,
-    conversation_id: subtask.conversation_id,
-    source: subtask.agent,
-    agent: subtask.agent,
-    brief: engine.redact(subtask.brief),
-    allowed_paths: subtask.allowed_paths,
-    depends_on: subtask.depends_on,
-  }));
+  const announced = children.map(
+    ({ subtask }): EventBody => ({
+      event: "child_announced",
+      task_id: subtask.task_id,
+      subtask_id: subtask.subtask_id,
+      conversation_id: subtask.conversation_id,
+      source: subtask.agent,
+      agent: subtask.agent,
+      brief: engine.redact(subtask.brief),
+      allowed_paths: subtask.allowed_paths,
+      depends_on: subtask.depends_on,
+    }),
+  );
   if (birth.root) return announced;
   const split: EventBody = {
     event: "split",

@@ -1,6 +1,7 @@
 /** What every part of the team room works with; bound once by the composition root. */
 import type { AgentSpec, TeamFile } from "../core/team-file.ts";
 import type { EventBody } from "../core/events.ts";
+import type { Log } from "../host/log.ts";
 import type { ModelSource } from "../agent/contract.ts";
 import type { Repository } from "../git/contract.ts";
 import type { Settings } from "../core/settings.ts";
@@ -22,6 +23,7 @@ export interface Engine {
   /** The user's PATH, HOME and locale, for programs run as agents. */
   readonly environment: Readonly<Record<string, string>>;
   redact(text: string): string;
+  readonly log: Log;
   now(): number;
   newId(prefix: string): string;
   /** Throws provider_missing, provider_unknown, script_invalid. */
@@ -72,6 +74,12 @@ export function agentNamed(engine: Engine, name: string): AgentSpec {
 
 export function runtimeOf(options: RunOptions, agent: AgentSpec): "openai_agents" | "command" {
   return options.runtime ?? agent.runtime;
+}
+
+/** `--provider`, else what a `--script` implies, else the agent's own, the team's, OpenAI. */
+export function providerOf(options: RunOptions, agent: AgentSpec, team: TeamFile): string {
+  const scripted = options.script === null ? null : "scripted";
+  return options.provider ?? scripted ?? agent.provider ?? team.defaults.provider ?? "openai";
 }
 
 /** Events in the order they were emitted, a batch per turn of the event loop; `flush` waits until they are durable. */

@@ -13,7 +13,9 @@ import { outOfScope } from "./scope.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
   const subtasks = await engine.store.subtasks(task.task_id);
-  const outcomes = new Map((await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
+  const outcomes = new Map(
+    (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
+  );
   for (const subtask of mergeOrder(subtasks)) {
     const outcome = outcomes.get(subtask.subtask_id);
     if (!outcome) continue;
@@ -51,15 +53,23 @@ async function mergeOne(
     source: subtask.agent,
   };
   const { branch, commit } = outcome;
-  if (outcome.outcome !== "completed") return [{ event: "merge_skipped", ...about, branch, reason: outcome.outcome }];
-  if (branch === null || commit === null) return [{ event: "merge_skipped", ...about, branch, reason: "nothing committed" }];
+  if (outcome.outcome !== "completed")
+    return [{ event: "merge_skipped", ...about, branch, reason: outcome.outcome }];
+  if (branch === null || commit === null)
+    return [{ event: "merge_skipped", ...about, branch, reason: "nothing committed" }];
   const outside = await leftScope(engine, subtask, task, commit);
   if (outside.length > 0) {
     const { code, message } = outOfScope(engine, subtask, outside);
     return [{ event: "refused", ...about, code, message }];
   }
   const target = integrationBranch(task.ticket);
-  const source = { branch, commit, agent: subtask.agent, subtaskId: subtask.subtask_id, taskId: task.task_id };
+  const source = {
+    branch,
+    commit,
+    agent: subtask.agent,
+    subtaskId: subtask.subtask_id,
+    taskId: task.task_id,
+  };
   const result = await engine.repo.merge({ target, start: task.base_commit, source });
   if (result.kind !== "conflict")
     return [{ event: "merged", ...about, branch, commit, into: target, merge_commit: result.commit }];

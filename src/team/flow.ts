@@ -40,7 +40,10 @@ export async function resumeTask(
   if (task.state !== "running" && task.state !== "planned") return makeReport(engine, task);
   for (const worker of await engine.store.liveWorkers(taskId)) {
     if (!engine.workerIsDead(worker))
-      throw new OxbowError("task_active", `The task ${taskId} is being worked on by another process (${worker}).`);
+      throw new OxbowError(
+        "task_active",
+        `The task ${taskId} is being worked on by another process (${worker}).`,
+      );
     await engine.store.expireLeases(worker);
   }
   await engine.repo.sweep();
@@ -81,13 +84,26 @@ const TASK_STATE: Readonly<Record<ReportState, TaskState>> = {
 async function cancelRest(engine: Engine, task: Task): Promise<void> {
   const { code, message, hint } = STOP.cancelled;
   await engine.store.finishUnstarted(task.task_id, (subtask) => {
-    const found = { ...NOTHING_RAN, outcome: "cancelled" as const, summary: "", error: { code, message, hint } };
+    const found = {
+      ...NOTHING_RAN,
+      outcome: "cancelled" as const,
+      summary: "",
+      error: { code, message, hint },
+    };
     const outcome = makeOutcome(subtask, 0, { ...found, branch: subtask.branch }, engine.redact);
     const { task_id, subtask_id, conversation_id } = subtask;
     return {
       outcome,
       signalPayload: donePayload(outcome),
-      event: { event: "child_finished", task_id, subtask_id, conversation_id, source: subtask.agent, outcome: "cancelled", result: outcome },
+      event: {
+        event: "child_finished",
+        task_id,
+        subtask_id,
+        conversation_id,
+        source: subtask.agent,
+        outcome: "cancelled",
+        result: outcome,
+      },
     };
   });
   await engine.store.relay();

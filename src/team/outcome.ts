@@ -1,5 +1,12 @@
 import type { ErrorValue } from "../core/errors.ts";
-import { type Json, NO_USAGE, type Outcome, type OutcomeKind, type Subtask, type Usage } from "../core/model.ts";
+import {
+  type Json,
+  NO_USAGE,
+  type Outcome,
+  type OutcomeKind,
+  type Subtask,
+  type Usage,
+} from "../core/model.ts";
 
 /** What a run came to, before the store makes it the outcome. */
 export interface Finding {
@@ -23,7 +30,12 @@ export const NOTHING_RAN: Omit<Finding, "outcome" | "error" | "summary"> = {
 
 const SUMMARY_LIMIT = 2_000;
 
-export function makeOutcome(subtask: Subtask, attempt: number, found: Finding, redact: (text: string) => string): Outcome {
+export function makeOutcome(
+  subtask: Subtask,
+  attempt: number,
+  found: Finding,
+  redact: (text: string) => string,
+): Outcome {
   const error = found.error && { ...found.error, message: shorten(redact(found.error.message)) };
   return {
     subtask_id: subtask.subtask_id,
@@ -64,6 +76,6 @@ export function outcomeOf(error: ErrorValue | undefined): OutcomeKind {
 }
 
 function shorten(text: string): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length <= SUMMARY_LIMIT ? text : `${characters.slice(0, SUMMARY_LIMIT - 1).join("")}…`;
 }

@@ -114,7 +114,8 @@ async function watchOpen(engine: Engine, taskId: string, signal: AbortSignal): P
   const timer = setInterval(wake, RENEW_MS);
   const follow = async () => {
     for await (const event of engine.store.watch(taskId, null, until)) {
-      if (event.event === "child_announced" && event.subtask_id && !ended.has(event.subtask_id)) open.add(event.subtask_id);
+      if (event.event === "child_announced" && event.subtask_id && !ended.has(event.subtask_id))
+        open.add(event.subtask_id);
       else if (event.event === "child_finished" && event.subtask_id) {
         ended.add(event.subtask_id);
         open.delete(event.subtask_id);

@@ -4,7 +4,7 @@ import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { refComponent } from "../core/branch-name.ts";
-import { scopeOf } from "./scope.ts";
+import { readScopeOf, scopeOf } from "./scope.ts";
 
 export interface Prepared {
   readonly tree: BranchTree;
@@ -21,7 +21,12 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   if (branch === null) {
     const siblings = await engine.store.subtasks(task.task_id);
     const taken = new Set(siblings.flatMap((other) => (other.branch === null ? [] : [other.branch])));
-    const made = await repo.createFreeBranch({ agentName: subtask.agent, ticket: task.ticket, commit: base, taken });
+    const made = await repo.createFreeBranch({
+      agentName: subtask.agent,
+      ticket: task.ticket,
+      commit: base,
+      taken,
+    });
     branch = made.name;
     if (!(await engine.store.setBranch(lease, branch)))
       throw new OxbowError("fenced", "Another worker has taken this conversation over.");
@@ -36,6 +41,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     attempt: lease.attempt,
     fence,
     mayWrite: scopeOf(engine, subtask).check,
+    mayRead: readScopeOf(engine, subtask),
     cleanMessage: (message) => engine.redact(message),
   });
   return { tree, created };

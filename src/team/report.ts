@@ -3,7 +3,7 @@ import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/event
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import type { Engine } from "./engine.ts";
-import { runOptions, runtimeOf } from "./engine.ts";
+import { providerOf, runOptions, runtimeOf } from "./engine.ts";
 
 const PAGE = 1_000;
 
@@ -18,7 +18,9 @@ export async function allEvents(engine: Engine, taskId: string): Promise<OxbowEv
 
 export async function makeReport(engine: Engine, task: Task): Promise<Report> {
   const subtasks = await engine.store.subtasks(task.task_id);
-  const outcomes = new Map((await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
+  const outcomes = new Map(
+    (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
+  );
   const { merged, conflicts, refused, notices, ended } = fold(await allEvents(engine, task.task_id));
   const parts = subtasks.map((subtask) => ({
     subtask,
@@ -87,7 +89,11 @@ function describe(subtask: Subtask, outcome: Outcome | undefined, merged: boolea
   };
 }
 
-function stateOf(parts: readonly ReportChild[], conflicts: readonly Conflict[], refused: number): ReportState {
+function stateOf(
+  parts: readonly ReportChild[],
+  conflicts: readonly Conflict[],
+  refused: number,
+): ReportState {
   const count = (outcome: ReportChild["outcome"]) => parts.filter((part) => part.outcome === outcome).length;
   if (count("cancelled") > 0 || count("running") > 0) return "cancelled";
   if (conflicts.length > 0) return "conflict";
@@ -112,8 +118,8 @@ function simulated(engine: Engine, task: Task, subtasks: readonly Subtask[]): st
   for (const name of new Set(subtasks.map((subtask) => subtask.agent))) {
     const agent = engine.registry.get(name);
     if (!agent || runtimeOf(options, agent) === "command") continue;
-    const provider = options.provider ?? agent.provider ?? engine.team.defaults.provider;
-    if (options.script !== null || provider === "scripted") names.add("scripted");
+    const provider = providerOf(options, agent, engine.team);
+    if (provider === "scripted") names.add(provider);
   }
   return [...names];
 }

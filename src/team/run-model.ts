@@ -35,7 +35,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
       agent: agent.name,
       instructions: instructionsFor(engine, agent, subtask, new Set(tools.map((tool) => tool.name))),
       input: inputFor(task, subtask, lease.attempt, restored),
-      model: options.model ?? agent.model ?? defaults.model,
+      model: options.model ?? agent.model ?? defaults.model ?? engine.settings.openaiModel,
       models: engine.models(options, agent),
       tools,
       context,
@@ -71,10 +71,17 @@ async function restore(attempt: Attempt, tree: BranchTree): Promise<number> {
 }
 
 /** An agent that edits and forgets to commit loses nothing, however its run ended. */
-async function commitLeftovers(attempt: Attempt, tree: BranchTree, output: string, broken: boolean): Promise<void> {
+async function commitLeftovers(
+  attempt: Attempt,
+  tree: BranchTree,
+  output: string,
+  broken: boolean,
+): Promise<void> {
   if (!tree.edited) return;
   const { lease, sink } = attempt;
-  const subject = broken ? "Keep unfinished work" : firstLine(output) || firstLine(lease.subtask.brief) || "Work";
+  const subject = broken
+    ? "Keep unfinished work"
+    : firstLine(output) || firstLine(lease.subtask.brief) || "Work";
   const made = await tree.commit(subject, AbortSignal.timeout(60_000));
   if (!made) return;
   sink.emit({
@@ -107,7 +114,14 @@ function toEvent(event: RunnerEvent, redact: (text: string) => string) {
       };
     case "tool_result": {
       const { tool, call_id, ok, elapsed_ms, code } = event;
-      return { event: "tool_result" as const, tool, call_id, ok, elapsed_ms, ...(code === undefined ? {} : { code }) };
+      return {
+        event: "tool_result" as const,
+        tool,
+        call_id,
+        ok,
+        elapsed_ms,
+        ...(code === undefined ? {} : { code }),
+      };
     }
     case "turn":
       return { event: "turn" as const, turn: event.turn, usage: event.usage };

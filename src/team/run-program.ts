@@ -22,8 +22,14 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       hint: `Give --command '…', or \`command: [...]\` for ${agent.name} in the team file.`,
     });
   const paths = argv.some((word) => word.includes("{paths}")) ? await ownedFiles(attempt, tree) : null;
-  const none = { ...NOTHING_RAN, branch: tree.branch, commit: tree.tip === tree.base ? null : tree.tip, error: null };
-  if (paths?.length === 0) return { ...none, outcome: "completed", summary: "No file in its paths; nothing was run." };
+  const none = {
+    ...NOTHING_RAN,
+    branch: tree.branch,
+    commit: tree.tip === tree.base ? null : tree.tip,
+    error: null,
+  };
+  if (paths?.length === 0)
+    return { ...none, outcome: "completed", summary: "No file in its paths; nothing was run." };
 
   await using workspace = await engine.repo.workspace({ commit: tree.tip, branch: tree.branch }, signal);
   const result = await runCommand(
@@ -57,13 +63,20 @@ async function settle(attempt: Attempt, tree: BranchTree, result: CommandResult)
   const scope = scopeOf(engine, lease.subtask);
   const changed = await tree.pending();
   const outside = changed.map((change: TreeChange) => change.path).filter((path) => !scope.allows(path));
-  const error = result.error ?? (outside.length > 0 ? toErrorValue(outOfScope(engine, lease.subtask, outside)) : null);
+  const error =
+    result.error ?? (outside.length > 0 ? toErrorValue(outOfScope(engine, lease.subtask, outside)) : null);
   const base = { usage: result.usage, cost: result.cost, elapsed_ms: result.elapsed_ms, branch: tree.branch };
   if (error) {
     const kept = await keep(attempt, tree);
     const message = kept ? `${error.message} Its changes are kept at ${kept}.` : error.message;
     const commit = tree.tip === tree.base ? null : tree.tip;
-    return { ...base, outcome: outcomeOf(error), commit, summary: result.output, error: { ...error, message } };
+    return {
+      ...base,
+      outcome: outcomeOf(error),
+      commit,
+      summary: result.output,
+      error: { ...error, message },
+    };
   }
   const subject = firstLine(lease.subtask.brief) || "Work";
   const made = await tree.commit(subject, AbortSignal.timeout(60_000));
@@ -78,7 +91,13 @@ async function settle(attempt: Attempt, tree: BranchTree, result: CommandResult)
     });
   const count = made ? `Changed ${made.files} file${made.files === 1 ? "" : "s"}.` : "Changed nothing.";
   const summary = result.output.trim() ? `${count}\n${result.output.trim()}` : count;
-  return { ...base, outcome: "completed", commit: tree.tip === tree.base ? null : tree.tip, summary, error: null };
+  return {
+    ...base,
+    outcome: "completed",
+    commit: tree.tip === tree.base ? null : tree.tip,
+    summary,
+    error: null,
+  };
 }
 
 async function keep({ sink, lease }: Attempt, tree: BranchTree): Promise<string | null> {

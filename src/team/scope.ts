@@ -16,20 +16,48 @@ export function scopeOf(engine: Engine, subtask: Subtask): Scope {
     allows: matches,
     check(path) {
       if (matches(path)) return;
-      throw new OxbowError("out_of_scope", `${path} is outside the paths of ${subtask.agent}; ${belongs(engine, path)}.`, {
-        details: { path, owner: ownerName(engine, path) },
-      });
+      throw new OxbowError(
+        "out_of_scope",
+        `${path} is outside the paths of ${subtask.agent}; ${belongs(engine, path)}.`,
+        {
+          details: { path, owner: ownerName(engine, path) },
+        },
+      );
     },
+  };
+}
+
+/** What it may read: its agent's read_paths (everything without any), or with SCOPE_READS=allowed_paths only what it may write. */
+export function readScopeOf(engine: Engine, subtask: Subtask): ((path: string) => void) | undefined {
+  const limits = engine.settings.scopeReads === "allowed_paths";
+  const patterns = limits ? subtask.allowed_paths : engine.registry.get(subtask.agent)?.readPaths;
+  if (!patterns) return undefined;
+  const matches = createMatcher(patterns);
+  return (path) => {
+    if (matches(path)) return;
+    throw new OxbowError(
+      "out_of_scope",
+      `${path} is outside what ${subtask.agent} may read; ${belongs(engine, path)}.`,
+      {
+        details: { path, owner: ownerName(engine, path) },
+      },
+    );
   };
 }
 
 export function outOfScope(engine: Engine, subtask: Subtask, paths: readonly string[]): OxbowError {
   const owners = paths.map((path) => ({ path, owner: ownerName(engine, path) }));
-  const listed = owners.slice(0, 20).map(({ path, owner }) => `${path} (${owner ? `owner ${owner}` : "no owner"})`);
+  const listed = owners
+    .slice(0, 20)
+    .map(({ path, owner }) => `${path} (${owner ? `owner ${owner}` : "no owner"})`);
   const more = owners.length > listed.length ? `, and ${owners.length - listed.length} more` : "";
-  return new OxbowError("out_of_scope", `${subtask.agent} changed files outside its paths: ${listed.join(", ")}${more}.`, {
-    details: { files: owners },
-  });
+  return new OxbowError(
+    "out_of_scope",
+    `${subtask.agent} changed files outside its paths: ${listed.join(", ")}${more}.`,
+    {
+      details: { files: owners },
+    },
+  );
 }
 
 function ownerName(engine: Engine, path: string): string | null {

@@ -19,7 +19,8 @@ export function checkTopic(topic: string, settings: Settings): void {
           : settings.signalTopicPrefix !== "" && !topic.startsWith(settings.signalTopicPrefix)
             ? `does not begin with ${settings.signalTopicPrefix}`
             : null;
-  if (problem) throw new OxbowError("topic_rejected", `The topic ${JSON.stringify(topic.slice(0, 80))} ${problem}.`);
+  if (problem)
+    throw new OxbowError("topic_rejected", `The topic ${JSON.stringify(topic.slice(0, 80))} ${problem}.`);
 }
 
 /** Throws payload_invalid, payload_too_large. */

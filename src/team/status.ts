@@ -16,7 +16,11 @@ export interface TaskStatus {
 const SHOWN = 20;
 
 /** One task (by id or ticket, all of a ticket's) or the newest. Throws task_unknown. */
-export async function taskStatus(repo: Repository, store: Store, wanted: string | undefined): Promise<TaskStatus[]> {
+export async function taskStatus(
+  repo: Repository,
+  store: Store,
+  wanted: string | undefined,
+): Promise<TaskStatus[]> {
   const tasks = wanted === undefined ? await store.tasks({ limit: SHOWN }) : await find(store, wanted);
   const heads = await repo.refs("refs/heads/");
   return Promise.all(
@@ -43,6 +47,7 @@ async function find(store: Store, wanted: string): Promise<readonly Task[]> {
   const byId = await store.task(wanted);
   if (byId) return [byId];
   const byTicket = await store.tasksByTicket(wanted);
-  if (byTicket.length === 0) throw new OxbowError("task_unknown", `No task or ticket here is called ${wanted}.`);
+  if (byTicket.length === 0)
+    throw new OxbowError("task_unknown", `No task or ticket here is called ${wanted}.`);
   return byTicket;
 }

@@ -31,14 +31,18 @@ export interface TaskPlan {
 /** Plans and checks; makes nothing. Throws whatever a person must correct first. */
 export async function planTask(engine: Engine, request: TaskRequest): Promise<TaskPlan> {
   const { options } = request;
-  if (request.title.trim() === "") throw new OxbowError("usage", "The task is empty; say what is to be done.");
+  if (request.title.trim() === "")
+    throw new OxbowError("usage", "The task is empty; say what is to be done.");
   const taskId = request.taskId ?? engine.newId("t").replace("_", "-");
   const ticket = request.ticket ?? taskId;
   const integration = integrationBranch(ticket);
   const { baseRef, commit } = await baseOf(engine, request.base, integration);
   const inUse = await engine.repo.checkedOutAt(`refs/heads/${integration}`);
   if (inUse)
-    throw new OxbowError("branch_checked_out", `${integration} is checked out in ${inUse}, so it cannot be moved.`);
+    throw new OxbowError(
+      "branch_checked_out",
+      `${integration} is checked out in ${inUse}, so it cannot be moved.`,
+    );
   const byOwner = options.by === "owner";
   const { children, leftovers } = byOwner
     ? await partsByOwner(engine, request.title, commit)
@@ -75,8 +79,14 @@ export async function submitTask(engine: Engine, plan: TaskPlan): Promise<{ task
     base: task.base_ref,
     base_commit: task.base_commit,
   };
-  const told = plan.notices.map((notice): EventBody => ({ event: "notice", task_id: task.task_id, ...notice }));
-  const result = await engine.store.submit(task, children, [submitted, ...told, ...announcements(engine, children, birth)]);
+  const told = plan.notices.map(
+    (notice): EventBody => ({ event: "notice", task_id: task.task_id, ...notice }),
+  );
+  const result = await engine.store.submit(task, children, [
+    submitted,
+    ...told,
+    ...announcements(engine, children, birth),
+  ]);
   await engine.store.relay();
   return result;
 }
@@ -117,7 +127,12 @@ function leadPart(engine: Engine, title: string): PlannedChild {
 }
 
 /** A model that cannot be called, or a command that is missing, is known before anything is made. */
-function checkRunnable(engine: Engine, options: RunOptions, parts: readonly PlannedChild[], byOwner: boolean): void {
+function checkRunnable(
+  engine: Engine,
+  options: RunOptions,
+  parts: readonly PlannedChild[],
+  byOwner: boolean,
+): void {
   const involved = byOwner ? parts.map((part) => agentNamed(engine, part.agent)) : engine.registry.list();
   for (const agent of involved) {
     if (runtimeOf(options, agent) === "openai_agents") engine.models(options, agent);

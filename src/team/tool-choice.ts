@@ -4,7 +4,12 @@ import type { Subtask } from "../core/model.ts";
 import type { ToolDef, ToolFlag } from "../core/tool.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 
-export function toolsFor(engine: Engine, agent: AgentSpec, subtask: Subtask, options: RunOptions): readonly ToolDef[] {
+export function toolsFor(
+  engine: Engine,
+  agent: AgentSpec,
+  subtask: Subtask,
+  options: RunOptions,
+): readonly ToolDef[] {
   const { settings } = engine;
   const flags: Partial<Record<Exclude<ToolFlag, null>, boolean>> = {
     ENABLE_FILE_TOOLS: settings.enableFileTools,

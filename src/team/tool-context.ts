@@ -25,8 +25,9 @@ export function createToolContext(options: {
   const { engine, lease, tree, slots, emit, signal } = options;
   const { subtask, task } = lease;
   const about = aboutLease(lease);
-  const note = (event: "signal_send" | "signal_recv") => (topic: string, message_id: string, payload: unknown) =>
-    emit({ event, ...about, topic, message_id, payload: redactValue(payload, engine) });
+  const note =
+    (event: "signal_send" | "signal_recv") => (topic: string, message_id: string, payload: unknown) =>
+      emit({ event, ...about, topic, message_id, payload: redactValue(payload, engine) });
 
   const signals = createSignals({
     store: engine.store,

@@ -42,13 +42,16 @@ export function startOxbow(args: readonly string[], options: CliOptions): Runnin
   let stdout = "";
   let stderr = "";
   const lines: Record<string, any>[] = [];
-  const waiting: { fits: (line: Record<string, any>) => boolean; found: (line: Record<string, any>) => void }[] = [];
+  const waiting: {
+    fits: (line: Record<string, any>) => boolean;
+    found: (line: Record<string, any>) => void;
+  }[] = [];
   createInterface({ input: child.stdout }).on("line", (text) => {
     stdout += `${text}\n`;
     if (!text.startsWith("{")) return;
     const line: Record<string, any> = JSON.parse(text);
     lines.push(line);
-    for (const waiter of [...waiting]) if (waiter.fits(line)) waiter.found(line);
+    for (const waiter of waiting) if (waiter.fits(line)) waiter.found(line);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;

@@ -19,6 +19,9 @@ export async function allocate(options: AllocateOptions): Promise<number> {
     switch: options.switch === true,
   });
   if (options.json) process.stdout.write(`${JSON.stringify(branch)}\n`);
-  else process.stdout.write(`${branch.name} ${branch.created ? "made at" : "was there, at"} ${branch.base.slice(0, 12)}\n`);
+  else
+    process.stdout.write(
+      `${branch.name} ${branch.created ? "made at" : "was there, at"} ${branch.base.slice(0, 12)}\n`,
+    );
   return 0;
 }

@@ -125,7 +125,15 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
   const id = event.subtask_id;
   if (id === undefined) return;
   if (event.event === "child_announced") {
-    const row = { agent: event.agent, subtask: id, state: "planned", doing: "", tokens: 0, started: null, ended: null };
+    const row = {
+      agent: event.agent,
+      subtask: id,
+      state: "planned",
+      doing: "",
+      tokens: 0,
+      started: null,
+      ended: null,
+    };
     rows.set(id, row);
     return;
   }

@@ -9,7 +9,8 @@ export function showError(error: unknown, json: boolean): void {
   }
   process.stderr.write(`oxbow: ${value.message}\n`);
   if (value.hint) process.stderr.write(`       ${value.hint}\n`);
-  if (value.code === "internal" && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+  if (value.code === "internal" && error instanceof Error && error.stack)
+    process.stderr.write(`${error.stack}\n`);
 }
 
 export function exitCode(error: unknown): number {

@@ -4,8 +4,10 @@ export async function init(options: { repo: string; force?: boolean; json?: bool
   const made = await initTeam(options);
   if (options.json) process.stdout.write(`${JSON.stringify(made)}\n`);
   else {
-    process.stdout.write(`Wrote ${made.file} with ${made.agents.length} agents: ${made.agents.join(", ")}.\n`);
-    process.stdout.write("Edit it to fit your team, then try:  oxbow run \"…\" --by owner --dry-run\n");
+    process.stdout.write(
+      `Wrote ${made.file} with ${made.agents.length} agents: ${made.agents.join(", ")}.\n`,
+    );
+    process.stdout.write('Edit it to fit your team, then try:  oxbow run "…" --by owner --dry-run\n');
   }
   return 0;
 }

@@ -30,12 +30,17 @@ function usage(error: CommanderError, json: boolean): number {
 
 function build(done: (code: number) => void): Command {
   const program = new Command("oxbow")
-    .description("Runs a team of coding agents on one Git repository: a branch each, merged with nothing lost.")
+    .description(
+      "Runs a team of coding agents on one Git repository: a branch each, merged with nothing lost.",
+    )
     .version(VERSION)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .showSuggestionAfterError()
-    .addHelpText("after", examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"));
+    .addHelpText(
+      "after",
+      examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"),
+    );
   program.action(() => program.help());
 
   runCommand(program, done);
@@ -61,7 +66,10 @@ function build(done: (code: number) => void): Command {
     .description("Say which agent owns each path. Exit 1 when one has no owner.")
     .option("--team <file>", "the team file (default: team.yaml here or above)")
     .option("--json", "print one JSON value")
-    .addHelpText("after", examples("oxbow owner src/api/users.ts", "oxbow owner docs/guide.md README.md --json"))
+    .addHelpText(
+      "after",
+      examples("oxbow owner src/api/users.ts", "oxbow owner docs/guide.md README.md --json"),
+    )
     .action(async (paths, options) => done(await (await import("./owner.ts")).owner(paths, options)));
   branchCommand(program, done);
   signalCommand(program, done);
@@ -73,7 +81,9 @@ function build(done: (code: number) => void): Command {
     .action(async (options) => done(await (await import("./env.ts")).env(options)));
   program
     .command("doctor")
-    .description("Check what Oxbow needs here: Node, Git, repository, team, provider. Exit 1 when something is wrong.")
+    .description(
+      "Check what Oxbow needs here: Node, Git, repository, team, provider. Exit 1 when something is wrong.",
+    )
     .option("--repo <dir>", "the repository", ".")
     .option("--team <file>", "the team file (default: team.yaml here or above)")
     .option("--json", "print one JSON value")
@@ -88,11 +98,18 @@ function runCommand(program: Command, done: (code: number) => void): void {
   program
     .command("run")
     .argument("[task]", "what is to be done")
-    .description("Run a task with the team: split, work on branches, merge into integration/<ticket>, report.")
+    .description(
+      "Run a task with the team: split, work on branches, merge into integration/<ticket>, report.",
+    )
     .option("--repo <dir>", "the repository", ".")
     .option("--team <file>", "the team file (default: team.yaml of the repository)")
-    .option("--ticket <id>", "names the branches: feature/<id>/<agent>, integration/<id> (default: the task's id)")
-    .addOption(new Option("--by <how>", "split along the team's path owners, without a model").choices(["owner"]))
+    .option(
+      "--ticket <id>",
+      "names the branches: feature/<id>/<agent>, integration/<id> (default: the task's id)",
+    )
+    .addOption(
+      new Option("--by <how>", "split along the team's path owners, without a model").choices(["owner"]),
+    )
     .option("--provider <name>", "openai, openai_chat (Chat Completions) or scripted")
     .option("--model <name>", "the model of every agent in this run")
     .addOption(new Option("--runtime <name>", "how agents run").choices(["openai_agents", "command"]))
@@ -139,7 +156,9 @@ function signalCommand(program: Command, done: (code: number) => void): void {
     .option("--repo <dir>", "the repository", ".")
     .option("--json", "print one JSON value")
     .addHelpText("after", examples(`oxbow signal send build:done '{"ok":true}'`))
-    .action(async (topic, payload, options) => done(await (await import("./signal.ts")).send(topic, payload, options)));
+    .action(async (topic, payload, options) =>
+      done(await (await import("./signal.ts")).send(topic, payload, options)),
+    );
   signal
     .command("wait")
     .argument("<topic>")
@@ -153,7 +172,8 @@ function signalCommand(program: Command, done: (code: number) => void): void {
 }
 
 function count(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError("Give a whole number from 1 to 99999.");
+  if (!/^\d{1,5}$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError("Give a whole number from 1 to 99999.");
   return Number(text);
 }
 

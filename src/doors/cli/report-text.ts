@@ -15,7 +15,8 @@ export function reportText(report: Report): string {
     part.branch ?? "-",
   ]);
   lines.push(...columns([["", "agent", "outcome", "merge", "tokens", "time", "branch"], ...rows]));
-  for (const part of parts) if (part.error) lines.push("", `${part.agent}: ${clip(part.error.message, 400)} [${part.error.code}]`);
+  for (const part of parts)
+    if (part.error) lines.push("", `${part.agent}: ${clip(part.error.message, 400)} [${part.error.code}]`);
   lines.push(...conflictLines(report), "", summaryLine(report, parts));
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
@@ -31,7 +32,11 @@ function conflictLines({ conflicts }: Report): string[] {
     `changed by ${conflict.agents.join(", ")}`,
     conflict.owners.length > 0 ? `owner ${conflict.owners.join(", ")}` : "no owner",
   ]);
-  return ["", "Conflicts (nothing of either side was dropped; the branches are as their agents left them):", ...columns(rows)];
+  return [
+    "",
+    "Conflicts (nothing of either side was dropped; the branches are as their agents left them):",
+    ...columns(rows),
+  ];
 }
 
 function summaryLine(report: Report, parts: readonly ReportChild[]): string {
@@ -46,8 +51,11 @@ function nextLines(report: Report): string[] {
   const { integration, base } = report;
   if (integration) {
     const from = base.ref === integration.branch ? base.commit.slice(0, 12) : base.ref;
-    return [`Review and merge ${integration.branch}:  git diff ${from}...${integration.branch} && git merge ${integration.branch}`];
+    return [
+      `Review and merge ${integration.branch}:  git diff ${from}...${integration.branch} && git merge ${integration.branch}`,
+    ];
   }
-  if (report.state === "cancelled") return [`What was done is on the branches above; see \`oxbow status ${report.task_id}\`.`];
+  if (report.state === "cancelled")
+    return [`What was done is on the branches above; see \`oxbow status ${report.task_id}\`.`];
   return ["Nothing was merged."];
 }

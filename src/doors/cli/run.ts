@@ -26,16 +26,27 @@ export interface RunFlags {
   json?: boolean;
 }
 
-const EXIT: Readonly<Record<Report["state"], number>> = { completed: 0, partial: 1, failed: 1, conflict: 3, cancelled: 130 };
+const EXIT: Readonly<Record<Report["state"], number>> = {
+  completed: 0,
+  partial: 1,
+  failed: 1,
+  conflict: 3,
+  cancelled: 130,
+};
 
 export async function run(title: string | undefined, flags: RunFlags): Promise<number> {
   if ((title === undefined) === (flags.resume === undefined))
-    throw new OxbowError("usage", title === undefined ? "Say what is to be done." : "--resume takes no new task.", {
-      hint: 'oxbow run "<task>", or oxbow run --resume TASK',
-    });
+    throw new OxbowError(
+      "usage",
+      title === undefined ? "Say what is to be done." : "--resume takes no new task.",
+      {
+        hint: 'oxbow run "<task>", or oxbow run --resume TASK',
+      },
+    );
   await using app = openApp({ repo: flags.repo, team: flags.team });
   if (flags.dryRun) {
-    if (title === undefined) throw new OxbowError("usage", "--dry-run shows the plan of a new task; --resume has none.");
+    if (title === undefined)
+      throw new OxbowError("usage", "--dry-run shows the plan of a new task; --resume has none.");
     showPlan(await app.plan(request(title, flags)), flags.json === true);
     return 0;
   }
@@ -94,10 +105,15 @@ function showPlan(plan: PlannedRun, json: boolean): void {
     return;
   }
   const { task } = plan;
-  process.stdout.write(`Plan for "${task.title}" from ${task.base_ref} (${task.base_commit.slice(0, 12)}); nothing was made.\n`);
+  process.stdout.write(
+    `Plan for "${task.title}" from ${task.base_ref} (${task.base_commit.slice(0, 12)}); nothing was made.\n`,
+  );
   for (const part of plan.parts) {
-    const files = part.files === null ? "splits the task itself" : `${part.files} file${part.files === 1 ? "" : "s"}`;
-    process.stdout.write(`  ${part.agent}: ${files}${part.allowed_paths.length > 0 ? ` in ${part.allowed_paths.join(", ")}` : ""}\n`);
+    const files =
+      part.files === null ? "splits the task itself" : `${part.files} file${part.files === 1 ? "" : "s"}`;
+    process.stdout.write(
+      `  ${part.agent}: ${files}${part.allowed_paths.length > 0 ? ` in ${part.allowed_paths.join(", ")}` : ""}\n`,
+    );
   }
   for (const notice of plan.notices) process.stdout.write(`${notice.message}\n`);
 }

@@ -16,7 +16,10 @@ export async function send(topic: string, payload: string, options: Common): Pro
   return 0;
 }
 
-export async function wait(topic: string, options: Common & { lastId?: string; timeoutMs: number }): Promise<number> {
+export async function wait(
+  topic: string,
+  options: Common & { lastId?: string; timeoutMs: number },
+): Promise<number> {
   await using app = openApp({ repo: options.repo });
   using stop = interruption();
   const { lastId, timeoutMs } = options;
@@ -31,9 +34,13 @@ function parse(payload: string): Json {
   try {
     return JSON.parse(payload);
   } catch (error) {
-    throw new OxbowError("payload_invalid", `The payload is not JSON: ${error instanceof Error ? error.message : "?"}`, {
-      hint: `Quote it for your shell, for example '{"ok":true}'.`,
-      cause: error,
-    });
+    throw new OxbowError(
+      "payload_invalid",
+      `The payload is not JSON: ${error instanceof Error ? error.message : "?"}`,
+      {
+        hint: `Quote it for your shell, for example '{"ok":true}'.`,
+        cause: error,
+      },
+    );
   }
 }

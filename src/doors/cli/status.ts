@@ -1,7 +1,10 @@
 import { openApp, type TaskStatus } from "../../app.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
-export async function status(wanted: string | undefined, options: { repo: string; json?: boolean }): Promise<number> {
+export async function status(
+  wanted: string | undefined,
+  options: { repo: string; json?: boolean },
+): Promise<number> {
   await using app = openApp({ repo: options.repo });
   const tasks = await app.status(wanted);
   if (options.json) process.stdout.write(`${JSON.stringify(tasks)}\n`);
@@ -12,12 +15,17 @@ export async function status(wanted: string | undefined, options: { repo: string
 
 function taskText({ task, subtasks, integration, workers }: TaskStatus): string {
   const since = duration(Date.now() - task.created_at);
-  const idle = task.state === "running" && workers.length === 0 ? `, no process works on it: oxbow run --resume ${task.task_id}` : "";
+  const idle =
+    task.state === "running" && workers.length === 0
+      ? `, no process works on it: oxbow run --resume ${task.task_id}`
+      : "";
   const rows = subtasks.map((part) => [
     `  ${MARKS[part.state] ?? "·"}`,
     part.subtask_id,
     part.state,
-    part.outcome && part.outcome.usage.total_tokens > 0 ? `${tokens(part.outcome.usage.total_tokens)} tok` : "-",
+    part.outcome && part.outcome.usage.total_tokens > 0
+      ? `${tokens(part.outcome.usage.total_tokens)} tok`
+      : "-",
     part.tip ? part.tip.slice(0, 10) : "-",
     part.branch ?? "-",
   ]);
