@@ -109,8 +109,8 @@ function refuseShared(rules: readonly Rule[]): void {
     const other = first.get(rule.glob.text);
     if (other === undefined) first.set(rule.glob.text, rule);
     else if (other.agent !== rule.agent) {
-      const shared =
-        quoted(rule.written) + (other.written === rule.written ? "" : ` and ${quoted(other.written)}`);
+      const second = other.written === rule.written ? "" : ` and ${quoted(rule.written)}`;
+      const shared = quoted(other.written) + second;
       throw new OxbowError(
         "team_config",
         `Agents ${other.agent} and ${rule.agent} both have the pattern ${shared}.`,
