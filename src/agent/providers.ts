@@ -1,6 +1,6 @@
 /** Where models come from. Nothing here loads a client library before the first model is asked for. */
 import type { Model, ModelRequest, StreamEvent } from "@openai/agents";
-import { hasCode, OxbowError } from "../core/errors.ts";
+import { OxbowError } from "../core/errors.ts";
 import type { ModelSource } from "./contract.ts";
 import { toModelFailure } from "./failure.ts";
 import { openaiPrice } from "./prices.ts";
@@ -110,7 +110,7 @@ function withoutSecrets(model: Model, secrets: readonly string[]): Model {
       try {
         yield* model.getStreamedResponse(request);
       } catch (error) {
-        if (request.signal?.aborted === true || hasCode(error) || isBehaviour(error)) throw error;
+        if (request.signal?.aborted === true || isBehaviour(error)) throw error;
         throw toModelFailure(error, secrets);
       }
     },

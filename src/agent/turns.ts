@@ -6,6 +6,7 @@
  * library's nor the SDK's own retries are used.
  */
 import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
+import { hasCode } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
 import type { RunnerEvent } from "./contract.ts";
 import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from "./failure.ts";
@@ -94,7 +95,7 @@ async function withRetries(options: TurnOptions, request: ModelRequest): Promise
       return await oneCall(options, request, seen);
     } catch (error) {
       stop.signal.throwIfAborted();
-      if (!isModelFailure(error) && isSdkError(error)) throw error;
+      if (isOurs(error) || (!isModelFailure(error) && isSdkError(error))) throw error;
       const failure = toModelFailure(error);
       if (!failure.retryable || seen.output || attempt > options.maxRetries) {
         throw attempt > 1 ? afterTries(failure, attempt) : failure;
@@ -121,6 +122,11 @@ function retryDelay(failure: ModelFailure, attempt: number, baseMs: number): num
   const ceiling = Math.min(MAX_RETRY_DELAY_MS, baseMs * 2 ** (attempt - 1));
   if (failure.retryAfterMs !== null) return failure.retryAfterMs + Math.random() * Math.min(ceiling, 250);
   return ceiling / 2 + (Math.random() * ceiling) / 2;
+}
+
+/** An error of the table, and not a vendor's whose code happens to read like one of ours. */
+function isOurs(error: unknown): boolean {
+  return hasCode(error) && error.name === "OxbowError";
 }
 
 /** Errors that the SDK makes of an answer (a refusal, a missing payload) are about behaviour, not about transport. */
