@@ -56,17 +56,19 @@ export function createFunctionTools(options: {
     }
   };
 
-  const tools = options.tools.map((tool) =>
-    options.sdk.tool({
+  const tools = options.tools.map((tool) => {
+    const made = options.sdk.tool({
       name: tool.name,
       description: tool.description,
       strict: false,
-      parameters: { ...toolSchema(tool), additionalProperties: true },
+      parameters: { type: "object", properties: {}, required: [], additionalProperties: true },
       execute: (input, _context, details) => call(tool, input, details?.toolCall?.callId ?? ""),
       // Arguments are well-formed when they come here and `call` answers every failure; this is the SDK's last resort.
       errorFunction: (_context, error) => refusal(error),
-    }),
-  );
+    });
+    // Put in afterwards: the SDK's types let a non-strict tool only have parameters that it does not name.
+    return { ...made, parameters: toolSchema(tool) };
+  });
 
   return {
     tools,

@@ -50,6 +50,7 @@ export class AgentRunner {
       output: "",
       requestId: null,
       turns: 0,
+      ended: 0,
     };
     let failure: unknown;
     try {
@@ -80,6 +81,8 @@ interface Book {
   output: string;
   requestId: string | null;
   turns: number;
+  /** The last turn that onTurn was told of. */
+  ended: number;
 }
 
 async function runTurns(
@@ -91,7 +94,10 @@ async function runTurns(
 ): Promise<void> {
   const { agent: source, models } = request;
   const emit = request.onEvent ?? (() => undefined);
-  const onTurn = request.onTurn ?? (async () => undefined);
+  const onTurn = async (turn: number): Promise<void> => {
+    book.ended = turn;
+    await request.onTurn?.(turn);
+  };
   const price = models.price?.(request.model) ?? null;
   const model = createTurnModel({
     sdk,
@@ -143,9 +149,10 @@ async function runTurns(
       }),
     );
     if (typeof result.finalOutput === "string") book.output = result.finalOutput;
-    await stop.guard(onTurn(book.turns));
   } finally {
     if (stop.signal.aborted) await atMost(STOP_GRACE_MS, functions.idle());
+    // The last turn ends like the others, whether it was the answer, the turn limit or a model that failed.
+    else if (book.turns > book.ended) await stop.guard(onTurn(book.turns));
   }
 }
 

@@ -13,7 +13,9 @@ export type ToolSchema = {
   type: "object";
   properties: Record<string, unknown>;
   required: string[];
-  additionalProperties: boolean;
+  additionalProperties: false;
+  /** Parts of a recursive schema, which only a plugin's tool may have. */
+  definitions?: object;
 };
 
 const schemas = new WeakMap<ToolDef, ToolSchema>();
@@ -36,6 +38,7 @@ export function toolSchema(tool: ToolDef): ToolSchema {
     properties: { ...made.properties },
     required: made.required ?? [],
     additionalProperties: false,
+    ...(made.definitions == null ? {} : { definitions: made.definitions }),
   };
   schemas.set(tool, schema);
   return schema;

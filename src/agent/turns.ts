@@ -156,6 +156,8 @@ async function oneCall(
         const chunk = chatChunk(event.event);
         chat.spoken ||= chunk !== null;
         chat.finished ||= chunk?.finished === true;
+        const failed = failedResponse(event.event, !seen.output);
+        if (failed !== null) throw failed;
         seen.output ||= chunk?.output ?? isOutputEvent(event.event);
       } else if (event.type === "response_done") {
         const { id, requestId, output, usage } = event.response;
@@ -211,10 +213,27 @@ function isOutputEvent(event: unknown): boolean {
   );
 }
 
+/** The Responses API says in an event that it gave up; the SDK would tell only that it did, not why. */
+function failedResponse(event: unknown, replayable: boolean): ModelFailure | null {
+  const type = field(event, "type");
+  if (type !== "response.failed" && type !== "response.incomplete") return null;
+  const response = field(event, "response");
+  const code = field(field(response, "error"), "code");
+  const why =
+    field(field(response, "error"), "message") ?? field(field(response, "incomplete_details"), "reason");
+  const retryable = replayable && (code === "server_error" || code === "rate_limit_exceeded");
+  const said = typeof why === "string" ? why : "no reason given";
+  return modelFailure(`The model provider did not complete its answer: ${said}`, { retryable });
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
 function cachedOf(details: unknown): number {
   const first: unknown = Array.isArray(details) ? details[0] : details;
-  if (typeof first !== "object" || first === null || !("cached_tokens" in first)) return 0;
-  return typeof first.cached_tokens === "number" ? first.cached_tokens : 0;
+  const cached = field(first, "cached_tokens");
+  return typeof cached === "number" ? cached : 0;
 }
 
 /**

@@ -299,6 +299,26 @@ describe("a run", () => {
     expect(order).toEqual([round(1, ["tool"]), round(2, ["tool"]), round(3, [])].flat());
   });
 
+  it("tells of the last turn too when the turns are used up or the model fails", async () => {
+    for (const last of [{ calls: [{ name: "list_files" }] }, { status: 400, message: "No." }]) {
+      const turns: number[] = [];
+      await play([{ calls: [{ name: "list_files" }] }, last], {
+        request: { maxTurns: 2, onTurn: async (turn) => void turns.push(turn) },
+      });
+      expect(turns).toEqual("status" in last ? [1] : [1, 2]);
+    }
+  });
+
+  it("passes on why the provider gave up, and tries again when that can help", async () => {
+    const { result, server } = await play([
+      { failed: { code: "server_error", message: "Try again" }, times: 1 },
+      { failed: { code: "invalid_prompt", message: "Too rude" } },
+    ]);
+    expect(result.error?.code).toBe("provider_failed");
+    expect(result.error?.message).toContain("Too rude");
+    expect(server.requests).toHaveLength(2);
+  });
+
   it("ends with the error of onTurn, and calls the model no more", async () => {
     const { result, server } = await play(() => ({ calls: [{ name: "list_files" }] }), {
       request: {

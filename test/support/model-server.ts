@@ -33,6 +33,8 @@ export type ModelReply =
       readonly headers?: Record<string, string>;
       readonly code?: string;
     }
+  /** Responses API only: the stream opens, and says that the provider gave up. */
+  | { readonly failed: { readonly code: string; readonly message: string } }
   /** Nothing ever comes. */
   | { readonly hang: true }
   /**
@@ -130,6 +132,20 @@ function sendError(
 
 async function send(response: ServerResponse, reply: ModelReply, call: ModelCall): Promise<void> {
   if ("hang" in reply) return;
+  if ("failed" in reply) {
+    const failed = {
+      id: "resp_failed",
+      object: "response",
+      status: "failed",
+      output: [],
+      error: reply.failed,
+    };
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.end(
+      `event: response.failed\ndata: ${JSON.stringify({ type: "response.failed", response: failed })}\n\n`,
+    );
+    return;
+  }
   if ("status" in reply) return sendError(response, reply.status, reply.message, reply.headers, reply.code);
   const { body, events } =
     call.wire === "responses" ? writeResponses(reply, call.model) : writeChat(reply, call.model);
@@ -204,7 +220,7 @@ function begins(instructions: string, name: string): boolean {
 }
 
 function filled(reply: ModelReply, agent: string, call: ModelCall): ModelReply {
-  if ("status" in reply || "hang" in reply) return reply;
+  if ("status" in reply || "hang" in reply || "failed" in reply) return reply;
   const run = { agent, task: call.task };
   return {
     ...reply,

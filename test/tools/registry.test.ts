@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createModelSource } from "../../src/agent/providers.ts";
 import { AgentRunner } from "../../src/agent/runner.ts";
+import { toolSchema } from "../../src/agent/tool-input.ts";
 import { defineTool, type ToolDef } from "../../src/core/tool.ts";
 import { builtinTools } from "../../tools/index.ts";
 import { createToolRegistry } from "../../tools/registry.ts";
@@ -87,6 +88,19 @@ describe("the built-in tools", () => {
       "signal_wait_all(topics, last_ids?, timeout_ms?)",
       "team_owner(path)",
     ]);
+  });
+});
+
+describe("a tool's schema", () => {
+  it.each(builtinTools)("of $name is plain, self-contained and closed", (tool) => {
+    const schema = toolSchema(tool);
+    expect(JSON.stringify(schema)).not.toContain("$ref");
+    expect(schema.additionalProperties).toBe(false);
+    expect(Object.keys(schema.properties)).toEqual(Object.keys(tool.parameters.shape));
+    const needed = Object.entries(tool.parameters.shape).filter(
+      ([, type]) => !(type instanceof z.ZodOptional),
+    );
+    expect(schema.required).toEqual(needed.map(([name]) => name));
   });
 });
 
