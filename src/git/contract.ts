@@ -125,6 +125,8 @@ export interface Repository extends AsyncDisposable {
   /** `<git common dir>/oxbow`, or OXBOW_HOME. */
   readonly stateDir: string;
   readonly bare: boolean;
+  /** Of the git program in use, such as `2.39.5`. */
+  readonly gitVersion: string;
   /** The user's own name and address (or Oxbow's): the committer. */
   readonly identity: Identity;
 

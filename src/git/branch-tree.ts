@@ -1,0 +1,207 @@
+/** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap under a fence. */
+import { refComponent } from "../core/branch-name.ts";
+import { OxbowError } from "../core/errors.ts";
+import { shownPath } from "./bytes.ts";
+import { refuseCheckedOut } from "./checkouts.ts";
+import type { BranchOptions, BranchTree, Oid, TreeChange } from "./contract.ts";
+import type { Engine } from "./engine.ts";
+import { createFileEdits } from "./file-edits.ts";
+import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
+import { matcherFor } from "./matcher.ts";
+import { createOverlay, fileFrom } from "./overlay.ts";
+import { diffTrees, searchTree } from "./search.ts";
+import { byPath, type TreeDifference } from "./trees.ts";
+
+export const ATTEMPTS_PREFIX = "refs/oxbow/attempts/";
+
+export function attemptRef(subtaskId: string, attempt: number): string {
+  return `${ATTEMPTS_PREFIX}${refComponent(subtaskId)}/${attempt}`;
+}
+
+/** Throws rev_not_found, branch_checked_out. */
+export async function openBranchTree(engine: Engine, options: BranchOptions): Promise<BranchTree> {
+  const ref = `refs/heads/${options.branch}`;
+  const saved = attemptRef(options.subtaskId, options.attempt);
+  const [tip, attempt] = await Promise.all([engine.readRef(ref), engine.readRef(saved)]);
+  if (tip === null) throw new OxbowError("rev_not_found", `There is no branch ${options.branch}.`);
+  await refuseCheckedOut(engine.setup, ref);
+  const { tree } = await engine.objects.commit(tip);
+  return createBranchTree(engine, options, { ref, tip, tree, attemptRef: saved, attemptOid: attempt });
+}
+
+interface Start {
+  readonly ref: string;
+  readonly tip: Oid;
+  readonly tree: Oid;
+  readonly attemptRef: string;
+  readonly attemptOid: Oid | null;
+}
+
+function createBranchTree(engine: Engine, options: BranchOptions, start: Start): BranchTree {
+  const { setup, objects, trees } = engine;
+  const overlay = createOverlay(trees, start.tree);
+  const edits = createFileEdits(overlay, objects, options, setup);
+  const inTurn = createTurns();
+  let tip = start.tip;
+  let attemptOid = start.attemptOid;
+  let step = 0;
+  /** The overlay's version when it was last written as a commit, and that commit. */
+  let written: { version: number; commit: Oid } | null = null;
+  let savedVersion: number | null = null;
+
+  const writeCommit = (message: string): Promise<Oid> =>
+    engine.commits.write({
+      parents: [tip],
+      author: agentIdentity(options.agent),
+      committer: setup.identity,
+      time: nowSeconds(),
+      message,
+      edits: overlay.edits(),
+    });
+
+  const trailers = (number: number): (readonly [string, string])[] => [
+    ["Oxbow-Task", options.taskId],
+    ["Oxbow-Subtask", options.subtaskId],
+    ["Oxbow-Agent", options.agent],
+    ["Oxbow-Conversation", options.conversationId],
+    ["Oxbow-Attempt", String(options.attempt)],
+    ["Oxbow-Step", String(number)],
+  ];
+
+  /** The branch with its edits as a commit: for git's own tools, and to save it. On no ref. */
+  const snapshot = async (): Promise<Oid> => {
+    if (overlay.size === 0) return tip;
+    if (written?.version === overlay.version) return written.commit;
+    const message = messageWithTrailers(`Work in progress of ${options.agent}`, trailers(step));
+    const commit = await writeCommit(message);
+    written = { version: overlay.version, commit };
+    return commit;
+  };
+
+  const fenced = { ref: options.fence.ref, old: options.fence.oid };
+
+  const saveWork = async (): Promise<{ commit: Oid; files: number } | null> => {
+    const nothing = overlay.size === 0 && savedVersion === null;
+    if (nothing || savedVersion === overlay.version) return null;
+    const { version, size } = overlay;
+    const commit = await snapshot();
+    if (commit !== attemptOid) {
+      await engine.refs.apply([fenced, { ref: start.attemptRef, old: attemptOid, new: commit }]);
+    }
+    attemptOid = commit;
+    savedVersion = version;
+    return { commit, files: size };
+  };
+
+  const commit = async (given: string): Promise<{ commit: Oid; branch: string; files: number } | null> => {
+    const cleaned = options.cleanMessage === undefined ? given : options.cleanMessage(given);
+    const message = messageWithTrailers(cleaned, trailers(step + 1));
+    if (overlay.size === 0) return null;
+    await refuseCheckedOut(setup, start.ref);
+    const files = overlay.size;
+    const made = await writeCommit(message);
+    await engine.refs.apply([
+      fenced,
+      { ref: start.ref, old: tip, new: made },
+      { ref: start.attemptRef, old: attemptOid, new: made },
+    ]);
+    step++;
+    tip = attemptOid = made;
+    overlay.reset((await objects.commit(made)).tree);
+    savedVersion = written = null;
+    return { commit: made, branch: options.branch, files };
+  };
+
+  const restoreWork = async (saved: Oid): Promise<{ files: number }> => {
+    if (await engine.isAncestor(saved, tip)) return { files: 0 };
+    const { tree, parents } = await objects.commit(saved);
+    const parent = parents[0] === undefined ? start.tree : (await objects.commit(parents[0])).tree;
+    const changed = await trees.diff(parent, tree);
+    for (const { path, after } of changed) {
+      if (after === null) await overlay.remove(path);
+      else await overlay.put(path, { ...after, content: null });
+    }
+    return { files: changed.length };
+  };
+
+  return {
+    branch: options.branch,
+    base: options.base,
+    get tip() {
+      return tip;
+    },
+    get edited() {
+      return overlay.size > 0;
+    },
+    ...edits.inTurn(inTurn),
+    list: (glob) =>
+      inTurn(async () => {
+        const matches = matcherFor(glob);
+        const files = await overlay.files();
+        const entries = files.map((file) => ({ path: shownPath(file.path), mode: file.mode }));
+        return matches === null ? entries : entries.filter((entry) => matches(entry.path));
+      }),
+    async search(pattern, { glob, limit }, signal) {
+      const matches = matcherFor(glob);
+      const wanted = (path: string): boolean => (matches === null || matches(path)) && edits.readable(path);
+      const commit = await inTurn(snapshot);
+      return searchTree(setup.objectSite, commit, { pattern, limit, wanted }, signal);
+    },
+    async diff(signal) {
+      const commit = await inTurn(snapshot);
+      return diffTrees(setup.objectSite, options.base, commit, signal);
+    },
+    commit: (message, signal) => inTurn(() => commit(message), signal),
+    pending: () => inTurn(async () => changesFrom(await overlay.differences())),
+    async stage(path, mode, content) {
+      const raw = edits.checked(path);
+      const file = content === null ? null : fileFrom(mode, content, setup.zero);
+      await inTurn(() => (file === null ? overlay.remove(raw) : overlay.put(raw, file)));
+    },
+    saveWork: (signal) => inTurn(saveWork, signal),
+    restoreWork: (saved) => inTurn(() => restoreWork(saved)),
+    changes: () =>
+      inTurn(async () => {
+        const base = await objects.commit(options.base);
+        const committed = await trees.diff(base.tree, overlay.base);
+        return changesFrom(withEdits(committed, await overlay.differences()));
+      }),
+  };
+}
+
+/** Base → tip, then tip → edits, as one difference. */
+function withEdits(
+  committed: readonly TreeDifference[],
+  edited: readonly TreeDifference[],
+): readonly TreeDifference[] {
+  const all = new Map(committed.map((one) => [one.path, one]));
+  for (const one of edited) {
+    const earlier = all.get(one.path);
+    all.set(one.path, earlier === undefined ? one : { ...one, before: earlier.before });
+  }
+  return [...all.values()].sort(byPath);
+}
+
+/** As the contract shows changes. What is the same on both sides is no change. */
+export function changesFrom(differences: readonly TreeDifference[]): readonly TreeChange[] {
+  return differences.flatMap(({ path, before, after }): TreeChange[] => {
+    const shown = shownPath(path);
+    if (before === null) return after === null ? [] : [{ path: shown, status: "added" }];
+    if (after === null) return [{ path: shown, status: "deleted" }];
+    if (before.oid !== after.oid) return [{ path: shown, status: "modified" }];
+    return before.mode === after.mode ? [] : [{ path: shown, status: "mode" }];
+  });
+}
+
+/** Runs one thing after another, in the order of the calls. One that fails does not stop the next. */
+function createTurns(): <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work, signal) => {
+    const mine = last.then(() => {
+      if (signal?.aborted === true) throw new OxbowError("cancelled", "The run was cancelled.");
+      return work();
+    });
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}

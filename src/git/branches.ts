@@ -1,0 +1,136 @@
+/** Making branches and fences: every ref is created or moved by compare-and-swap, never re-pointed. */
+import path from "node:path";
+import { branchName, numberedBranch, refComponent } from "../core/branch-name.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
+import { checkedOutAt } from "./checkouts.ts";
+import { gitFailed, gitText, gitTextOrThrow } from "./command.ts";
+import type { AllocateBranch, BranchAllocation, Fence, Oid, Repository } from "./contract.ts";
+import type { Engine } from "./engine.ts";
+import { createObjectWriter } from "./object-writer.ts";
+import { FENCE_PREFIX } from "./ref-transactions.ts";
+
+const MAX_NUMBER = 100_000;
+
+/** The commit a revision names. Throws rev_not_found, unborn_head. */
+export async function resolveRevision(engine: Engine, rev: string): Promise<Oid> {
+  const { checkoutSite } = engine.setup;
+  if (rev !== "" && !rev.includes("\0")) {
+    const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${rev}^{commit}`];
+    const answer = await gitText(checkoutSite, args);
+    if (answer.exitCode === 0) return answer.stdout.trim();
+  }
+  if (rev === "HEAD") {
+    throw new OxbowError("unborn_head", "The repository has no commit yet.", { details: { rev } });
+  }
+  throw new OxbowError("rev_not_found", `${JSON.stringify(rev)} names no commit.`, { details: { rev } });
+}
+
+/** HEAD of the user's checkout: its branch (null when detached) and commit (null when unborn). */
+export async function readHead(engine: Engine): Promise<{ ref: string | null; commit: Oid | null }> {
+  const { checkoutSite } = engine.setup;
+  const [ref, commit] = await Promise.all([
+    gitText(checkoutSite, ["symbolic-ref", "--quiet", "HEAD"]),
+    gitText(checkoutSite, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]),
+  ]);
+  return {
+    ref: ref.exitCode === 0 ? ref.stdout.trim() : null,
+    commit: commit.exitCode === 0 ? commit.stdout.trim() : null,
+  };
+}
+
+export async function isDirty(engine: Engine): Promise<boolean> {
+  if (engine.setup.bare) return false;
+  const args = ["status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none"];
+  return (await gitTextOrThrow(engine.setup.checkoutSite, args)) !== "";
+}
+
+export async function allocateBranch(engine: Engine, options: AllocateBranch): Promise<BranchAllocation> {
+  const name = branchName({ ticket: options.ticket, agentName: options.agentName });
+  const ref = `refs/heads/${name}`;
+  const existing = await engine.readRef(ref);
+  // The base is looked at also when the branch exists: a bad one is a mistake worth hearing about.
+  const base = existing ?? (await resolveRevision(engine, options.base ?? "HEAD"));
+  if (options.switch === true) await refuseSwitch(engine, ref);
+  const created = existing === null && (await createRef(engine, ref, base));
+  const tip = created || existing !== null ? base : ((await engine.readRef(ref)) ?? base);
+  if (options.switch === true) await switchTo(engine, name);
+  return { name, base: tip, created };
+}
+
+/** False when it exists already. Throws branch_conflict. */
+async function createRef(engine: Engine, ref: string, commit: Oid): Promise<boolean> {
+  try {
+    await engine.refs.apply([{ ref, old: null, new: commit }]);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "branch_moved")) return false;
+    throw error;
+  }
+}
+
+async function refuseSwitch(engine: Engine, ref: string): Promise<void> {
+  if (engine.setup.bare) {
+    throw new OxbowError("usage", "A bare repository has no work tree to switch.", {
+      hint: "Leave --switch out.",
+    });
+  }
+  if (await isDirty(engine)) throw new OxbowError("dirty_tree", "The work tree has uncommitted changes.");
+  const { ref: here } = await readHead(engine);
+  const at = here === ref ? null : await checkedOutAt(engine.setup, ref);
+  if (at !== null) throw new OxbowError("branch_checked_out", `The branch is checked out in ${at}.`);
+}
+
+/** The one thing that touches the user's checkout; it uses the user's configuration (filters), but no hooks. */
+async function switchTo(engine: Engine, name: string): Promise<void> {
+  const args = ["switch", "--quiet", "--no-guess", "--no-recurse-submodules", name];
+  const answer = await gitText(engine.setup.checkoutSite, args);
+  if (answer.exitCode !== 0) throw gitFailed(args, answer.stderr);
+}
+
+export async function createFreeBranch(
+  engine: Engine,
+  options: Parameters<Repository["createFreeBranch"]>[0],
+): Promise<BranchAllocation> {
+  const first = branchName({ ticket: options.ticket, agentName: options.agentName });
+  for (let n = 1; n <= MAX_NUMBER; n++) {
+    const name = numberedBranch(first, n);
+    if (options.taken?.has(name) === true) continue;
+    const ref = `refs/heads/${name}`;
+    if ((await engine.readRef(ref)) !== null) continue;
+    if (await createRef(engine, ref, options.commit)) return { name, base: options.commit, created: true };
+  }
+  throw new OxbowError("branch_conflict", `All of ${first}, ${first}-2 … ${first}-${MAX_NUMBER} exist.`);
+}
+
+export interface Fences {
+  take(subtaskId: string, token: number): Promise<Fence>;
+  close(): Promise<void>;
+}
+
+export function createFences(engine: Engine): Fences {
+  const writer = createObjectWriter(engine.setup.objectSite, "blob", path.join(engine.setup.stateDir, "tmp"));
+  return {
+    async take(subtaskId, token) {
+      const ref = FENCE_PREFIX + refComponent(subtaskId);
+      const oid = await writer.write(`${token}\n`);
+      for (;;) {
+        const old = await engine.readRef(ref);
+        const held = old === null ? -1 : Number((await engine.objects.blob(old)).toString("latin1"));
+        if (held >= token) {
+          throw new OxbowError(
+            "fenced",
+            `Token ${held} holds the fence of ${subtaskId}; ${token} comes too late.`,
+          );
+        }
+        try {
+          await engine.refs.apply([{ ref, old, new: oid }]);
+          return { subtaskId, token, ref, oid };
+        } catch (error) {
+          // Somebody took it in between: with a higher token, or with a lower one that is overtaken now.
+          if (!hasCode(error, "fenced")) throw error;
+        }
+      }
+    },
+    close: writer.close,
+  };
+}

@@ -1,0 +1,154 @@
+/** Brings the changes of a workspace back, raw: never `git add`, no symlink followed, every `.git` left alone. */
+import { type BigIntStats, constants } from "node:fs";
+import { lstat, open, readdir, readlink } from "node:fs/promises";
+import { OxbowError } from "../core/errors.ts";
+import { normalisePath } from "../core/paths.ts";
+import { type Baseline, below } from "./baseline.ts";
+import { blobOid, quotePath, type RawPath, textOf } from "./bytes.ts";
+import { cancelled } from "./command.ts";
+import type { BranchTree } from "./contract.ts";
+import type { Engine } from "./engine.ts";
+import { leadsOutside } from "./file-edits.ts";
+import { createIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
+import type { TreeFile } from "./trees.ts";
+
+export interface Collected {
+  /** The workspace's own directory; `dir` below it holds the files. */
+  readonly home: string;
+  readonly dir: string;
+  /** What was put there. */
+  readonly files: readonly TreeFile[];
+  readonly baseline: Baseline;
+}
+
+interface Change {
+  readonly path: string;
+  readonly mode: string;
+  readonly content: Uint8Array | null;
+}
+
+const SUBMODULE = "160000";
+const SYMLINK = "120000";
+const MAX_FILE_BYTES = 256n * 1024n * 1024n;
+
+/** Throws path_rejected for a name or a file that a branch cannot hold; nothing is staged then. */
+export async function collectChanges(
+  engine: Engine,
+  from: Collected,
+  tree: BranchTree,
+  signal?: AbortSignal,
+): Promise<{ files: number }> {
+  await using ignored = createIgnoreRules(engine, from.home, from.files);
+  const changes = await findChanges(engine, from, ignored, signal);
+  for (const { path, mode, content } of changes) await tree.stage(path, mode, content);
+  return { files: changes.length };
+}
+
+async function findChanges(
+  engine: Engine,
+  { dir, files, baseline }: Collected,
+  ignored: IgnoreRules,
+  signal?: AbortSignal,
+): Promise<readonly Change[]> {
+  const before = new Map(files.map((file) => [file.path, file]));
+  const directories = directoriesOf(files);
+  const missing = new Set(files.filter((file) => file.mode !== SUBMODULE).map((file) => file.path));
+  const changed: Change[] = [];
+
+  const visitFile = async (path: RawPath, stats: BigIntStats): Promise<void> => {
+    const known = before.get(path);
+    if (known === undefined) {
+      if (await ignored.matches(path, false)) return;
+    } else {
+      missing.delete(path);
+      if (baseline.unchanged(path, stats)) return;
+    }
+    const now = await readEntry(dir, path, stats);
+    const same = known !== undefined && plainMode(known.mode) === now.mode;
+    if (same && blobOid(now.content, engine.setup.zero) === known.oid) return;
+    if (now.mode === SYMLINK && leadsOutside(path, Buffer.from(now.content).toString("latin1"))) {
+      throw rejected(path, "is a symbolic link that leads out of the repository");
+    }
+    changed.push({ path: checkedName(path), ...now });
+  };
+
+  const visit = async (path: RawPath): Promise<void> => {
+    if (signal?.aborted === true) throw cancelled();
+    const known = before.get(path);
+    if (known?.mode === SUBMODULE) return;
+    const stats = await lstat(below(dir, path), { bigint: true }).catch(gone);
+    if (stats === null) return;
+    if (stats.isDirectory()) {
+      if (directories.has(path) || !(await ignored.matches(path, true))) await walk(path);
+    } else if (stats.isFile() || stats.isSymbolicLink()) {
+      await visitFile(path, stats);
+    } else if (known !== undefined) {
+      throw rejected(path, "is neither a file nor a symbolic link any more");
+    }
+  };
+
+  const walk = async (directory: RawPath): Promise<void> => {
+    const names = await readdir(below(dir, directory), { encoding: "buffer" });
+    const children = names.map((name) => name.toString("latin1")).filter((name) => name !== ".git");
+    const prefix = directory === "" ? "" : `${directory}/`;
+    for (let at = 0; at < children.length; at += AT_ONCE) {
+      await Promise.all(children.slice(at, at + AT_ONCE).map((name) => visit(prefix + name)));
+    }
+  };
+
+  await walk("");
+  const deleted = [...missing].map(
+    (path): Change => ({ path: checkedName(path), mode: "100644", content: null }),
+  );
+  return [...deleted, ...changed.sort((a, b) => (a.path < b.path ? -1 : 1))];
+}
+
+const AT_ONCE = 64;
+
+function directoriesOf(files: readonly TreeFile[]): ReadonlySet<RawPath> {
+  const directories = new Set<RawPath>();
+  for (const { path } of files) {
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+      const directory = path.slice(0, at);
+      if (directories.has(directory)) break;
+      directories.add(directory);
+    }
+  }
+  return directories;
+}
+
+/** 100664, which old versions of Git wrote, means 100644. */
+function plainMode(mode: string): string {
+  if (!mode.startsWith("100")) return mode;
+  return (Number.parseInt(mode, 8) & 0o100) === 0 ? "100644" : "100755";
+}
+
+async function readEntry(
+  dir: string,
+  path: RawPath,
+  stats: BigIntStats,
+): Promise<{ mode: string; content: Uint8Array }> {
+  const file = below(dir, path);
+  if (stats.isSymbolicLink()) return { mode: SYMLINK, content: await readlink(file, { encoding: "buffer" }) };
+  if (stats.size > MAX_FILE_BYTES) throw rejected(path, `has more than ${MAX_FILE_BYTES} bytes`);
+  // Whatever still runs may swap the file for a link or a pipe: neither is followed nor waited for.
+  await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const content = await handle.readFile();
+  return { mode: (stats.mode & 0o100n) === 0n ? "100644" : "100755", content };
+}
+
+function checkedName(path: RawPath): string {
+  const text = textOf(path);
+  if (text === null) throw rejected(path, "has a name that is not valid UTF-8");
+  return normalisePath(text);
+}
+
+function rejected(path: RawPath, why: string): OxbowError {
+  const shown = textOf(path) ?? quotePath(path);
+  return new OxbowError("path_rejected", `${shown} ${why}.`, { details: { path: shown } });
+}
+
+function gone(error: unknown): null {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+  throw error;
+}

@@ -1,0 +1,208 @@
+/**
+ * Every git process of Oxbow is made here: `gitArgs` and `gitEnv` harden it, `gitText` (simple-git) serves short calls,
+ * `runGit` the ones with input, raw or large output, `startGit` the helpers that stay open. Nothing else starts git.
+ */
+import { simpleGit } from "simple-git";
+import { OxbowError } from "../core/errors.ts";
+import { environment } from "../host/env.ts";
+import { type LongProcess, type RunOptions, type RunResult, run, startProcess } from "../host/process.ts";
+import type { Identity } from "./contract.ts";
+
+/** Where a git process works. Without `gitDir` git looks for the repository itself, from `cwd` upwards. */
+export interface GitSite {
+  readonly cwd: string;
+  readonly gitDir?: string;
+  readonly workTree?: string;
+  readonly objectDir?: string;
+  readonly indexFile?: string;
+  /** The repository's list of cut-off commits, when it is a shallow clone. */
+  readonly shallowFile?: string;
+  /** Committer (and author, where git asks for one). */
+  readonly identity?: Identity;
+  /** Read the user's own and the system's configuration: only to look at, or switch, the user's checkout. */
+  readonly userConfig?: boolean;
+}
+
+const HARDENING: readonly string[] = [
+  "core.hooksPath=/dev/null",
+  "core.fsmonitor=false",
+  "diff.external=",
+  "core.pager=cat",
+  "submodule.recurse=false",
+  "core.protectHFS=true",
+  "core.protectNTFS=true",
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "core.quotePath=false",
+  "core.filesRefLockTimeout=2000",
+  "core.fsync=committed,loose-object,reference",
+  "core.fsyncMethod=batch",
+];
+
+/** Options before the verb, the same for every call. */
+export function gitArgs(): readonly string[] {
+  return [...HARDENING.flatMap((setting) => ["-c", setting]), "--literal-pathspecs"];
+}
+
+/** What the operating system itself needs to start a program. */
+const SYSTEM_KEYS = [
+  "PATH",
+  "TMPDIR",
+  "SystemRoot",
+  "SYSTEMROOT",
+  "WINDIR",
+  "TEMP",
+  "TMP",
+  "PATHEXT",
+  "ComSpec",
+];
+/** Where the user's configuration is found. */
+const USER_KEYS = [
+  "HOME",
+  "XDG_CONFIG_HOME",
+  "USERPROFILE",
+  "HOMEDRIVE",
+  "HOMEPATH",
+  "APPDATA",
+  "PROGRAMDATA",
+  "GIT_CONFIG_GLOBAL",
+  "GIT_CONFIG_SYSTEM",
+  "GIT_CONFIG_NOSYSTEM",
+];
+
+/** The whole environment of a git process at `site`. */
+export function gitEnv(site: GitSite): Record<string, string> {
+  const outer = environment();
+  const env: Record<string, string> = {
+    LC_ALL: "C",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    GIT_NO_LAZY_FETCH: "1",
+  };
+  for (const key of SYSTEM_KEYS) copy(outer, key, env);
+  if (site.userConfig === true) {
+    for (const key of USER_KEYS) copy(outer, key, env);
+  } else {
+    env["GIT_CONFIG_NOSYSTEM"] = "1";
+    env["GIT_CONFIG_GLOBAL"] = "/dev/null";
+    env["GIT_ATTR_NOSYSTEM"] = "1";
+  }
+  if (site.gitDir !== undefined) env["GIT_DIR"] = site.gitDir;
+  if (site.workTree !== undefined) env["GIT_WORK_TREE"] = site.workTree;
+  if (site.objectDir !== undefined) env["GIT_OBJECT_DIRECTORY"] = site.objectDir;
+  if (site.indexFile !== undefined) env["GIT_INDEX_FILE"] = site.indexFile;
+  if (site.shallowFile !== undefined) env["GIT_SHALLOW_FILE"] = site.shallowFile;
+  if (site.identity !== undefined) {
+    env["GIT_COMMITTER_NAME"] = env["GIT_AUTHOR_NAME"] = site.identity.name;
+    env["GIT_COMMITTER_EMAIL"] = env["GIT_AUTHOR_EMAIL"] = site.identity.email;
+  }
+  return env;
+}
+
+function copy(from: Readonly<Record<string, string>>, key: string, to: Record<string, string>): void {
+  const value = from[key];
+  if (value !== undefined) to[key] = value;
+}
+
+export interface GitAnswer {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A short call with text output, through simple-git. A failure of the command is in the answer; throws git_too_old when git is missing. */
+export async function gitText(site: GitSite, args: readonly string[]): Promise<GitAnswer> {
+  const env = gitEnv(site);
+  let exitCode = 0;
+  let stderr = "";
+  const git = simpleGit({
+    baseDir: site.cwd,
+    allowEnvironment: Object.keys(env),
+    unsafe: {
+      allowUnsafeHooksPath: true,
+      allowUnsafeFsMonitor: true,
+      allowUnsafeDiffExternal: true,
+      allowUnsafePager: true,
+      allowUnsafeConfigPaths: true,
+    },
+    errors: (_error, result) => {
+      exitCode = result.exitCode;
+      stderr = Buffer.concat(result.stdErr).toString("utf8");
+      return undefined;
+    },
+  }).env(env);
+  let stdout: string;
+  try {
+    stdout = await git.raw([...gitArgs(), ...args]);
+  } catch (error) {
+    throw startFailure(error);
+  }
+  // simple-git reports a program that cannot start as a negative exit code with the reason in stderr.
+  if (exitCode < 0) throw startFailure(stderr);
+  return { exitCode, stdout, stderr };
+}
+
+/** As {@link gitText}, for a call that has no reason to fail: throws git_failed with git's own words. */
+export async function gitTextOrThrow(site: GitSite, args: readonly string[]): Promise<string> {
+  const answer = await gitText(site, args);
+  if (answer.exitCode !== 0) throw gitFailed(args, answer.stderr);
+  return answer.stdout;
+}
+
+/** A call with input, raw bytes, a cap or an AbortSignal. The outcome is a value; throws cancelled and git_too_old (missing). */
+export async function runGit(
+  site: GitSite,
+  args: readonly string[],
+  options: Partial<Omit<RunOptions, "cwd" | "env">> = {},
+  signal?: AbortSignal,
+): Promise<RunResult> {
+  const result = await run(
+    "git",
+    [...gitArgs(), ...args],
+    { ...options, cwd: site.cwd, env: gitEnv(site) },
+    signal,
+  );
+  if (result.startError !== null) throw startFailure(result.startError);
+  if (result.cancelled && signal?.aborted === true) throw cancelled();
+  return result;
+}
+
+/** As {@link runGit}; throws git_failed unless it exits with 0. */
+export async function runGitOrThrow(
+  site: GitSite,
+  args: readonly string[],
+  options: Partial<Omit<RunOptions, "cwd" | "env">> = {},
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const result = await runGit(site, args, options, signal);
+  if (result.exitCode !== 0) throw gitFailed(args, result.stderr.toString("utf8"));
+  return result.stdout;
+}
+
+/** A git process that stays open; `prefix` is a program to start it through (`stdbuf -o0`). */
+export function startGit(
+  site: GitSite,
+  args: readonly string[],
+  prefix: readonly string[] = [],
+): LongProcess {
+  const [file = "git", ...rest] = [...prefix, "git", ...gitArgs(), ...args];
+  return startProcess(file, rest, { cwd: site.cwd, env: gitEnv(site) });
+}
+
+export function gitFailed(args: readonly string[], stderr: string): OxbowError {
+  const words = stderr.trim().split("\n").slice(0, 5).join("\n").slice(0, 2000);
+  return new OxbowError("git_failed", `git ${args[0] ?? ""} failed: ${words === "" ? "no message" : words}`, {
+    details: { verb: args[0] ?? "" },
+  });
+}
+
+export function cancelled(): OxbowError {
+  return new OxbowError("cancelled", "The work on the repository was cancelled.");
+}
+
+function startFailure(cause: unknown): OxbowError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (!text.includes("ENOENT")) return new OxbowError("git_failed", `git did not start: ${text}`, { cause });
+  return new OxbowError("git_too_old", "git is not installed, or not on PATH.", { cause });
+}

@@ -1,0 +1,193 @@
+/**
+ * Writes commits through one `git fast-import` that stays open. Requests that arrive together go in one stream (group
+ * commit), so a hundred branches cost about one. No real ref is moved here: fast-import checks no expected old value.
+ */
+import { once } from "node:events";
+import { OxbowError } from "../core/errors.ts";
+import { newId } from "../host/ids.ts";
+import type { LongProcess } from "../host/process.ts";
+import { quotePath, type RawPath } from "./bytes.ts";
+import { type GitSite, gitFailed, startGit } from "./command.ts";
+import type { Identity, Oid } from "./contract.ts";
+
+/** A file to put, by its bytes or (content null) by the id of an object that exists; `mode: null` removes the path. */
+export type TreeEdit =
+  | { readonly path: RawPath; readonly mode: string; readonly oid: Oid; readonly content: Uint8Array | null }
+  | { readonly path: RawPath; readonly mode: null };
+
+export interface NewCommit {
+  /** The edits apply to the tree of the first parent. */
+  readonly parents: readonly Oid[];
+  readonly author: Identity;
+  readonly committer: Identity;
+  /** Seconds since 1970. */
+  readonly time: number;
+  readonly message: string;
+  readonly edits: readonly TreeEdit[];
+}
+
+export interface CommitWriter {
+  /** The id of the new commit, on no ref. Throws git_failed. */
+  write(commit: NewCommit): Promise<Oid>;
+  close(): Promise<void>;
+}
+
+const MAX_BATCH_BYTES = 64 * 1024 * 1024;
+const MAX_BATCH_COMMITS = 1000;
+/** From about this many objects on fast-import leaves a pack, which it guards with a `.keep` file until it ends. */
+const PACKED_OBJECTS = 80;
+/** fast-import remembers every object it wrote; a new process forgets them. */
+const COMMITS_PER_PROCESS = 5000;
+
+interface Job {
+  readonly commit: NewCommit;
+  readonly bytes: number;
+  done(oid: Oid): void;
+  fail(error: unknown): void;
+}
+
+export function createCommitWriter(site: GitSite, zero: Oid): CommitWriter {
+  const stream = createStream(site, zero);
+  let queue: Job[] = [];
+  let running: Promise<void> | null = null;
+
+  const runBatch = async (batch: readonly Job[]): Promise<void> => {
+    const written = await stream.send(batch.map((job) => job.commit));
+    if (typeof written !== "string") {
+      for (const [i, job] of batch.entries()) job.done(written[i] ?? "");
+    } else if (batch.length === 1) {
+      batch[0]?.fail(gitFailed(["fast-import"], written));
+    } else {
+      // One bad request ends the stream for all: each gets a try of its own.
+      for (const job of batch) await runBatch([job]);
+    }
+  };
+
+  const work = async (): Promise<void> => {
+    while (queue.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      while (count < queue.length && count < MAX_BATCH_COMMITS && bytes < MAX_BATCH_BYTES) {
+        bytes += queue[count]?.bytes ?? 0;
+        count++;
+      }
+      const batch = queue.slice(0, count);
+      queue = queue.slice(count);
+      try {
+        await runBatch(batch);
+      } catch (error) {
+        for (const job of batch) job.fail(error);
+      }
+    }
+    running = null;
+  };
+
+  return {
+    write(commit) {
+      return new Promise<Oid>((resolve, reject) => {
+        const bytes = commit.edits.reduce((sum, edit) => sum + sizeOf(edit), 0);
+        queue.push({ commit, bytes, done: resolve, fail: reject });
+        running ??= new Promise<void>((started) => setImmediate(started)).then(work);
+      });
+    },
+    async close() {
+      await running;
+      await stream.close();
+    },
+  };
+}
+
+function sizeOf(edit: TreeEdit): number {
+  return edit.mode === null ? 0 : (edit.content?.length ?? 0);
+}
+
+/** The process. `send` gives the new ids, or fast-import's words when it gave up. */
+function createStream(site: GitSite, zero: Oid) {
+  let process: LongProcess | null = null;
+  let written = 0;
+  let text = "";
+  let awaited = "";
+  let settle: ((lines: string[] | null) => void) | null = null;
+
+  const finish = (lines: string[] | null): void => {
+    const waiting = settle;
+    settle = null;
+    text = "";
+    waiting?.(lines);
+  };
+  const start = (): LongProcess => {
+    const started = startGit(site, ["fast-import", "--quiet", "--date-format=raw"]);
+    written = 0;
+    started.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString("latin1");
+      if (text.endsWith(`progress ${awaited}\n`)) finish(text.split("\n").slice(0, -2));
+    });
+    void started.exited.then(() => {
+      if (process !== started) return;
+      process = null;
+      finish(null);
+    });
+    return started;
+  };
+  const stop = async (): Promise<void> => {
+    const old = process;
+    process = null;
+    await old?.close(10_000);
+  };
+
+  return {
+    async send(commits: readonly NewCommit[]): Promise<Oid[] | string> {
+      const current = (process ??= start());
+      awaited = newId("batch");
+      const answered = new Promise<string[] | null>((resolve) => {
+        settle = resolve;
+      });
+      for (const [i, commit] of commits.entries()) {
+        const ready = current.stdin.write(encode(commit, `refs/oxbow/tmp/${awaited}-${i}`, i + 1, zero));
+        if (!ready && settle !== null) await Promise.race([once(current.stdin, "drain"), answered]);
+      }
+      current.stdin.write(`checkpoint\nprogress ${awaited}\n`);
+      const lines = await answered;
+      if (lines === null) return firstWords(current.stderrTail());
+      written += commits.length;
+      const objects = commits.reduce((sum, commit) => sum + 2 + 2 * commit.edits.length, 0);
+      if (objects >= PACKED_OBJECTS || written >= COMMITS_PER_PROCESS) await stop();
+      if (lines.length !== commits.length) throw new OxbowError("git_failed", "fast-import lost an answer.");
+      return lines;
+    },
+    close: stop,
+  };
+}
+
+function firstWords(stderr: string): string {
+  const fatal = stderr.split("\n").find((line) => line.startsWith("fatal:"));
+  return fatal ?? stderr;
+}
+
+function encode(commit: NewCommit, ref: string, mark: number, zero: Oid): Buffer {
+  const message = Buffer.from(commit.message, "utf8");
+  const parts: Uint8Array[] = [];
+  const put = (text: string): void => void parts.push(Buffer.from(text, "utf8"));
+  put(`commit ${ref}\nmark :${mark}\n`);
+  put(`author ${commit.author.name} <${commit.author.email}> ${commit.time} +0000\n`);
+  put(`committer ${commit.committer.name} <${commit.committer.email}> ${commit.time} +0000\n`);
+  put(`data ${message.length}\n`);
+  parts.push(message);
+  const [first, ...others] = commit.parents;
+  put(first === undefined ? "\n" : `\nfrom ${first}\n`);
+  for (const other of others) put(`merge ${other}\n`);
+  // Removals first: a path may then become a directory, or a directory a file.
+  for (const edit of commit.edits) if (edit.mode === null) put(`D ${quotePath(edit.path)}\n`);
+  for (const edit of commit.edits) {
+    if (edit.mode === null) continue;
+    if (edit.content === null) {
+      put(`M ${edit.mode} ${edit.oid} ${quotePath(edit.path)}\n`);
+      continue;
+    }
+    put(`M ${edit.mode} inline ${quotePath(edit.path)}\ndata ${edit.content.length}\n`);
+    parts.push(edit.content);
+    put("\n");
+  }
+  put(`\nget-mark :${mark}\nreset ${ref}\nfrom ${zero}\n\n`);
+  return Buffer.concat(parts);
+}

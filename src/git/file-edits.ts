@@ -1,0 +1,171 @@
+/** Reading, writing, moving and deleting files of an overlay, with the rules about paths and scope in front. */
+import { hasCode, OxbowError } from "../core/errors.ts";
+import { normalisePath } from "../core/paths.ts";
+import type { BranchFiles } from "../core/tool.ts";
+import { lossyText, type RawPath, shownPath, toRaw } from "./bytes.ts";
+import type { BranchOptions } from "./contract.ts";
+import type { ObjectReader } from "./objects.ts";
+import { fileFrom, type Found, type Overlay, type OverlayFile } from "./overlay.ts";
+import type { Setup } from "./setup.ts";
+import type { TreeFile } from "./trees.ts";
+
+type Turns = <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
+
+export interface FileEdits {
+  /** Throws path_rejected. */
+  checked(path: string): RawPath;
+  readable(path: string): boolean;
+  inTurn(turns: Turns): Pick<BranchFiles, "read" | "write" | "move" | "delete">;
+}
+
+const SYMLINK = "120000";
+const SUBMODULE = "160000";
+
+export function createFileEdits(
+  overlay: Overlay,
+  objects: ObjectReader,
+  rules: Pick<BranchOptions, "mayRead" | "mayWrite">,
+  setup: Pick<Setup, "zero" | "ignoreCase">,
+): FileEdits {
+  const bytesOf = async (file: OverlayFile): Promise<Uint8Array> => file.content ?? objects.blob(file.oid);
+
+  const read = async (path: string): Promise<Uint8Array> => {
+    const found = await overlay.look(toRaw(path));
+    if (found.kind !== "file") throw notFile(path, found);
+    if (found.file.mode === SUBMODULE) throw rejected(path, "is a submodule");
+    const bytes = await bytesOf(found.file);
+    return Buffer.from(bytes);
+  };
+
+  const write = async (path: string, content: Uint8Array): Promise<{ created: boolean }> => {
+    const raw = toRaw(path);
+    const found = await overlay.look(raw);
+    refuseUnlessFile(path, found);
+    if (found.kind === "file") {
+      if (found.file.mode === SYMLINK) throw rejected(path, "is a symbolic link");
+      if (found.file.mode === SUBMODULE) throw rejected(path, "is a submodule");
+      await overlay.put(raw, fileFrom(found.file.mode, content, setup.zero));
+      return { created: false };
+    }
+    if (setup.ignoreCase) await refuseCaseTwin(path, raw);
+    await overlay.put(raw, fileFrom("100644", content, setup.zero));
+    return { created: true };
+  };
+
+  /** On a file system without case, two names that differ only in it are one file. */
+  const refuseCaseTwin = async (path: string, raw: RawPath): Promise<void> => {
+    const folded = path.toLowerCase();
+    const twin = (await overlay.files()).find((file) => lossyText(file.path).toLowerCase() === folded);
+    if (twin !== undefined && twin.path !== raw)
+      throw rejected(path, `differs only in case from ${shownPath(twin.path)}`);
+  };
+
+  /** The files that a path names: itself, or all below it. */
+  const filesAt = async (path: string, found: Found): Promise<readonly TreeFile[]> => {
+    const raw = toRaw(path);
+    if (found.kind === "file") return [{ path: raw, mode: found.file.mode, oid: found.file.oid }];
+    if (found.kind === "directory") return overlay.filesBelow(raw);
+    throw notFile(path, found);
+  };
+
+  const remove = async (path: string): Promise<{ deleted: number }> => {
+    const files = await filesAt(path, await overlay.look(toRaw(path)));
+    for (const file of files) {
+      rules.mayWrite?.(lossyText(file.path));
+      if (file.mode === SUBMODULE) throw rejected(lossyText(file.path), "is a submodule");
+    }
+    for (const file of files) await overlay.remove(file.path);
+    return { deleted: files.length };
+  };
+
+  const move = async (from: string, to: string): Promise<{ moved: number }> => {
+    if (from === to) throw rejected(to, "is where it is already");
+    if (to.startsWith(`${from}/`)) throw rejected(to, `lies inside ${from}`);
+    const files = await filesAt(from, await overlay.look(toRaw(from)));
+    const target = await overlay.look(toRaw(to));
+    refuseUnlessFile(to, target);
+    if (target.kind === "file") throw rejected(to, "exists already; delete it first");
+    const plan: { from: RawPath; to: RawPath; file: OverlayFile }[] = [];
+    for (const { path } of files) {
+      const goal = toRaw(to) + path.slice(toRaw(from).length);
+      const found = await overlay.look(path);
+      if (found.kind !== "file") continue;
+      rules.mayWrite?.(lossyText(path));
+      rules.mayWrite?.(lossyText(goal));
+      if (found.file.mode === SUBMODULE) throw rejected(lossyText(path), "is a submodule");
+      if (found.file.mode === SYMLINK) await refuseOutwardLink(goal, found.file);
+      plan.push({ from: path, to: goal, file: found.file });
+    }
+    for (const one of plan) {
+      await overlay.remove(one.from);
+      await overlay.put(one.to, one.file);
+    }
+    return { moved: plan.length };
+  };
+
+  const refuseOutwardLink = async (path: RawPath, file: OverlayFile): Promise<void> => {
+    const target = Buffer.from(await bytesOf(file)).toString("latin1");
+    if (leadsOutside(path, target))
+      throw rejected(lossyText(path), "would be a symbolic link out of the repository");
+  };
+
+  return {
+    checked: (path) => toRaw(normalisePath(path)),
+    readable(path) {
+      try {
+        rules.mayRead?.(path);
+        return true;
+      } catch (error) {
+        if (hasCode(error)) return false;
+        throw error;
+      }
+    },
+    inTurn: (turns) => ({
+      read: (path) =>
+        turns(async () => {
+          const clean = normalisePath(path);
+          rules.mayRead?.(clean);
+          return read(clean);
+        }),
+      async write(path, content) {
+        const copy = Buffer.from(content);
+        return turns(async () => {
+          const clean = normalisePath(path);
+          rules.mayWrite?.(clean);
+          return write(clean, copy);
+        });
+      },
+      move: (from, to) => turns(async () => move(normalisePath(from), normalisePath(to))),
+      delete: (path) => turns(async () => remove(normalisePath(path))),
+    }),
+  };
+}
+
+/** A symlink's target as the path of the link sees it: absolute, or climbing above the root. */
+export function leadsOutside(link: RawPath, target: string): boolean {
+  if (target.startsWith("/") || /^[A-Za-z]:/.test(target) || target.includes("\\")) return true;
+  let depth = link.split("/").length - 1;
+  for (const name of target.split("/")) {
+    if (name === "..") depth--;
+    else if (name !== "" && name !== ".") depth++;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+function refuseUnlessFile(path: string, found: Found): void {
+  if (found.kind === "directory") throw rejected(path, "is a directory");
+  if (found.kind !== "blocked") return;
+  const what =
+    found.mode === SYMLINK ? "a symbolic link" : found.mode === SUBMODULE ? "a submodule" : "a file";
+  throw rejected(path, `lies below ${shownPath(found.at)}, which is ${what}`);
+}
+
+function notFile(path: string, found: Found): OxbowError {
+  const why = found.kind === "directory" ? "is a directory" : "does not exist on this branch";
+  return new OxbowError("file_not_found", `${path} ${why}.`, { details: { path } });
+}
+
+function rejected(path: string, why: string): OxbowError {
+  return new OxbowError("path_rejected", `${path} ${why}.`, { details: { path } });
+}

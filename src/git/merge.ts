@@ -1,0 +1,160 @@
+/** Merging branches without a checkout: a conflict is a value, a target moves only by compare-and-swap. */
+import path from "node:path";
+import { hasCode, OxbowError } from "../core/errors.ts";
+import { type RawPath, shownPath } from "./bytes.ts";
+import { refuseCheckedOut } from "./checkouts.ts";
+import { cancelled, gitTextOrThrow } from "./command.ts";
+import { type ConflictValue, conflictsFrom } from "./conflicts.ts";
+import type { MergeResult, MergeSource, Oid } from "./contract.ts";
+import type { Engine } from "./engine.ts";
+import { withMergeAttribute } from "./merge-attributes.ts";
+import { createTreeMerger, type TreeMerge } from "./merge-tree.ts";
+import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
+import { createObjectWriter } from "./object-writer.ts";
+
+export interface Merger {
+  merge(
+    options: { target: string; start: Oid; source: MergeSource },
+    signal?: AbortSignal,
+  ): Promise<MergeResult>;
+  join(commits: readonly MergeSource[]): Promise<MergeResult>;
+  close(): Promise<void>;
+}
+
+/** Somebody else moved the target in between: merged again onto where it is now, this often. */
+const MAX_TRIES = 20;
+
+type Combined =
+  | { readonly kind: "contained" }
+  | { readonly kind: "merged"; readonly commit: Oid }
+  | { readonly kind: "conflict"; readonly conflicts: readonly ConflictValue[] };
+
+export function createMerger(engine: Engine): Merger {
+  const { objects, setup } = engine;
+  const merger = createTreeMerger(setup);
+  const writer = createObjectWriter(setup.objectSite, "commit", path.join(setup.stateDir, "tmp"));
+
+  const combine = async (
+    ours: Oid,
+    source: MergeSource,
+    into: string,
+    signal?: AbortSignal,
+  ): Promise<Combined> => {
+    if (await engine.seemsAncestor(source.commit, ours)) return { kind: "contained" };
+    const [merge, oursCommit] = await Promise.all([
+      merger.merge(ours, source.commit, signal),
+      objects.commit(ours),
+    ]);
+    if (merge.tree === oursCommit.tree && (await engine.isAncestor(source.commit, ours))) {
+      return { kind: "contained" };
+    }
+    const conflicts = await allConflicts(engine, merge, ours, source.commit);
+    if (conflicts.length > 0) return { kind: "conflict", conflicts };
+    const commit = await writer.write(mergeCommit(engine, merge.tree, [ours, source.commit], source, into));
+    return { kind: "merged", commit };
+  };
+
+  const mergeOnce = async (
+    options: { target: string; start: Oid; source: MergeSource },
+    signal?: AbortSignal,
+  ): Promise<MergeResult> => {
+    const ref = `refs/heads/${options.target}`;
+    const [tip] = await Promise.all([engine.readRef(ref), refuseCheckedOut(setup, ref)]);
+    const onto = tip ?? options.start;
+    const combined = await combine(onto, options.source, options.target, signal);
+    if (combined.kind === "conflict") return combined;
+    const commit = combined.kind === "merged" ? combined.commit : onto;
+    if (signal?.aborted === true) throw cancelled();
+    if (commit !== tip) await engine.refs.apply([{ ref, old: tip, new: commit }]);
+    return { kind: combined.kind === "merged" ? "merged" : "unchanged", commit };
+  };
+
+  return {
+    async merge(options, signal) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await mergeOnce(options, signal);
+        } catch (error) {
+          if (!hasCode(error, "branch_moved") || tries === MAX_TRIES) throw error;
+        }
+      }
+    },
+    async join(commits) {
+      const [first, ...others] = commits;
+      if (first === undefined) throw new OxbowError("internal", "There is nothing to join.");
+      let at = first.commit;
+      let merged = false;
+      for (const source of others) {
+        if (await engine.seemsAncestor(at, source.commit)) {
+          at = source.commit;
+          continue;
+        }
+        const combined = await combine(at, source, first.branch);
+        if (combined.kind === "conflict") return combined;
+        if (combined.kind === "contained") continue;
+        at = combined.commit;
+        merged = true;
+      }
+      return { kind: merged ? "merged" : "unchanged", commit: at };
+    },
+    async close() {
+      await Promise.all([merger.close(), writer.close()]);
+    },
+  };
+}
+
+/** Git's own conflicts, and the paths it merged although an attribute asks for more than that. */
+async function allConflicts(
+  engine: Engine,
+  merge: TreeMerge,
+  ours: Oid,
+  theirs: Oid,
+): Promise<readonly ConflictValue[]> {
+  const found = merge.clean ? [] : conflictsFrom(merge);
+  const both = new Set<RawPath>();
+  for (const message of merge.messages) {
+    if (message.type === "Auto-merging") for (const one of message.paths) both.add(one);
+  }
+  if (both.size === 0) return found;
+  const [a, b] = await Promise.all([engine.objects.commit(ours), engine.objects.commit(theirs)]);
+  const special = await withMergeAttribute(engine, [a.tree, b.tree], [...both]);
+  if (special.size === 0) return found;
+  const bases = await gitTextOrThrow(engine.setup.objectSite, ["merge-base", ours, theirs]);
+  const base = await engine.objects.commit(bases.trim());
+  const known = new Set(found.map((one) => one.path));
+  const extra: ConflictValue[] = [];
+  for (const one of special) {
+    if (known.has(shownPath(one))) continue;
+    const [before, left, right] = await Promise.all(
+      [base.tree, a.tree, b.tree].map((tree) => engine.trees.find(tree, one)),
+    );
+    extra.push({
+      path: shownPath(one),
+      kind: "merge_attribute",
+      base: before ?? null,
+      ours: left ?? null,
+      theirs: right ?? null,
+    });
+  }
+  return [...found, ...extra].sort((x, y) => (x.path < y.path ? -1 : 1));
+}
+
+function mergeCommit(
+  engine: Engine,
+  tree: Oid,
+  parents: readonly Oid[],
+  source: MergeSource,
+  into: string,
+): string {
+  const { identity } = engine.setup;
+  const agent = agentIdentity(source.agent);
+  const message = messageWithTrailers(`Merge ${source.branch} into ${into}`, [
+    ["Oxbow-Task", source.taskId],
+    ["Oxbow-Subtask", source.subtaskId],
+    ["Oxbow-Agent", source.agent],
+    ["Co-authored-by", `${agent.name} <${agent.email}>`],
+  ]);
+  const who = `${identity.name} <${identity.email}> ${nowSeconds()} +0000`;
+  const lines = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`)];
+  return `${lines.join("\n")}\nauthor ${who}\ncommitter ${who}\n\n${message}`;
+}

@@ -1,0 +1,59 @@
+/** Writes small objects (merge commits, fence tokens) through a `git hash-object` that stays open, one per type. */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { OxbowError } from "../core/errors.ts";
+import { newId } from "../host/ids.ts";
+import type { LongProcess } from "../host/process.ts";
+import { type GitSite, startGit } from "./command.ts";
+import type { Oid } from "./contract.ts";
+
+export interface ObjectWriter {
+  write(content: string): Promise<Oid>;
+  close(): Promise<void>;
+}
+
+/** `dir` holds the text of an object while git reads it. */
+export function createObjectWriter(site: GitSite, type: "blob" | "commit", dir: string): ObjectWriter {
+  let process: LongProcess | null = null;
+  let waiting: ((oid: Oid | null) => void)[] = [];
+  const start = (): LongProcess => {
+    const started = startGit(site, ["hash-object", "-t", type, "-w", "--no-filters", "--stdin-paths"]);
+    let text = "";
+    started.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString("latin1");
+      const lines = text.split("\n");
+      text = lines.pop() ?? "";
+      for (const line of lines) waiting.shift()?.(line);
+    });
+    void started.exited.then(() => {
+      if (process !== started) return;
+      process = null;
+      const lost = waiting;
+      waiting = [];
+      for (const one of lost) one(null);
+    });
+    return started;
+  };
+  return {
+    async write(content) {
+      await mkdir(dir, { recursive: true });
+      const file = path.join(dir, newId("object"));
+      await writeFile(file, content);
+      try {
+        const current = (process ??= start());
+        const oid = await new Promise<Oid | null>((resolve) => {
+          waiting.push(resolve);
+          current.stdin.write(`${JSON.stringify(file)}\n`);
+        });
+        if (oid === null)
+          throw new OxbowError("git_failed", `git hash-object ended: ${current.stderrTail().trim()}`);
+        return oid;
+      } finally {
+        await rm(file, { force: true });
+      }
+    },
+    async close() {
+      await process?.close();
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/** Opens a repository: one value with everything the other rooms may do to it. */
+import { refComponent } from "../core/branch-name.ts";
+import { ATTEMPTS_PREFIX, changesFrom, openBranchTree } from "./branch-tree.ts";
+import {
+  allocateBranch,
+  createFences,
+  createFreeBranch,
+  isDirty,
+  readHead,
+  resolveRevision,
+} from "./branches.ts";
+import { shownPath, toRaw } from "./bytes.ts";
+import { checkedOutAt } from "./checkouts.ts";
+import type { Oid, OpenRepository, Repository } from "./contract.ts";
+import { createEngine, type Engine } from "./engine.ts";
+import { createMerger } from "./merge.ts";
+import { setUp } from "./setup.ts";
+import { sweep } from "./sweep.ts";
+import { openWorkspace } from "./workspace.ts";
+
+/** Throws not_a_repository, git_too_old. Nothing of the user's is written; processes start when they are needed. */
+export async function openRepository(options: OpenRepository): Promise<Repository> {
+  const setup = await setUp(options);
+  const engine = createEngine(setup);
+  const merger = createMerger(engine);
+  const fences = createFences(engine);
+  const close = async (): Promise<void> => {
+    await Promise.all([merger.close(), fences.close()]);
+    await engine.close();
+  };
+  let closing: Promise<void> | null = null;
+  return {
+    root: setup.root,
+    gitDir: setup.gitDir,
+    commonDir: setup.commonDir,
+    stateDir: setup.stateDir,
+    bare: setup.bare,
+    gitVersion: setup.gitVersion,
+    identity: setup.identity,
+    resolve: (rev) => resolveRevision(engine, rev),
+    head: () => readHead(engine),
+    isDirty: () => isDirty(engine),
+    checkedOutAt: (ref) => checkedOutAt(setup, ref),
+    refs: (prefix) => engine.refsBelow(prefix),
+    updateRefs: (changes) => engine.refs.apply(changes),
+    allocateBranch: (request) => allocateBranch(engine, request),
+    createFreeBranch: (request) => createFreeBranch(engine, request),
+    takeFence: (subtaskId, token) => fences.take(subtaskId, token),
+    openBranch: (request) => openBranchTree(engine, request),
+    lastAttempt: (subtaskId) => lastAttempt(engine, subtaskId),
+    listFiles: (commit) => listFiles(engine, commit),
+    readBlob: (commit, path) => readBlob(engine, commit, path),
+    async changedPaths(from, to) {
+      const [before, after] = await Promise.all([engine.objects.commit(from), engine.objects.commit(to)]);
+      return changesFrom(await engine.trees.diff(before.tree, after.tree));
+    },
+    isAncestor: (ancestor, descendant) => engine.isAncestor(ancestor, descendant),
+    merge: (request, signal) => merger.merge(request, signal),
+    join: (commits) => merger.join(commits),
+    workspace: (request, signal) => openWorkspace(engine, request, signal),
+    sweep: () => sweep(setup),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  };
+}
+
+async function lastAttempt(
+  engine: Engine,
+  subtaskId: string,
+): Promise<{ attempt: number; commit: Oid } | null> {
+  const prefix = `${ATTEMPTS_PREFIX}${refComponent(subtaskId)}/`;
+  let last: { attempt: number; commit: Oid } | null = null;
+  for (const [ref, commit] of await engine.refsBelow(prefix)) {
+    const attempt = Number(ref.slice(prefix.length));
+    if (Number.isSafeInteger(attempt) && attempt > (last?.attempt ?? -1)) last = { attempt, commit };
+  }
+  return last;
+}
+
+async function listFiles(engine: Engine, commit: Oid): Promise<{ path: string; mode: string; oid: Oid }[]> {
+  const { tree } = await engine.objects.commit(commit);
+  const files = await engine.trees.files(tree);
+  return files.map(({ path, mode, oid }) => ({ path: shownPath(path), mode, oid }));
+}
+
+async function readBlob(engine: Engine, commit: Oid, path: string): Promise<Uint8Array | null> {
+  const { tree } = await engine.objects.commit(commit);
+  const entry = await engine.trees.find(tree, toRaw(path));
+  if (entry === null || !/^1[02]0/.test(entry.mode)) return null;
+  return engine.objects.blob(entry.oid);
+}

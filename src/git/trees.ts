@@ -1,0 +1,113 @@
+/** Walking trees by id: one path, a whole tree, or the difference of two. Only what differs is read. */
+import { createCache, type RawPath } from "./bytes.ts";
+import type { Oid } from "./contract.ts";
+import { type ObjectReader, TREE_MODE, type TreeEntry } from "./objects.ts";
+
+export interface TreeFile extends TreeEntry {
+  readonly path: RawPath;
+}
+
+export interface TreeDifference {
+  readonly path: RawPath;
+  /** Null where the side has no file at this path. */
+  readonly before: TreeEntry | null;
+  readonly after: TreeEntry | null;
+}
+
+export interface Trees {
+  /** The entries met on the way to a path, the last one at the path itself; shorter when it leads nowhere. */
+  trace(tree: Oid, path: RawPath): Promise<readonly TreeEntry[]>;
+  /** The entry at a path, or null. The empty path is the tree itself. */
+  find(tree: Oid, path: RawPath): Promise<TreeEntry | null>;
+  /** Every file (also symlinks and submodules) below a tree, in Git's order. */
+  files(tree: Oid): Promise<readonly TreeFile[]>;
+  /** Files that differ; a rename is a deletion and an addition. */
+  diff(before: Oid, after: Oid): Promise<readonly TreeDifference[]>;
+}
+
+const CACHED_FILES = 300_000;
+
+export function createTrees(objects: ObjectReader): Trees {
+  const lists = createCache<readonly TreeFile[]>(CACHED_FILES);
+
+  const trace = async (tree: Oid, path: RawPath): Promise<readonly TreeEntry[]> => {
+    const found: TreeEntry[] = [];
+    let at = tree;
+    for (const name of path.split("/")) {
+      const entry = (await objects.tree(at)).get(name);
+      if (entry === undefined) return found;
+      found.push(entry);
+      if (entry.mode !== TREE_MODE) return found;
+      at = entry.oid;
+    }
+    return found;
+  };
+
+  const walk = async (tree: Oid, prefix: string): Promise<TreeFile[]> => {
+    const entries = [...(await objects.tree(tree))];
+    const parts = await Promise.all(
+      entries.map(async ([name, entry]) => {
+        const path = prefix + name;
+        return entry.mode === TREE_MODE ? walk(entry.oid, `${path}/`) : [{ ...entry, path }];
+      }),
+    );
+    return parts.flat();
+  };
+
+  const compare = async (
+    before: Oid | null,
+    after: Oid | null,
+    prefix: string,
+  ): Promise<TreeDifference[]> => {
+    if (before === after) return [];
+    const [left, right] = await Promise.all([
+      before === null ? NOTHING : objects.tree(before),
+      after === null ? NOTHING : objects.tree(after),
+    ]);
+    const names = new Set([...left.keys(), ...right.keys()]);
+    const parts = await Promise.all(
+      [...names].map(async (name) => {
+        const a = left.get(name) ?? null;
+        const b = right.get(name) ?? null;
+        if (a !== null && b !== null && a.oid === b.oid && a.mode === b.mode) return [];
+        const path = prefix + name;
+        const found: TreeDifference[] = [];
+        const fileA = a !== null && a.mode !== TREE_MODE ? a : null;
+        const fileB = b !== null && b.mode !== TREE_MODE ? b : null;
+        if (fileA !== null || fileB !== null) found.push({ path, before: fileA, after: fileB });
+        const below = await compare(treeOid(a), treeOid(b), `${path}/`);
+        return found.length === 0 ? below : found.concat(below);
+      }),
+    );
+    return parts.flat();
+  };
+
+  return {
+    trace,
+    async find(tree, path) {
+      if (path === "") return { mode: TREE_MODE, oid: tree };
+      const depth = path.split("/").length;
+      const found = await trace(tree, path);
+      return found.length === depth ? (found[depth - 1] ?? null) : null;
+    },
+    async files(tree) {
+      const known = lists.get(tree);
+      if (known !== undefined) return known;
+      const files = await walk(tree, "");
+      lists.set(tree, files, files.length + 1);
+      return files;
+    },
+    diff: async (before, after) => (await compare(before, after, "")).sort(byPath),
+  };
+}
+
+const NOTHING: ReadonlyMap<RawPath, TreeEntry> = new Map();
+
+function treeOid(entry: TreeEntry | null): Oid | null {
+  return entry?.mode === TREE_MODE ? entry.oid : null;
+}
+
+export function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
+  if (a.path === b.path) return 0;
+  return a.path < b.path ? -1 : 1;
+}

@@ -1,0 +1,93 @@
+/**
+ * A private clone for an agent that needs real files. It shares the repository's objects, has no remote, no hooks and no
+ * filters, and holds the bytes as Git stores them. What the agent does to its `.git` never reaches the repository: only
+ * files come back, and no git of ours runs in it once the agent has had it.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { hasCode, OxbowError } from "../core/errors.ts";
+import { type GitSite, runGitOrThrow } from "./command.ts";
+import { createBaseline } from "./baseline.ts";
+import { collectChanges } from "./collect.ts";
+import type { Oid, Workspace } from "./contract.ts";
+import type { Engine } from "./engine.ts";
+import type { Setup } from "./setup.ts";
+import { newWorkspaceName, removeTree, workspacesDir } from "./sweep.ts";
+
+/** Over every `.gitattributes`: no conversion of line ends, identifiers, filters or encodings. */
+const RAW = "* -text -crlf !eol -ident -filter !working-tree-encoding\n";
+
+/** Throws path_rejected (a name that no safe checkout can hold), rev_not_found, cancelled. */
+export async function openWorkspace(
+  engine: Engine,
+  options: { commit: Oid; branch: string },
+  signal?: AbortSignal,
+): Promise<Workspace> {
+  const { setup } = engine;
+  const commit = await engine.objects.commitOrNull(options.commit);
+  if (commit === null) throw new OxbowError("rev_not_found", `There is no commit ${options.commit}.`);
+  const home = path.join(workspacesDir(setup), newWorkspaceName());
+  const dir = path.join(home, "tree");
+  try {
+    const site = await layOut(setup, dir, options);
+    await runGitOrThrow(site, ["read-tree", "--reset", "-u", options.commit], {}, signal);
+    const files = await engine.trees.files(commit.tree);
+    const baseline = await createBaseline(dir, path.join(home, "stamp"), files);
+    return {
+      dir,
+      collect: (tree, abort) => collectChanges(engine, { home, dir, files, baseline }, tree, abort),
+      [Symbol.asyncDispose]: () => removeTree(home),
+    };
+  } catch (error) {
+    await removeTree(home);
+    throw unsafeName(error) ?? error;
+  }
+}
+
+async function layOut(setup: Setup, dir: string, options: { commit: Oid; branch: string }): Promise<GitSite> {
+  const gitDir = path.join(dir, ".git");
+  const ref = path.join(gitDir, "refs", "heads", ...options.branch.split("/"));
+  await mkdir(path.dirname(ref), { recursive: true });
+  await mkdir(path.join(gitDir, "objects", "info"), { recursive: true });
+  await mkdir(path.join(gitDir, "info"), { recursive: true });
+  const sha256 = setup.zero.length === 64;
+  const config = [
+    "[core]",
+    `\trepositoryFormatVersion = ${sha256 ? 1 : 0}`,
+    "\tbare = false",
+    "\tautocrlf = false",
+    "\thooksPath = /dev/null",
+    "\tfsmonitor = false",
+    "\tlogAllRefUpdates = false",
+    ...(sha256 ? ["[extensions]", "\tobjectFormat = sha256"] : []),
+    "[user]",
+    "\tname = Oxbow",
+    "\temail = oxbow@localhost",
+    "[gc]",
+    "\tauto = 0",
+  ];
+  await Promise.all([
+    writeFile(path.join(gitDir, "config"), `${config.join("\n")}\n`),
+    writeFile(path.join(gitDir, "HEAD"), `ref: refs/heads/${options.branch}\n`),
+    writeFile(ref, `${options.commit}\n`),
+    writeFile(path.join(gitDir, "info", "attributes"), RAW),
+    writeFile(
+      path.join(gitDir, "objects", "info", "alternates"),
+      `${path.join(setup.commonDir, "objects")}\n`,
+    ),
+  ]);
+  const shallowFile = setup.objectSite.shallowFile;
+  return { cwd: dir, gitDir, workTree: dir, ...(shallowFile === undefined ? {} : { shallowFile }) };
+}
+
+/** Git's refusal to check out a name that means something else to a file system. */
+function unsafeName(error: unknown): OxbowError | null {
+  if (!hasCode(error, "git_failed")) return null;
+  const name = /invalid path '([^']*)'/.exec(error.message)?.[1];
+  return name === undefined
+    ? null
+    : new OxbowError("path_rejected", `A workspace cannot hold ${name}.`, {
+        details: { path: name },
+        cause: error,
+      });
+}
