@@ -143,6 +143,15 @@ export function compileGlob(glob: Glob): (path: string) => boolean {
   return micromatch.matcher(glob.text, { dot: true, nonegate: /^!(?!\()/.test(glob.text) });
 }
 
+/** True when everything `inner` matches is surely matched by `outer`; false when that cannot be seen from their form. */
+export function covers(outer: Glob, inner: Glob): boolean {
+  if (outer.text === inner.text || outer.text === "**") return true;
+  if (inner.literal !== null && compileGlob(outer)(inner.literal)) return true;
+  if (outer.directory === null) return false;
+  const base = inner.literal ?? inner.directory ?? inner.prefix;
+  return base === outer.directory || base.startsWith(`${outer.directory}/`);
+}
+
 /** A pattern that matches exactly this path (and what is below it). */
 export function literalPattern(path: string): string {
   const escaped = path.replace(/[\\*?[\](){}|"]/g, "\\$&");

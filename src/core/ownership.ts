@@ -64,12 +64,31 @@ export function createOwnership(agents: Readonly<Record<string, readonly string[
  * not a path inside the repository matches nothing. Throws team_config for a malformed pattern.
  */
 export function createMatcher(patterns: readonly string[]): (path: string) => boolean {
+  const matches = createPreparedMatcher(patterns);
+  return (path) => {
+    const prepared = preparePath(path);
+    return prepared !== null && matches(prepared);
+  };
+}
+
+/** A path made ready for many matchers; null for a text that is not a path inside the repository. */
+export interface PreparedPath {
+  readonly path: string;
+  readonly wanted: string;
+  readonly guarded: boolean;
+}
+
+export function preparePath(path: string): PreparedPath | null {
+  if (pathProblem(path) !== null) return null;
+  const wanted = ownershipPath(path);
+  return { path, wanted, guarded: isProtected(wanted) };
+}
+
+/** As `createMatcher`, for paths that are looked at many times. */
+export function createPreparedMatcher(patterns: readonly string[]): (path: PreparedPath) => boolean {
   const agent = parseAgent("", patterns);
   const index = createIndex(agent.positive);
-  return (path) => {
-    if (pathProblem(path) !== null) return false;
-    const wanted = ownershipPath(path);
-    const guarded = isProtected(wanted);
+  return ({ wanted, guarded }) => {
     const accepts = (rule: Rule): boolean => rule.matches(wanted) && (!guarded || namesProtected(rule.glob));
     return index(wanted, accepts) !== null && !agent.excludes(wanted);
   };

@@ -26,11 +26,20 @@ export function normalisePath(path: string): string {
 
 /** The form in which a path is compared with patterns: normalised, and in NFC. Throws path_rejected. */
 export function ownershipPath(path: string): string {
+  if (isPlain(path)) return path;
   return normalisePath(path).normalize("NFC");
+}
+
+/** The everyday path: ASCII names that begin with a letter, digit, dash or underscore. None of the rules below can hit it. */
+const PLAIN = /^(?:[A-Za-z0-9_-][A-Za-z0-9_.@+-]*\/)*[A-Za-z0-9_-][A-Za-z0-9_.@+-]*$/;
+
+function isPlain(path: string): boolean {
+  return path.length <= MAX_NAME_BYTES && PLAIN.test(path);
 }
 
 /** Why a text is not a path inside the repository, or null. */
 export function pathProblem(path: string): PathProblem | null {
+  if (isPlain(path)) return null;
   const shown = quoted(path);
   const problem = (code: PathCode, why: string): PathProblem => ({
     code,
@@ -103,11 +112,15 @@ const PROTECTED_NAMES = new Set([
 /** Read only at the top of a repository. */
 const PROTECTED_AT_TOP = new Set([".github", "team.yaml"]);
 
+/** What every protected path contains when it is ASCII; most paths do not. */
+const NEAR_PROTECTED = /\.(?:git|npmrc|mcp|claude|codex)|agents|claude|team/i;
+
 /**
  * True for files that become instructions or code for others (`.github/**`, `.npmrc`, `AGENTS.md`, `team.yaml` …). Tools
  * read most of them in every directory, so they are protected in every directory, in any case.
  */
 export function isProtected(path: string): boolean {
+  if (!/[^ -~]/.test(path) && !NEAR_PROTECTED.test(path)) return false;
   let top = true;
   for (const name of path.split("/")) {
     if (name === "" || name === ".") continue;
