@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { RunnerEvent, RunRequest, RunResult } from "../../src/agent/contract.ts";
 import { createModelSource } from "../../src/agent/providers.ts";
 import { AgentRunner } from "../../src/agent/runner.ts";
+import { loadSdk } from "../../src/agent/sdk.ts";
 import { OxbowError } from "../../src/core/errors.ts";
 import { defineTool, type ToolDef } from "../../src/core/tool.ts";
 import { z } from "zod";
@@ -17,6 +18,8 @@ import {
 
 const fileTools = builtinTools.filter((tool) => tool.flag === "ENABLE_FILE_TOOLS");
 const servers: ModelServer[] = [];
+/** The first load of the SDK takes as long as some of the time limits below. */
+beforeAll(() => loadSdk());
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
@@ -209,7 +212,7 @@ describe.each(["openai", "openai_chat"])("a run over %s", (wire) => {
     for (const reply of [{ hang: true } as const, { text: "half of this", cut: "stall" } as const]) {
       const { result } = await play([{ calls: [{ name: "list_files" }] }, reply], {
         wire,
-        request: { timeoutMs: 300 },
+        request: { timeoutMs: 1000 },
       });
       expect(result.error?.code).toBe("timed_out");
       expect(result.usage.requests).toBe(1);
@@ -365,7 +368,7 @@ describe("a run", () => {
     });
     const { result } = await play(() => ({ calls: [{ name: "slow" }] }), {
       tools: [slow],
-      request: { timeoutMs: 200 },
+      request: { timeoutMs: 1000 },
     });
     expect(result.error?.code).toBe("timed_out");
     expect(ended).toBe(true);
