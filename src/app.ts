@@ -185,10 +185,8 @@ export function openApp(options: AppOptions = {}): App {
     },
 
     async facts() {
-      const { gitVersion } = await import("./git/repository.ts");
-      const { repo } = await opened();
-      const { root, stateDir, identity } = repo;
-      return { root, stateDir, identity, git: await gitVersion() };
+      const { root, stateDir, identity, gitVersion } = (await opened()).repo;
+      return { root, stateDir, identity, git: gitVersion };
     },
 
     async files() {

@@ -1,6 +1,7 @@
 /** `oxbow doctor`: what Oxbow needs here, found or not, each with what to do. It changes nothing but the state directory. */
-import { type AppOptions, loadTeam, openApp, readSettings } from "./app.ts";
+import { type AppOptions, openApp, readSettings } from "./app.ts";
 import { hasCode, toErrorValue } from "./core/errors.ts";
+import { loadTeam } from "./load-team.ts";
 
 export interface DoctorRow {
   readonly check: string;
@@ -11,17 +12,37 @@ export interface DoctorRow {
 
 export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">): Promise<DoctorRow[]> {
   const rows: DoctorRow[] = [{ check: "node", state: "ok", found: process.versions.node }];
-  const settings = await attempt(rows, "settings", () => Promise.resolve(readSettings(options.env)), () => "all valid");
-  const team = await attempt(rows, "team", () => loadTeam(options), ({ file, team }) => `${team.team}, ${team.agents.length} agents (${file})`);
+  const settings = await attempt(
+    rows,
+    "settings",
+    () => Promise.resolve(readSettings(options.env)),
+    () => "all valid",
+  );
+  const team = await attempt(
+    rows,
+    "team",
+    () => loadTeam(options),
+    ({ file, team }) => `${team.team}, ${team.agents.length} agents (${file})`,
+  );
   for (const notice of team?.team.notices ?? [])
     rows.push({ check: "team", state: "warning", found: `line ${notice.line}: ${notice.message}` });
   if (!settings) return rows;
   await using app = openApp(options);
-  await attempt(rows, "repository", () => app.facts(), (facts) => `${facts.root} (Git ${facts.git}, state in ${facts.stateDir})`);
+  await attempt(
+    rows,
+    "repository",
+    () => app.facts(),
+    (facts) => `${facts.root} (Git ${facts.git}, state in ${facts.stateDir})`,
+  );
   if (!rows.some((row) => row.check === "repository" && row.state === "error")) {
     const { identity } = await app.facts();
     rows.push({ check: "committer", state: "ok", found: `${identity.name} <${identity.email}>` });
-    await attempt(rows, "store", () => app.status(), (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"}`);
+    await attempt(
+      rows,
+      "store",
+      () => app.status(),
+      (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"}`,
+    );
   }
   rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));
   return rows;
@@ -48,7 +69,8 @@ async function attempt<T>(
 function providerRow(hasKey: boolean, baseUrl: string | undefined): DoctorRow {
   const where = baseUrl === undefined ? "" : ` at ${new URL(baseUrl).host}`;
   if (hasKey) return { check: "provider", state: "ok", found: `openai, key set${where}` };
-  if (baseUrl !== undefined) return { check: "provider", state: "ok", found: `openai-compatible${where}, no key` };
+  if (baseUrl !== undefined)
+    return { check: "provider", state: "ok", found: `openai-compatible${where}, no key` };
   return {
     check: "provider",
     state: "warning",

@@ -17,7 +17,9 @@ export async function initTeam(options: { repo?: string; force?: boolean }): Pro
   const { root, files } = await app.files();
   const file = join(root, "team.yaml");
   if (existsSync(file) && options.force !== true)
-    throw new OxbowError("usage", `There is a team.yaml already: ${file}.`, { hint: "Edit it, or replace it with --force." });
+    throw new OxbowError("usage", `There is a team.yaml already: ${file}.`, {
+      hint: "Edit it, or replace it with --force.",
+    });
   const agents = agentsFor(files);
   writeFileSync(file, teamText(basename(root), agents));
   return { file, agents: ["Lead", ...agents.map((agent) => agent.name)] };
@@ -39,9 +41,15 @@ function agentsFor(files: readonly string[]): Drafted[] {
   }
   const folders = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, MOST_AGENTS);
   const names = new Set(["lead", "rest"]);
-  const agents = folders.map(([folder, count]) => ({ name: freeName(folder, names), paths: [`${literal(folder)}/**`], files: count }));
+  const agents = folders.map(([folder, count]) => ({
+    name: freeName(folder, names),
+    paths: [`${literal(folder)}/**`],
+    files: count,
+  }));
   const owned = folders.reduce((sum, [, count]) => sum + count, 0);
-  return owned < files.length ? [...agents, { name: "Rest", paths: ["**"], files: files.length - owned }] : agents;
+  return owned < files.length
+    ? [...agents, { name: "Rest", paths: ["**"], files: files.length - owned }]
+    : agents;
 }
 
 function freeName(folder: string, taken: Set<string>): string {

@@ -36,7 +36,9 @@ function roomOf(file: string): string {
 
 function imports(file: string): string[] {
   const text = readFileSync(join(top, file), "utf8");
-  const found = text.matchAll(/^\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']\s*\)|^\s*import\s*["']([^"']+)["']/gm);
+  const found = text.matchAll(
+    /^\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']\s*\)|^\s*import\s*["']([^"']+)["']/gm,
+  );
   return [...found].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
 }
 
@@ -63,7 +65,9 @@ describe("the house", () => {
         expect(name, `${file}: write node: before built-in modules`).toMatch(/^node:/);
         if (PURE.has(roomOf(file))) expect([...PURE_BUILTINS], `${file} does I/O`).toContain(name);
       } else {
-        const library = name.startsWith("@") ? name.split("/").slice(0, 2).join("/") : (name.split("/")[0] ?? "");
+        const library = name.startsWith("@")
+          ? name.split("/").slice(0, 2).join("/")
+          : (name.split("/")[0] ?? "");
         expect([...room.libraries], `${file} imports ${name}`).toContain(library);
       }
     }

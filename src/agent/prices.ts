@@ -2,7 +2,7 @@
  * List prices of models, as data with a date. A model that is not here has no price: a cost is never guessed.
  * Prices hold only for the vendor's own service, so the provider says whether they apply.
  */
-export const PRICES_AS_OF = "2025-09-01";
+export const PRICES_AS_OF = "2026-03-21";
 
 /** US dollars for a million tokens. */
 export interface ModelPrice {

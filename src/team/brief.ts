@@ -42,9 +42,18 @@ function leadership(engine: Engine, self: AgentSpec): string {
 }
 
 /** The opening message of a later attempt says what is there already. */
-export function inputFor(task: Task, subtask: Subtask, attempt: number, restored: number): string {
-  const about =
-    subtask.brief === task.title ? subtask.brief : `${subtask.brief}\n\n(Part of the task: ${task.title})`;
+export function inputFor(
+  engine: Engine,
+  task: Task,
+  subtask: Subtask,
+  attempt: number,
+  restored: number,
+): string {
+  const parts = [subtask.brief];
+  if (subtask.brief !== task.title) parts.push(`(Part of the task: ${task.title})`);
+  if (!engine.settings.autoChildSignalDone && !subtask.root)
+    parts.push(`When you are done, send your result with signal_send to the topic ${subtask.done_topic}.`);
+  const about = parts.join("\n\n");
   if (attempt === 1) return about;
   const kept =
     restored > 0 ? ` ${restored} uncommitted file${restored === 1 ? "" : "s"} of it came back with you.` : "";

@@ -34,7 +34,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     {
       agent: agent.name,
       instructions: instructionsFor(engine, agent, subtask, new Set(tools.map((tool) => tool.name))),
-      input: inputFor(task, subtask, lease.attempt, restored),
+      input: inputFor(engine, task, subtask, lease.attempt, restored),
       model: options.model ?? agent.model ?? defaults.model ?? engine.settings.openaiModel,
       models: engine.models(options, agent),
       tools,

@@ -33,8 +33,7 @@ export async function splitFrom(
       hint: "Leave `ticket` out.",
     });
   const siblings = await engine.store.subtasks(task.task_id);
-  const needsFiles = request.by === "owner" || (request.children ?? []).length > 0;
-  const files = needsFiles ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];
+  const files = request.by === "owner" ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];
   const { children: planned } = planSplit(request, {
     agents: engine.registry.list(),
     limits: engine.team.limits,
@@ -43,7 +42,8 @@ export async function splitFrom(
     targetAgent: targetAgent(engine, request.targetAgent),
     files,
     ownership: engine.registry.ownership(),
-    parentScope: subtask.allowed_paths.length > 0 ? subtask.allowed_paths : null,
+    // A lead hands on what it may not touch itself; a child is bounded by its own agent's paths (see scope.ts).
+    parentScope: null,
   });
   const birth: Birth = {
     taskId: task.task_id,

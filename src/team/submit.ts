@@ -4,7 +4,7 @@ import type { Json, Task } from "../core/model.ts";
 import type { PlannedChild } from "../core/split.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import type { EventBody } from "../core/events.ts";
-import { integrationBranch } from "../core/branch-name.ts";
+import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
@@ -37,6 +37,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   const ticket = request.ticket ?? taskId;
   const integration = integrationBranch(ticket);
   const { baseRef, commit } = await baseOf(engine, request.base, integration);
+  await refuseBlockedNames(engine, ticket, integration);
   const inUse = await engine.repo.checkedOutAt(`refs/heads/${integration}`);
   if (inUse)
     throw new OxbowError(
@@ -100,6 +101,19 @@ async function baseOf(engine: Engine, given: string | undefined, integration: st
   if (earlier !== undefined) return { baseRef: integration, commit: earlier };
   if (team.repo.base !== null) return { baseRef: team.repo.base, commit: await repo.resolve(team.repo.base) };
   return { baseRef: "HEAD", commit: await repo.resolve("HEAD") };
+}
+
+/** A branch `feature`, `feature/<ticket>`, `integration` or one below `integration/<ticket>` leaves no room for ours. */
+async function refuseBlockedNames(engine: Engine, ticket: string, integration: string): Promise<void> {
+  const folder = branchName({ ticket, agentName: "x" }).slice(0, -2);
+  const heads = await engine.repo.refs("refs/heads/");
+  const blocking = ["feature", folder, "integration"].find((name) => heads.has(`refs/heads/${name}`));
+  const below = [...heads.keys()].find((ref) => ref.startsWith(`refs/heads/${integration}/`));
+  const inTheWay = blocking ?? below?.slice("refs/heads/".length);
+  if (inTheWay !== undefined)
+    throw new OxbowError("branch_conflict", `There is a branch ${inTheWay}, so Git has no room for ${folder}/… and ${integration}.`, {
+      details: { branch: inTheWay },
+    });
 }
 
 async function partsByOwner(engine: Engine, title: string, commit: string) {

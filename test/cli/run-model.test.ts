@@ -1,0 +1,241 @@
+import { describe, expect, it } from "vitest";
+import { oxbow, reportOf, startOxbow } from "../support/cli.ts";
+import { type ScriptedReply, scriptByAgent, startModelServer } from "../support/model-server.ts";
+import { makeShop, type Shop } from "../support/shop.ts";
+
+const SPLIT: ScriptedReply = {
+  calls: [
+    {
+      name: "orchestrate_split",
+      arguments: {
+        task: "{{task}}",
+        children: [
+          { task: "Add a request id to the API", agent: "Api" },
+          { task: "Show the request id", agent: "Web" },
+          { task: "Explain the request id", agent: "Docs" },
+        ],
+      },
+    },
+  ],
+};
+const FAN_IN: ScriptedReply = {
+  calls: [{ name: "signal_wait_all", arguments: { topics: "$last.topics", timeout_ms: 20_000 } }],
+};
+const LEAD: ScriptedReply[] = [SPLIT, FAN_IN, { text: "All three parts are done." }];
+
+/** Reads a file, writes another, commits, and says so. */
+function worker(read: string, write: string): ScriptedReply[] {
+  return [
+    { calls: [{ name: "read_file", arguments: { path: read } }] },
+    { calls: [{ name: "write_file", arguments: { path: write, content: `{{agent}}: {{task}}\n` } }] },
+    { calls: [{ name: "commit", arguments: { message: `Add ${write}` } }] },
+    { text: `Wrote ${write}.` },
+  ];
+}
+
+const CHILDREN = {
+  Api: worker("src/api/users.js", "src/api/request-id.js"),
+  Web: worker("src/web/page.js", "src/web/request-id.js"),
+  Docs: worker("docs/guide.md", "docs/request-id.md"),
+};
+
+async function runWith(shop: Shop, script: Record<string, readonly ScriptedReply[]>, args: readonly string[], env = {}) {
+  await using server = await startModelServer(scriptByAgent(script));
+  const ended = await oxbow(["run", "Add request ids", "--ticket", "146", ...args, "--json"], {
+    cwd: shop.dir,
+    env: { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl", ...env },
+  });
+  return { ended, report: reportOf(ended), requests: server.requests };
+}
+
+describe.each([
+  ["openai", "responses"],
+  ["openai_chat", "chat"],
+])("a lead splits a task in three over %s", (provider, wire) => {
+  it("gives each child its part and branch, hears of each end, merges all, and leaves the checkout as it was", async () => {
+    using shop = makeShop();
+    const before = shop.fingerprint();
+    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN }, ["--provider", provider, "--model", "test-model"]);
+    expect([ended.code, report.state]).toEqual([0, "completed"]);
+    expect(new Set(requests.map((request) => request.wire))).toEqual(new Set([wire]));
+    expect(report.lead).toMatchObject({ agent: "Lead", outcome: "completed", branch: null, summary: "All three parts are done." });
+    expect(report.children.map((child: any) => [child.agent, child.outcome, child.branch, child.merged])).toEqual([
+      ["Api", "completed", "feature/146/Api", true],
+      ["Web", "completed", "feature/146/Web", true],
+      ["Docs", "completed", "feature/146/Docs", true],
+    ]);
+    expect(shop.at("integration/146", "src/api/request-id.js")).toBe("Api: Add a request id to the API\n\n(Part of the task: Add request ids)\n");
+    expect(shop.at("integration/146", "src/web/request-id.js")).toContain("Web: Show the request id");
+    expect(shop.at("integration/146", "docs/request-id.md")).toContain("Docs: Explain the request id");
+
+    const fanIn = requests.filter((request) => request.agent === "Lead").at(-1);
+    const heard = JSON.parse(String(fanIn?.outputs.at(-1)));
+    expect(heard).toMatchObject({ ok: true, missing: [] });
+    for (const message of Object.values<any>(heard.messages)) expect(message.message).toMatchObject({ event: "done", outcome: "completed" });
+
+    expect(report.usage.requests).toBe(requests.length);
+    expect(report.usage.total_tokens).toBeGreaterThan(0);
+    expect(shop.fingerprint()).toBe(before);
+    expect(shop.git("worktree", "list").trim().split("\n")).toHaveLength(1);
+    expect(`${ended.stdout}${ended.stderr}`).not.toContain("sk-test-0123456789abcdefghijkl");
+    expect(ended.lines.filter((line) => line.event === "signal_recv")).toHaveLength(3);
+  });
+
+  it("reports a child whose model fails for good, still sends its signal, merges the others, and exits 1", async () => {
+    using shop = makeShop();
+    const broken: ScriptedReply[] = [{ status: 400, message: "This model is not available to you." }];
+    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Web: broken }, ["--provider", provider, "--model", "m"]);
+    expect([ended.code, report.state]).toEqual([1, "partial"]);
+    const [api, web, docs] = report.children;
+    expect([api.merged, docs.merged, web.merged]).toEqual([true, true, false]);
+    expect(web).toMatchObject({ outcome: "failed", error: { code: "provider_failed" } });
+    expect(web.error.message).toContain("not available to you");
+    const heard = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs.at(-1)));
+    expect(heard.messages[`signal:${web.conversation_id}:done`].message).toMatchObject({ outcome: "failed", agent: "Web" });
+    expect(shop.at("integration/146", "docs/request-id.md")).toContain("Docs");
+  });
+});
+
+describe("the life of a child", () => {
+  it("loses nothing when an agent forgets to commit", async () => {
+    using shop = makeShop();
+    const forgets: ScriptedReply[] = [
+      { calls: [{ name: "write_file", arguments: { path: "src/api/new.js", content: "1\n" } }] },
+      { text: "Done." },
+    ];
+    const { report } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: forgets }, []);
+    expect(report.state).toBe("completed");
+    expect(shop.at("integration/146", "src/api/new.js")).toBe("1\n");
+  });
+
+  it("refuses a write outside the scope with the owner's name and lets the agent go on", async () => {
+    using shop = makeShop();
+    const strays: ScriptedReply[] = [
+      { calls: [{ name: "write_file", arguments: { path: "docs/mine.md", content: "x" } }] },
+      ...(CHILDREN.Api ?? []),
+    ];
+    const { report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: strays }, []);
+    expect(report.state).toBe("completed");
+    const told = JSON.parse(String(requests.filter((request) => request.agent === "Api")[1]?.outputs[0]));
+    expect(told).toMatchObject({ ok: false, error: { code: "out_of_scope" } });
+    expect(told.error.message).toContain("belongs to Docs");
+  });
+
+  it("works with one place only: a lead that waits gives its place to its children", async () => {
+    using shop = makeShop();
+    const { ended } = await runWith(shop, { Lead: LEAD, ...CHILDREN }, ["--max-parallel", "1"]);
+    expect(ended.code).toBe(0);
+  });
+
+  it("starts a dependent child from what it depends on, and fails it when that failed", async () => {
+    using shop = makeShop();
+    const split: ScriptedReply = {
+      calls: [
+        {
+          name: "orchestrate_split",
+          arguments: {
+            task: "t",
+            wait: true,
+            timeout_ms: 20_000,
+            children: [
+              { task: "first", agent: "Api" },
+              { task: "then", agent: "Web", depends_on: [0] },
+              { task: "last", agent: "Docs", depends_on: [3] },
+              { task: "fails", agent: "Web" },
+            ],
+          },
+        },
+      ],
+    };
+    const web: ScriptedReply[] = [
+      (call) => (call.task.startsWith("fails") ? { status: 400, message: "no" } : { calls: [{ name: "read_file", arguments: { path: "src/api/request-id.js" } }] }),
+      { text: "Read it." },
+    ];
+    const { report, requests } = await runWith(shop, { Lead: [split, { text: "ok" }], ...CHILDREN, Web: web }, []);
+    expect(report.children.map((child: any) => [child.agent, child.outcome, child.error?.code])).toEqual([
+      ["Api", "completed", undefined],
+      ["Web", "completed", undefined],
+      ["Docs", "failed", "dependency_failed"],
+      ["Web", "failed", "provider_failed"],
+    ]);
+    const read = requests.find((request) => request.agent === "Web" && request.outputs.length > 0);
+    expect(String(read?.outputs[0])).toContain("Add a request id to the API".slice(0, 3));
+    const waited = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs[0]));
+    expect(waited).toMatchObject({ ok: true, wait: { ok: true, running: [] } });
+    expect(waited.wait.results).toHaveLength(4);
+  });
+
+  it("returns from wait at its time-out with those still running, and they go on", async () => {
+    using shop = makeShop();
+    const split: ScriptedReply = {
+      calls: [{ name: "orchestrate_split", arguments: { task: "t", children: [{ task: "slow", agent: "Api" }], wait: true, timeout_ms: 1 } }],
+    };
+    const { report, requests } = await runWith(shop, { Lead: [split, { text: "I leave it." }], ...CHILDREN }, []);
+    const waited = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs[0]));
+    expect(waited).toMatchObject({ ok: false, wait: { ok: false, running: waited.topics } });
+    expect(report.children[0]).toMatchObject({ outcome: "completed", merged: true });
+  });
+
+  it("keeps a killed child's saved edits and goes on with them after --resume", async () => {
+    using shop = makeShop();
+    const hangs: ScriptedReply[] = [
+      { calls: [{ name: "write_file", arguments: { path: "src/api/half.js", content: "half\n" } }] },
+      { hang: true },
+    ];
+    const env = (url: string) => ({ OPENAI_BASE_URL: url, OPENAI_API_KEY: "sk-x" });
+    const split: ScriptedReply = {
+      calls: [{ name: "orchestrate_split", arguments: { task: "t", children: [{ task: "half", agent: "Api" }] } }],
+    };
+    let taskId = "";
+    {
+      await using server = await startModelServer(scriptByAgent({ Lead: [split, { text: "handed out" }], Api: hangs }));
+      const running = startOxbow(["run", "Half", "--ticket", "9", "--json"], { cwd: shop.dir, env: env(server.url) });
+      const saved = await running.line((line) => line.event === "work_saved");
+      taskId = saved.task_id;
+      running.kill("SIGKILL");
+      await running.ended;
+    }
+    await using server = await startModelServer(scriptByAgent({ Api: [{ text: "Nothing was left to do." }] }));
+    const ended = await oxbow(["run", "--resume", taskId, "--json"], { cwd: shop.dir, env: env(server.url) });
+    const report = reportOf(ended);
+    expect([ended.code, report.children[0].outcome]).toEqual([0, "completed"]);
+    expect(shop.at("integration/9", "src/api/half.js")).toBe("half\n");
+    expect(String(server.requests[0]?.task)).toContain("An earlier attempt");
+  });
+});
+
+describe("AUTO_CHILD_SIGNAL_DONE", () => {
+  const own: ScriptedReply[] = [
+    (call) => ({
+      calls: [{ name: "signal_send", arguments: { topic: `signal:${conversationOf(call)}:done`, payload: { mine: true } } }],
+    }),
+    { text: "Sent." },
+  ];
+  /** The child is told its topic in its brief. */
+  function conversationOf(call: { task: string }): string {
+    return /signal:(\S+):done/.exec(call.task)?.[1] ?? "";
+  }
+
+  it.each([
+    ["unset", undefined],
+    ["1", "1"],
+  ])("%s: the engine owns the done topic and a model's send to it is refused", async (_name, value) => {
+    using shop = makeShop();
+    const guess: ScriptedReply[] = [{ calls: [{ name: "signal_send", arguments: { topic: "signal:c_x:done", payload: 1 } }] }, { text: "ok" }];
+    const env = value === undefined ? {} : { AUTO_CHILD_SIGNAL_DONE: value };
+    const { report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: guess }, [], env);
+    expect(report.state).toBe("completed");
+    const told = requests.filter((request) => request.agent === "Api").at(-1)?.outputs[0];
+    expect(JSON.parse(String(told))).toMatchObject({ ok: false, error: { code: "topic_reserved" } });
+  });
+
+  it("0: the child's own first send is the terminal signal, and the engine sends it for a child that did not", async () => {
+    using shop = makeShop();
+    const { report, requests, ended } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: own }, [], { AUTO_CHILD_SIGNAL_DONE: "0" });
+    expect(ended.code).toBe(0);
+    const heard = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs.at(-1)));
+    const [api, web] = report.children;
+    expect(heard.messages[`signal:${api.conversation_id}:done`].message).toEqual({ mine: true });
+    expect(heard.messages[`signal:${web.conversation_id}:done`].message).toMatchObject({ event: "done", outcome: "completed" });
+  });
+});
