@@ -1,5 +1,5 @@
 /** Kysely over `node:sqlite`: one connection, used by one caller at a time; other processes are waited for, not failed on. */
-import { mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -106,9 +106,21 @@ async function prepare(db: DatabaseSync, options: SqliteOptions): Promise<void> 
   });
 }
 
+/** Like `mkdir -p`. Node's own recursive form never returns where the system answers ENOENT for good, as below /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(folder)) throw error;
+  }
+}
+
 function openFile(options: SqliteOptions): DatabaseSync {
   try {
-    if (options.file !== ":memory:") mkdirSync(dirname(options.file), { recursive: true });
+    if (options.file !== ":memory:") makeFolder(dirname(options.file));
     return new DatabaseSync(options.file);
   } catch (error) {
     throw storeError(error, options.file);
