@@ -43,7 +43,10 @@ export interface Topics {
   ): Promise<TopicEntry & { readonly published: boolean }>;
   /** Entries after `after` (null: from the first), oldest first. Throws topic_rejected for a malformed id. */
   read(topic: string, after: string | null, limit: number): Promise<readonly TopicEntry[]>;
-  /** Waits until any topic has entries after its position; returns them, or [] when the time is up. Rejects on abort. */
+  /**
+   * Waits until any topic has entries after its position; returns them (at most 1,000, in the order of the store), or []
+   * when the time is up. Rejects with `cancelled` on abort and `store_failed` when the store closes.
+   */
   wait(
     from: readonly { readonly topic: string; readonly after: string | null }[],
     timeoutMs: number,
@@ -55,7 +58,7 @@ export interface Store extends AsyncDisposable {
   readonly topics: Topics;
 
   /**
-   * Writes a task, its first subtasks and their events. The same id with the same body_hash returns the task as it is
+   * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is
    * (`created: false`). Throws task_conflict (another body), ticket_in_use (a live task has the ticket).
    */
   submit(
@@ -63,7 +66,11 @@ export interface Store extends AsyncDisposable {
     children: readonly NewChild[],
     events: readonly EventBody[],
   ): Promise<{ task: Task; created: boolean }>;
-  /** Adds children: subtasks, conversations, messages, an announcement on `chat:<agent>` each, events; all or none. */
+  /**
+   * Adds children: subtasks, conversations, messages, an announcement on `chat:<agent>` each (through the outbox, event
+   * id `announce:<conversation_id>`), events; all or none. Throws task_unknown, task_conflict (a subtask exists
+   * already), plan_invalid (a dependency that does not exist).
+   */
   addChildren(taskId: string, children: readonly NewChild[], events: readonly EventBody[]): Promise<void>;
   /**
    * Leases one conversation that has an unacknowledged message, no live lease, and whose dependencies all have an
@@ -82,7 +89,8 @@ export interface Store extends AsyncDisposable {
   setBranch(lease: Lease, branch: string): Promise<boolean>;
   /**
    * Outcome row, done signal in the outbox (event id `done:<conversation_id>`), acknowledgement, states, events: one
-   * transaction, only while `token` is current. False: the lease was lost; the result is recorded on the attempt as late.
+   * transaction, only while `token` is current. False: the lease was lost, and the result is recorded on the attempt as
+   * late; or this very lease has finished already, and nothing is written. `relay` publishes the signal.
    */
   finish(lease: Lease, outcome: Outcome, signalPayload: Json, events: readonly EventBody[]): Promise<boolean>;
   /** Gives every subtask of the task without an outcome, and without a live lease, this one (cancellation, lost workers). */
@@ -90,12 +98,15 @@ export interface Store extends AsyncDisposable {
     taskId: string,
     make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
   ): Promise<number>;
+  /** Throws task_unknown, ticket_in_use (live again while another live task has the ticket). */
   setTaskState(taskId: string, state: TaskState, events: readonly EventBody[]): Promise<void>;
 
   task(taskId: string): Promise<Task | null>;
+  /** Newest first; at most 1,000 without a limit. */
   tasks(options?: { limit?: number }): Promise<readonly Task[]>;
   /** Newest first. */
   tasksByTicket(ticket: string): Promise<readonly Task[]>;
+  /** In the order in which they were added. */
   subtasks(taskId: string): Promise<readonly Subtask[]>;
   outcomes(taskId: string): Promise<readonly Outcome[]>;
   messages(conversationId: string): Promise<readonly Message[]>;

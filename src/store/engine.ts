@@ -5,7 +5,10 @@ import type { Schema } from "./schema.ts";
 
 export interface Engine {
   readonly kysely: Kysely<Schema>;
-  /** Adds the column `seq`: the primary key, given by the database, never used twice. */
+  /**
+   * Adds the column `seq`: the primary key, given by the database, never used twice. Readers go on from the last `seq`
+   * they saw, so it must become visible in order: an engine with many writers has to serialise those of one stream.
+   */
   sequence<T extends string, C extends string>(
     table: CreateTableBuilder<T, C>,
   ): CreateTableBuilder<T, C | "seq">;

@@ -106,6 +106,16 @@ async function prepare(db: DatabaseSync, options: SqliteOptions): Promise<void> 
   });
 }
 
+/** NaN, which differs from every answer, when the file could not be asked just now. */
+function dataVersion(version: StatementSync, options: SqliteOptions): number {
+  try {
+    return Number(version.get()?.["data_version"]);
+  } catch (error) {
+    if (isBusy(error)) return Number.NaN;
+    throw storeError(error, options.file);
+  }
+}
+
 /** Like `mkdir -p`. Node's own recursive form never returns where the system answers ENOENT for good, as below /proc. */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
@@ -183,7 +193,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Engine> {
     positions: (pairs) =>
       sql`(select value ->> 0 as topic, value ->> 1 as after from json_each(${JSON.stringify(pairs)}))`,
     lockForClaim: (query) => query,
-    foreignVersion: memory ? null : () => Number(version.get()?.["data_version"]),
+    foreignVersion: memory ? null : () => dataVersion(version, options),
     close: () => (closing ??= close()),
   };
 }

@@ -4,7 +4,7 @@
  */
 
 /** Milliseconds of database work after which timers and sockets get their turn. */
-const BURST_MS = 8;
+const BURST_MS = 4;
 
 export interface Turns {
   acquire(): Promise<void>;

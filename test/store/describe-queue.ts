@@ -153,6 +153,27 @@ export function describeQueue(name: string, open: OpenDatabase): void {
       expect(await store.topics.read(first.subtask.done_topic, null, 10)).toHaveLength(1);
     });
 
+    it("lets exactly one of many results count, whichever comes when", async () => {
+      await store.submit(aTask("t1"), [aChild("t1", 1)], []);
+      const leases: Lease[] = [];
+      for (let i = 0; i < 5; i++) {
+        leases.push(await claim(`w${i}`));
+        if (i < 4) database.clock.now += LEASE_MS;
+      }
+      const all = [...leases, ...leases].toReversed();
+      const results = await Promise.all(
+        all.map((lease) =>
+          store.finish(lease, anOutcome(lease.subtask, { attempt: lease.attempt }), lease.token, []),
+        ),
+      );
+      expect(all.filter((_, i) => results[i]).map((lease) => lease.token)).toEqual([5]);
+      expect(await store.outcomes("t1")).toMatchObject([{ attempt: 5 }]);
+      expect(await store.events("t1", null, 20)).toHaveLength(4);
+      await Promise.all([store.relay(), store.relay(), (await database.open()).relay()]);
+      const signals = await store.topics.read(`signal:${all[0]?.conversation_id}:done`, null, 9);
+      expect(signals.map((signal) => signal.payload)).toEqual([5]);
+    });
+
     it("lets a slow worker finish whose lease ran out while nobody took it", async () => {
       await store.submit(aTask("t1"), [aChild("t1", 1)], []);
       const lease = await claim();

@@ -145,8 +145,8 @@ export function describeTopics(name: string, open: OpenDatabase): void {
           fc.integer({ min: 1, max: 3 }),
           async (actions, readers) => {
             await using own = await open();
-            const here = await own.open();
-            await followed(here, actions, readers);
+            const [here, there] = [await own.open(), await own.open()];
+            await followed(here, there, actions, readers);
           },
         ),
         { numRuns: 60 },
@@ -174,8 +174,13 @@ async function follow(store: Store): Promise<Map<string, TopicEntry[]>> {
   return got;
 }
 
-async function followed(store: Store, actions: readonly Action[], readers: number): Promise<void> {
-  const following = Array.from({ length: readers }, () => follow(store));
+async function followed(
+  store: Store,
+  other: Store,
+  actions: readonly Action[],
+  readers: number,
+): Promise<void> {
+  const following = Array.from({ length: readers }, (_, i) => follow(i % 2 === 0 ? other : store));
   const sends: Promise<TopicEntry>[] = [];
   for (const action of actions) {
     if (action.kind === "pause") await new Promise((resolve) => setImmediate(resolve));

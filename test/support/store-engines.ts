@@ -40,7 +40,9 @@ export async function sqliteFile(): Promise<TestDatabase> {
   );
 }
 
-/** Private to the store that opens it. */
+/** Private to the store that opens it, so opening it again gives the same store. */
 export function sqliteMemory(): Promise<TestDatabase> {
-  return Promise.resolve(database("sqlite::memory:", () => Promise.resolve()));
+  const memory = database("sqlite::memory:", () => Promise.resolve());
+  let store: Promise<Store> | undefined;
+  return Promise.resolve({ ...memory, open: () => (store ??= memory.open()) });
 }
