@@ -24,7 +24,7 @@ export async function openBranchTree(engine: Engine, options: BranchOptions): Pr
   const saved = attemptRef(options.subtaskId, options.attempt);
   const [tip, attempt] = await Promise.all([engine.readRef(ref), engine.readRef(saved)]);
   if (tip === null) throw new OxbowError("rev_not_found", `There is no branch ${options.branch}.`);
-  await refuseCheckedOut(engine.setup, ref);
+  refuseCheckedOut(engine.setup, ref);
   const { tree } = await engine.objects.commit(tip);
   return createBranchTree(engine, options, { ref, tip, tree, attemptRef: saved, attemptOid: attempt });
 }
@@ -97,7 +97,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     const cleaned = options.cleanMessage === undefined ? given : options.cleanMessage(given);
     const message = messageWithTrailers(cleaned, trailers(step + 1));
     if (overlay.size === 0) return null;
-    await refuseCheckedOut(setup, start.ref);
+    refuseCheckedOut(setup, start.ref);
     const files = overlay.size;
     const made = await writeCommit(message);
     await engine.refs.apply([

@@ -76,7 +76,7 @@ async function refuseSwitch(engine: Engine, ref: string): Promise<void> {
   }
   if (await isDirty(engine)) throw new OxbowError("dirty_tree", "The work tree has uncommitted changes.");
   const { ref: here } = await readHead(engine);
-  const at = here === ref ? null : await checkedOutAt(engine.setup, ref);
+  const at = here === ref ? null : checkedOutAt(engine.setup, ref);
   if (at !== null) throw new OxbowError("branch_checked_out", `The branch is checked out in ${at}.`);
 }
 

@@ -16,8 +16,8 @@ export type TreeEdit =
   | { readonly path: RawPath; readonly mode: null };
 
 export interface NewCommit {
-  /** The edits apply to the tree of the first parent. */
-  readonly parents: readonly Oid[];
+  /** The edits apply to the tree of the first. */
+  readonly parents: readonly [Oid, ...Oid[]];
   readonly author: Identity;
   readonly committer: Identity;
   /** Seconds since 1970. */
@@ -38,6 +38,9 @@ const MAX_BATCH_COMMITS = 1000;
 const PACKED_OBJECTS = 80;
 /** fast-import remembers every object it wrote; a new process forgets them. */
 const COMMITS_PER_PROCESS = 5000;
+
+/** Speed over size: what stays is packed again by `git gc` some day. */
+const FAST_IMPORT = ["-c", "pack.compression=1", "fast-import", "--quiet", "--date-format=raw", "--depth=0"];
 
 interface Job {
   readonly commit: NewCommit;
@@ -108,6 +111,7 @@ function createStream(site: GitSite, zero: Oid) {
   let text = "";
   let awaited = "";
   let settle: ((lines: string[] | null) => void) | null = null;
+  const retired = new Set<Promise<void>>();
 
   const finish = (lines: string[] | null): void => {
     const waiting = settle;
@@ -116,7 +120,7 @@ function createStream(site: GitSite, zero: Oid) {
     waiting?.(lines);
   };
   const start = (): LongProcess => {
-    const started = startGit(site, ["fast-import", "--quiet", "--date-format=raw"]);
+    const started = startGit(site, FAST_IMPORT);
     written = 0;
     started.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
@@ -129,10 +133,12 @@ function createStream(site: GitSite, zero: Oid) {
     });
     return started;
   };
-  const stop = async (): Promise<void> => {
-    const old = process;
+  /** Lets the process end (it tidies up its packs then); whoever comes next starts another. */
+  const retire = (): void => {
+    if (process === null) return;
+    const old = process.close(10_000).finally(() => retired.delete(old));
+    retired.add(old);
     process = null;
-    await old?.close(10_000);
   };
 
   return {
@@ -142,20 +148,26 @@ function createStream(site: GitSite, zero: Oid) {
       const answered = new Promise<string[] | null>((resolve) => {
         settle = resolve;
       });
+      // All commits of a batch take turns on one name (each says where it starts from), which is dropped in the end:
+      // a name each would cost more than writing the objects.
+      const ref = `refs/oxbow/tmp/${awaited}`;
       for (const [i, commit] of commits.entries()) {
-        const ready = current.stdin.write(encode(commit, `refs/oxbow/tmp/${awaited}-${i}`, i + 1, zero));
+        const ready = current.stdin.write(encode(commit, ref, i + 1));
         if (!ready && settle !== null) await Promise.race([once(current.stdin, "drain"), answered]);
       }
-      current.stdin.write(`checkpoint\nprogress ${awaited}\n`);
+      current.stdin.write(`reset ${ref}\nfrom ${zero}\n\ncheckpoint\nprogress ${awaited}\n`);
       const lines = await answered;
       if (lines === null) return firstWords(current.stderrTail());
       written += commits.length;
       const objects = commits.reduce((sum, commit) => sum + 2 + 2 * commit.edits.length, 0);
-      if (objects >= PACKED_OBJECTS || written >= COMMITS_PER_PROCESS) await stop();
+      if (objects >= PACKED_OBJECTS || written >= COMMITS_PER_PROCESS) retire();
       if (lines.length !== commits.length) throw new OxbowError("git_failed", "fast-import lost an answer.");
       return lines;
     },
-    close: stop,
+    async close() {
+      retire();
+      await Promise.all(retired);
+    },
   };
 }
 
@@ -164,7 +176,7 @@ function firstWords(stderr: string): string {
   return fatal ?? stderr;
 }
 
-function encode(commit: NewCommit, ref: string, mark: number, zero: Oid): Buffer {
+function encode(commit: NewCommit, ref: string, mark: number): Buffer {
   const message = Buffer.from(commit.message, "utf8");
   const parts: Uint8Array[] = [];
   const put = (text: string): void => void parts.push(Buffer.from(text, "utf8"));
@@ -174,7 +186,7 @@ function encode(commit: NewCommit, ref: string, mark: number, zero: Oid): Buffer
   put(`data ${message.length}\n`);
   parts.push(message);
   const [first, ...others] = commit.parents;
-  put(first === undefined ? "\n" : `\nfrom ${first}\n`);
+  put(`\nfrom ${first}\n`);
   for (const other of others) put(`merge ${other}\n`);
   // Removals first: a path may then become a directory, or a directory a file.
   for (const edit of commit.edits) if (edit.mode === null) put(`D ${quotePath(edit.path)}\n`);
@@ -188,6 +200,6 @@ function encode(commit: NewCommit, ref: string, mark: number, zero: Oid): Buffer
     parts.push(edit.content);
     put("\n");
   }
-  put(`\nget-mark :${mark}\nreset ${ref}\nfrom ${zero}\n\n`);
+  put(`\nget-mark :${mark}\n`);
   return Buffer.concat(parts);
 }

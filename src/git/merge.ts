@@ -1,7 +1,7 @@
 /** Merging branches without a checkout: a conflict is a value, a target moves only by compare-and-swap. */
 import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
-import { type RawPath, shownPath } from "./bytes.ts";
+import { createCache, type RawPath, shownPath } from "./bytes.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import { cancelled, gitTextOrThrow } from "./command.ts";
 import { type ConflictValue, conflictsFrom } from "./conflicts.ts";
@@ -12,11 +12,14 @@ import { createTreeMerger, type TreeMerge } from "./merge-tree.ts";
 import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
 import { createObjectWriter } from "./object-writer.ts";
 
+export interface MergeRequest {
+  readonly target: string;
+  readonly start: Oid;
+  readonly source: MergeSource;
+}
+
 export interface Merger {
-  merge(
-    options: { target: string; start: Oid; source: MergeSource },
-    signal?: AbortSignal,
-  ): Promise<MergeResult>;
+  merge(options: MergeRequest, signal?: AbortSignal): Promise<MergeResult>;
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
   close(): Promise<void>;
 }
@@ -40,41 +43,51 @@ export function createMerger(engine: Engine): Merger {
     into: string,
     signal?: AbortSignal,
   ): Promise<Combined> => {
-    if (await engine.seemsAncestor(source.commit, ours)) return { kind: "contained" };
     const [merge, oursCommit] = await Promise.all([
       merger.merge(ours, source.commit, signal),
       objects.commit(ours),
     ]);
+    // What is contained changes nothing, so only then the history is looked at.
     if (merge.tree === oursCommit.tree && (await engine.isAncestor(source.commit, ours))) {
       return { kind: "contained" };
     }
     const conflicts = await allConflicts(engine, merge, ours, source.commit);
     if (conflicts.length > 0) return { kind: "conflict", conflicts };
-    const commit = await writer.write(mergeCommit(engine, merge.tree, [ours, source.commit], source, into));
+    const parents = [ours, source.commit];
+    const time = nowSeconds();
+    const commit = await writer.write(mergeCommit(engine, merge.tree, parents, source, into, time));
+    objects.remember(commit, { tree: merge.tree, parents, committed: time });
     return { kind: "merged", commit };
   };
 
-  const mergeOnce = async (
-    options: { target: string; start: Oid; source: MergeSource },
-    signal?: AbortSignal,
-  ): Promise<MergeResult> => {
+  /** Where we left each target. Only a guess: a move checks it, and any other answer is found again from the ref itself. */
+  const lastTips = createCache<Oid>(1000);
+
+  const mergeOnce = async (options: MergeRequest, guess: Oid | undefined, signal?: AbortSignal) => {
     const ref = `refs/heads/${options.target}`;
-    const [tip] = await Promise.all([engine.readRef(ref), refuseCheckedOut(setup, ref)]);
+    refuseCheckedOut(setup, ref);
+    const tip = guess ?? (await engine.readRef(ref));
     const onto = tip ?? options.start;
     const combined = await combine(onto, options.source, options.target, signal);
+    if (combined.kind !== "merged" && guess !== undefined) return null;
     if (combined.kind === "conflict") return combined;
     const commit = combined.kind === "merged" ? combined.commit : onto;
     if (signal?.aborted === true) throw cancelled();
     if (commit !== tip) await engine.refs.apply([{ ref, old: tip, new: commit }]);
-    return { kind: combined.kind === "merged" ? "merged" : "unchanged", commit };
+    lastTips.set(ref, commit, 1);
+    return { kind: combined.kind === "merged" ? "merged" : "unchanged", commit } as const;
   };
 
   return {
     async merge(options, signal) {
+      let guess = lastTips.get(`refs/heads/${options.target}`);
       for (let tries = 1; ; tries++) {
         try {
-          return await mergeOnce(options, signal);
+          const result = await mergeOnce(options, guess, signal);
+          if (result !== null) return result;
+          guess = undefined;
         } catch (error) {
+          guess = undefined;
           if (!hasCode(error, "branch_moved") || tries === MAX_TRIES) throw error;
         }
       }
@@ -145,6 +158,7 @@ function mergeCommit(
   parents: readonly Oid[],
   source: MergeSource,
   into: string,
+  time: number,
 ): string {
   const { identity } = engine.setup;
   const agent = agentIdentity(source.agent);
@@ -154,7 +168,7 @@ function mergeCommit(
     ["Oxbow-Agent", source.agent],
     ["Co-authored-by", `${agent.name} <${agent.email}>`],
   ]);
-  const who = `${identity.name} <${identity.email}> ${nowSeconds()} +0000`;
+  const who = `${identity.name} <${identity.email}> ${time} +0000`;
   const lines = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`)];
   return `${lines.join("\n")}\nauthor ${who}\ncommitter ${who}\n\n${message}`;
 }

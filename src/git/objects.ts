@@ -28,6 +28,8 @@ export interface ObjectReader {
   /** Throws git_failed when the object is missing or of another type. */
   tree(oid: Oid): Promise<Tree>;
   commit(oid: Oid): Promise<Commit>;
+  /** Tells what a commit we have just written says. */
+  remember(oid: Oid, commit: Commit): void;
   /** Null when there is no such commit (also: an object of another type). */
   commitOrNull(oid: Oid): Promise<Commit | null>;
   /** Throws not_text when it is larger than 256 MiB. */
@@ -69,6 +71,7 @@ export function createObjectReader(site: GitSite): ObjectReader {
       if (commit === null) throw missing(oid, "commit");
       return commit;
     },
+    remember: (oid, commit) => commits.set(oid, commit, 1),
     commitOrNull,
     async blob(oid) {
       const info = await process.info(oid);

@@ -40,7 +40,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     resolve: (rev) => resolveRevision(engine, rev),
     head: () => readHead(engine),
     isDirty: () => isDirty(engine),
-    checkedOutAt: (ref) => checkedOutAt(setup, ref),
+    checkedOutAt: async (ref) => checkedOutAt(setup, ref),
     refs: (prefix) => engine.refsBelow(prefix),
     updateRefs: (changes) => engine.refs.apply(changes),
     allocateBranch: (request) => allocateBranch(engine, request),

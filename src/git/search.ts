@@ -36,7 +36,7 @@ export async function searchTree(
   const result = await runGit(
     site,
     [...args, "-e", options.pattern, commit],
-    { maxOutputBytes: 0, onStdout: parser },
+    { maxOutputBytes: 8192, onStdout: parser },
     either,
   ).catch((error: unknown) => {
     if (enough.signal.aborted && !signal.aborted) return null;
