@@ -196,11 +196,10 @@ export function openApp(options: AppOptions = {}): App {
     },
 
     close: async () => {
-      if (!opened.started()) return;
-      if (engine.started()) (await engine()).log.close();
-      const { repo, store } = await opened();
-      await store[Symbol.asyncDispose]();
-      await repo[Symbol.asyncDispose]();
+      (await engine.made())?.log.close();
+      const made = await opened.made();
+      await made?.store[Symbol.asyncDispose]();
+      await made?.repo[Symbol.asyncDispose]();
     },
     async [Symbol.asyncDispose]() {
       await this.close();
@@ -263,7 +262,14 @@ async function following(
   }
 }
 
-function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started(): boolean } {
-  let made: Promise<T> | null = null;
-  return Object.assign(() => (made ??= make()), { started: () => made !== null });
+interface Once<T> {
+  (): Promise<T>;
+  /** What was made, or null when nothing was asked for or it could not be made. */
+  made(): Promise<T | null>;
+}
+
+function once<T>(make: () => Promise<T>): Once<T> {
+  let asked: Promise<T> | null = null;
+  const made = () => (asked ?? Promise.resolve(null)).catch(() => null);
+  return Object.assign(() => (asked ??= make()), { made });
 }

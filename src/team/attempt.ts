@@ -28,14 +28,8 @@ export interface Attempt {
 export async function runAttempt(attempt: Attempt): Promise<void> {
   const { engine, lease, sink, signal } = attempt;
   const started = engine.now();
-  let found: Finding;
-  try {
-    found = await perform(attempt);
-  } catch (error) {
-    if (hasCode(error, "fenced")) return;
-    found = { ...NOTHING_RAN, outcome: failureKind(error, signal), summary: "", error: toErrorValue(error) };
-  }
-  if (signal.reason === STOP.leaseLost) return;
+  const found = await performOrFail(attempt);
+  if (found.error?.code === "fenced" || signal.reason === STOP.leaseLost) return;
   if (signal.reason === STOP.handBack && found.outcome !== "completed") {
     await sink.flush();
     await engine.store.release(lease);
@@ -58,36 +52,40 @@ export async function runAttempt(attempt: Attempt): Promise<void> {
   await engine.store.relay();
 }
 
+/** Whatever is thrown becomes a finding that still names the branch and what is on it. */
+async function performOrFail(attempt: Attempt): Promise<Finding> {
+  const { engine, lease, sink, signal } = attempt;
+  let tree: BranchTree | null = null;
+  try {
+    const agent = agentNamed(engine, lease.subtask.agent);
+    await refuseAfterFailedDependency(engine, lease);
+    signal.throwIfAborted();
+    const prepared = await prepareBranch(engine, lease);
+    tree = prepared.tree;
+    const { branch, base } = tree;
+    const { created } = prepared;
+    sink.emit({
+      event: "child_started",
+      ...aboutLease(lease),
+      agent: agent.name,
+      attempt: lease.attempt,
+      branch,
+    });
+    if (created) sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch, base, created });
+    const run = runtimeOf(runOptions(lease.task), agent) === "command" ? runProgram : runModel;
+    const found = await run(attempt, agent, tree);
+    return lease.subtask.root ? await dropEmptyBranch(engine, tree, found) : found;
+  } catch (error) {
+    const branch = tree?.branch ?? lease.subtask.branch;
+    const commit = tree && tree.tip !== tree.base ? tree.tip : null;
+    const outcome = failureKind(error, signal);
+    return { ...NOTHING_RAN, outcome, branch, commit, summary: "", error: toErrorValue(error) };
+  }
+}
+
 function failureKind(error: unknown, signal: AbortSignal): Finding["outcome"] {
   if (signal.reason === STOP.cancelled || hasCode(error, "cancelled")) return "cancelled";
   return hasCode(error, "timed_out") ? "timed_out" : "failed";
-}
-
-async function perform(attempt: Attempt): Promise<Finding> {
-  const { engine, lease, sink, signal } = attempt;
-  const { subtask, task } = lease;
-  const agent = agentNamed(engine, subtask.agent);
-  await refuseAfterFailedDependency(engine, lease);
-  signal.throwIfAborted();
-  const { tree, created } = await prepareBranch(engine, lease);
-  sink.emit({
-    event: "child_started",
-    ...aboutLease(lease),
-    agent: agent.name,
-    attempt: lease.attempt,
-    branch: tree.branch,
-  });
-  if (created)
-    sink.emit({
-      event: "branch_allocated",
-      ...aboutLease(lease),
-      branch: tree.branch,
-      base: tree.base,
-      created,
-    });
-  const run = runtimeOf(runOptions(task), agent) === "command" ? runProgram : runModel;
-  const found = await run(attempt, agent, tree);
-  return subtask.root ? dropEmptyBranch(engine, tree, found) : found;
 }
 
 async function refuseAfterFailedDependency(engine: Engine, { subtask }: Lease): Promise<void> {

@@ -33,7 +33,8 @@ export async function splitFrom(
       hint: "Leave `ticket` out.",
     });
   const siblings = await engine.store.subtasks(task.task_id);
-  const files = request.by === "owner" ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];
+  const files =
+    request.by === "owner" ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];
   const { children: planned } = planSplit(request, {
     agents: engine.registry.list(),
     limits: engine.team.limits,

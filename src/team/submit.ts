@@ -111,9 +111,13 @@ async function refuseBlockedNames(engine: Engine, ticket: string, integration: s
   const below = [...heads.keys()].find((ref) => ref.startsWith(`refs/heads/${integration}/`));
   const inTheWay = blocking ?? below?.slice("refs/heads/".length);
   if (inTheWay !== undefined)
-    throw new OxbowError("branch_conflict", `There is a branch ${inTheWay}, so Git has no room for ${folder}/… and ${integration}.`, {
-      details: { branch: inTheWay },
-    });
+    throw new OxbowError(
+      "branch_conflict",
+      `There is a branch ${inTheWay}, so Git has no room for ${folder}/… and ${integration}.`,
+      {
+        details: { branch: inTheWay },
+      },
+    );
 }
 
 async function partsByOwner(engine: Engine, title: string, commit: string) {

@@ -15,11 +15,30 @@ describe("oxbow run --by owner --runtime command", () => {
   it("runs the program once per owner on its files, and merges every branch without touching the checkout", async () => {
     using shop = makeShop();
     const before = shop.fingerprint();
-    const args = ["run", "See every file", "--by", "owner", "--ticket", "7", "--runtime", "command", "--command", SHOUT];
+    const args = [
+      "run",
+      "See every file",
+      "--by",
+      "owner",
+      "--ticket",
+      "7",
+      "--runtime",
+      "command",
+      "--command",
+      SHOUT,
+    ];
     const ended = await oxbow([...args, "--json"], { cwd: shop.dir });
     const report = reportOf(ended);
-    expect(report).toMatchObject({ state: "completed", ticket: "7", conflicts: [], simulated: [], lead: null });
-    expect(report.children.map((child: any) => [child.agent, child.outcome, child.branch, child.merged])).toEqual([
+    expect(report).toMatchObject({
+      state: "completed",
+      ticket: "7",
+      conflicts: [],
+      simulated: [],
+      lead: null,
+    });
+    expect(
+      report.children.map((child: any) => [child.agent, child.outcome, child.branch, child.merged]),
+    ).toEqual([
       ["Api", "completed", "feature/7/Api", true],
       ["Docs", "completed", "feature/7/Docs", true],
       ["Web", "completed", "feature/7/Web", true],
@@ -42,7 +61,13 @@ describe("oxbow run --by owner --runtime command", () => {
     const { task_id } = reportOf(await oxbow(args, { cwd: shop.dir }));
     const shown = shop.git("show", "--no-patch", "--format=%an|%cn|%(trailers:only,unfold)", "feature/7/Api");
     expect(shown).toContain("Api|Ada|");
-    for (const line of [`Oxbow-Task: ${task_id}`, `Oxbow-Subtask: Api::${task_id}::1`, "Oxbow-Agent: Api", "Oxbow-Attempt: 1", "Oxbow-Step: 1"])
+    for (const line of [
+      `Oxbow-Task: ${task_id}`,
+      `Oxbow-Subtask: Api::${task_id}::1`,
+      "Oxbow-Agent: Api",
+      "Oxbow-Attempt: 1",
+      "Oxbow-Step: 1",
+    ])
       expect(shown).toContain(line);
   });
 
@@ -58,13 +83,20 @@ describe("oxbow run --by owner --runtime command", () => {
 
   it("keeps the work of a program that left its scope, tells the files and owners, and merges the others", async () => {
     using shop = makeShop();
-    const roam = program('if (files[0].includes("api")) fs.writeFileSync("docs/stray.md", "x"); for (const f of files) fs.appendFileSync(f, "//\\n");');
+    const roam = program(
+      'if (files[0].includes("api")) fs.writeFileSync("docs/stray.md", "x"); for (const f of files) fs.appendFileSync(f, "//\\n");',
+    );
     const args = ["run", "Roam", "--by", "owner", "--ticket", "8", "--command", roam, "--json"];
     const ended = await oxbow(args, { cwd: shop.dir });
     const report = reportOf(ended);
     expect([ended.code, report.state]).toEqual([1, "partial"]);
     const [api, docs, web] = report.children;
-    expect(api).toMatchObject({ outcome: "failed", merged: false, commit: null, error: { code: "out_of_scope" } });
+    expect(api).toMatchObject({
+      outcome: "failed",
+      merged: false,
+      commit: null,
+      error: { code: "out_of_scope" },
+    });
     expect(api.error.message).toContain("docs/stray.md (owner Docs)");
     expect([docs.merged, web.merged]).toEqual([true, true]);
     const saved = ended.lines.find((line) => line.event === "work_saved");
@@ -76,8 +108,12 @@ describe("oxbow run --by owner --runtime command", () => {
 
   it("says a program's failure with its last words, and exits 1", async () => {
     using shop = makeShop();
-    const fail = program('if (files[0].includes("web")) { console.error("no such theme"); process.exit(3); }');
-    const ended = await oxbow(["run", "Fail", "--by", "owner", "--command", fail, "--json"], { cwd: shop.dir });
+    const fail = program(
+      'if (files[0].includes("web")) { console.error("no such theme"); process.exit(3); }',
+    );
+    const ended = await oxbow(["run", "Fail", "--by", "owner", "--command", fail, "--json"], {
+      cwd: shop.dir,
+    });
     const web = reportOf(ended).children.find((child: any) => child.agent === "Web");
     expect(web).toMatchObject({ outcome: "failed", error: { code: "command_failed" } });
     expect(web.error.message).toContain("no such theme");
@@ -92,12 +128,16 @@ describe("oxbow run --by owner --runtime command", () => {
   });
 
   it("brings bytes, modes and links back as the program left them", async () => {
-    using shop = makeShop({ files: { "src/api/old.js": "old\n", ".gitignore": "*.log\n", ".gitattributes": "*.js text eol=crlf\n" } });
+    using shop = makeShop({
+      files: { "src/api/old.js": "old\n", ".gitignore": "*.log\n", ".gitattributes": "*.js text eol=crlf\n" },
+    });
     const odd = program(
       'if (!files[0].includes("api")) process.exit(0); fs.writeFileSync("src/api/ä b\\u0001.bin", Buffer.from([0, 255, 13, 10])); fs.writeFileSync("src/api/run.sh", "#!/bin/sh\\r\\n", { mode: 0o755 }); fs.symlinkSync("users.js", "src/api/link"); fs.rmSync("src/api/old.js"); fs.writeFileSync("src/api/x.log", "noise"); if (fs.readFileSync("src/api/users.js", "utf8").includes("\\r")) process.exit(9);',
     );
     const name = odd.replace("\\u0001", "");
-    const ended = await oxbow(["run", "Odd", "--by", "owner", "--ticket", "9", "--command", name, "--json"], { cwd: shop.dir });
+    const ended = await oxbow(["run", "Odd", "--by", "owner", "--ticket", "9", "--command", name, "--json"], {
+      cwd: shop.dir,
+    });
     expect(reportOf(ended).state).toBe("completed");
     const tree = shop.git("-c", "core.quotePath=false", "ls-tree", "-r", "integration/9", "src/api/");
     expect(tree).toContain("100644 blob");
@@ -110,26 +150,47 @@ describe("oxbow run --by owner --runtime command", () => {
   });
 
   it("reports a conflict as a value with both sides, agents and owners, drops neither, and exits 3", async () => {
-    const team = `team: Two\nagents:\n  - name: One\n    runtime: command\n    command: [node, -e, "require('fs').writeFileSync('shared.txt', 'one\\\\n')"]\n    allowed_paths: ["shared.txt", "one/**"]\n  - name: Two\n    runtime: command\n    command: [node, -e, "require('fs').writeFileSync('shared.txt', 'two\\\\n')"]\n    allowed_paths: ["shared.*", "two/**"]\n`;
-    using shop = makeShop({ team, files: { "shared.txt": "base\n", "one/a": "a\n", "two/b": "b\n" } });
-    const ended = await oxbow(["run", "Clash", "--by", "owner", "--ticket", "5", "--json"], { cwd: shop.dir });
+    const writes = (text: string) => `[node, -e, "require('fs').writeFileSync('shared.txt', '${text}')"]`;
+    const team = `team: Two
+lead: Lead
+agents:
+  - { name: Lead, allowed_paths: [] }
+  - { name: One, runtime: command, command: ${writes("one")}, allowed_paths: ["shared.txt"] }
+  - { name: Two, runtime: command, command: ${writes("two")}, allowed_paths: ["shared.*"] }
+`;
+    const lead =
+      "agents: { Lead: [{ tool: orchestrate_split, arguments: { task: t, wait: true, children: [{ task: a, agent: One }, { task: b, agent: Two }] } }, { say: done }] }\n";
+    using shop = makeShop({ team, files: { "shared.txt": "base", "lead.yaml": lead } });
+    const args = ["run", "Clash", "--script", "lead.yaml", "--ticket", "5", "--json"];
+    const ended = await oxbow(args, { cwd: shop.dir });
     const report = reportOf(ended);
     expect([ended.code, report.state]).toEqual([3, "conflict"]);
     const [conflict] = report.conflicts;
-    expect(conflict).toMatchObject({ path: "shared.txt", kind: "content", agents: ["One", "Two"], owners: ["One"] });
-    expect(shop.git("cat-file", "blob", conflict.base.oid)).toBe("base\n");
-    expect(shop.git("cat-file", "blob", conflict.ours.oid)).toBe("one\n");
-    expect(shop.git("cat-file", "blob", conflict.theirs.oid)).toBe("two\n");
-    expect(shop.at("integration/5", "shared.txt")).toBe("one\n");
-    expect(shop.at("feature/5/Two", "shared.txt")).toBe("two\n");
+    expect(conflict).toMatchObject({
+      path: "shared.txt",
+      kind: "content",
+      agents: ["One", "Two"],
+      owners: ["One"],
+    });
+    expect(shop.git("cat-file", "blob", conflict.base.oid)).toBe("base");
+    expect(shop.git("cat-file", "blob", conflict.ours.oid)).toBe("one");
+    expect(shop.git("cat-file", "blob", conflict.theirs.oid)).toBe("two");
+    expect(shop.at("integration/5", "shared.txt")).toBe("one");
+    expect(shop.at("feature/5/Two", "shared.txt")).toBe("two");
   });
 
   it("shows the plan and makes nothing with --dry-run", async () => {
     using shop = makeShop();
     const refs = shop.git("for-each-ref");
-    const ended = await oxbow(["run", "See", "--by", "owner", "--command", SHOUT, "--dry-run", "--json"], { cwd: shop.dir });
+    const ended = await oxbow(["run", "See", "--by", "owner", "--command", SHOUT, "--dry-run", "--json"], {
+      cwd: shop.dir,
+    });
     expect(ended.code).toBe(0);
-    expect(ended.lines[0]?.parts.map((part: any) => [part.agent, part.files])).toEqual([["Api", 2], ["Docs", 2], ["Web", 1]]);
+    expect(ended.lines[0]?.parts.map((part: any) => [part.agent, part.files])).toEqual([
+      ["Api", 2],
+      ["Docs", 2],
+      ["Web", 1],
+    ]);
     expect(ended.lines[0]?.leftovers).toEqual(["LICENSE", "team.yaml"]);
     expect(shop.git("for-each-ref")).toBe(refs);
     expect(JSON.parse((await oxbow(["status", "--json"], { cwd: shop.dir })).stdout)).toEqual([]);
@@ -141,17 +202,27 @@ describe("stopping a run", () => {
 
   it("ends with cancelled outcomes on Ctrl-C, keeps the task's rows, and exits 130", async () => {
     using shop = makeShop();
-    const running = startOxbow(["run", "Hang", "--by", "owner", "--ticket", "4", "--max-parallel", "1", "--command", STUCK, "--json"], { cwd: shop.dir });
+    const running = startOxbow(
+      ["run", "Hang", "--by", "owner", "--ticket", "4", "--max-parallel", "1", "--command", STUCK, "--json"],
+      { cwd: shop.dir },
+    );
     await running.line((line) => line.event === "command_output");
     running.kill("SIGINT");
     const ended = await running.ended;
     const report = reportOf(ended);
     expect([ended.code, report.state]).toEqual([130, "cancelled"]);
-    expect(report.children.map((child: any) => child.outcome)).toEqual(["cancelled", "cancelled", "cancelled"]);
+    expect(report.children.map((child: any) => child.outcome)).toEqual([
+      "cancelled",
+      "cancelled",
+      "cancelled",
+    ]);
     const signals = report.children.map((child: any) =>
-      oxbow(["signal", "wait", `signal:${child.conversation_id}:done`, "--timeout-ms", "0", "--json"], { cwd: shop.dir }),
+      oxbow(["signal", "wait", `signal:${child.conversation_id}:done`, "--timeout-ms", "0", "--json"], {
+        cwd: shop.dir,
+      }),
     );
-    for (const signal of await Promise.all(signals)) expect(signal.lines[0]).toMatchObject({ ok: true, message: { outcome: "cancelled" } });
+    for (const signal of await Promise.all(signals))
+      expect(signal.lines[0]).toMatchObject({ ok: true, message: { outcome: "cancelled" } });
     expect(readdirSync(join(shop.dir, ".git/oxbow/workspaces"))).toEqual([]);
   });
 
@@ -159,7 +230,10 @@ describe("stopping a run", () => {
     using shop = makeShop();
     const gate = join(shop.dir, ".git", "gate");
     const wait = `node -e 'const fs = require("fs"); console.log(1); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? process.argv.slice(1).forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();' {paths}`;
-    const running = startOxbow(["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"], { cwd: shop.dir });
+    const running = startOxbow(
+      ["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"],
+      { cwd: shop.dir },
+    );
     const { task_id } = await running.line((line) => line.event === "command_output");
     running.kill("SIGKILL");
     await running.ended;
@@ -177,14 +251,18 @@ describe("stopping a run", () => {
       const topic = `signal:${conversation_id}:done`;
       const first = await oxbow(["signal", "wait", topic, "--timeout-ms", "0", "--json"], { cwd: shop.dir });
       const after = ["--last-id", first.lines[0]?.message_id];
-      const second = await oxbow(["signal", "wait", topic, ...after, "--timeout-ms", "0", "--json"], { cwd: shop.dir });
+      const second = await oxbow(["signal", "wait", topic, ...after, "--timeout-ms", "0", "--json"], {
+        cwd: shop.dir,
+      });
       expect([first.code, second.code]).toEqual([0, 1]);
     }
   });
 
   it("refuses to resume a task that a living process works on", async () => {
     using shop = makeShop();
-    const running = startOxbow(["run", "Hang", "--by", "owner", "--command", STUCK, "--json"], { cwd: shop.dir });
+    const running = startOxbow(["run", "Hang", "--by", "owner", "--command", STUCK, "--json"], {
+      cwd: shop.dir,
+    });
     const { task_id } = await running.line((line) => line.event === "command_output");
     const refused = await oxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir });
     expect([refused.code, errorOf(refused).code]).toEqual([2, "task_active"]);

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { oxbow, reportOf, startOxbow } from "../support/cli.ts";
-import { type ScriptedReply, scriptByAgent, startModelServer } from "../support/model-server.ts";
+import {
+  type ModelCall,
+  type ScriptedReply,
+  scriptByAgent,
+  startModelServer,
+} from "../support/model-server.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
 
 const SPLIT: ScriptedReply = {
@@ -39,13 +44,26 @@ const CHILDREN = {
   Docs: worker("docs/guide.md", "docs/request-id.md"),
 };
 
-async function runWith(shop: Shop, script: Record<string, readonly ScriptedReply[]>, args: readonly string[], env = {}) {
+async function runWith(
+  shop: Shop,
+  script: Record<string, readonly ScriptedReply[]>,
+  args: readonly string[],
+  env = {},
+) {
   await using server = await startModelServer(scriptByAgent(script));
   const ended = await oxbow(["run", "Add request ids", "--ticket", "146", ...args, "--json"], {
     cwd: shop.dir,
     env: { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl", ...env },
   });
   return { ended, report: reportOf(ended), requests: server.requests };
+}
+
+/** The last tool result an agent's model was given. */
+function lastOutput(requests: readonly ModelCall[], agent: string): any {
+  return requests
+    .filter((request) => request.agent === agent)
+    .at(-1)
+    ?.outputs.at(-1);
 }
 
 describe.each([
@@ -55,23 +73,37 @@ describe.each([
   it("gives each child its part and branch, hears of each end, merges all, and leaves the checkout as it was", async () => {
     using shop = makeShop();
     const before = shop.fingerprint();
-    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN }, ["--provider", provider, "--model", "test-model"]);
+    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN }, [
+      "--provider",
+      provider,
+      "--model",
+      "test-model",
+    ]);
     expect([ended.code, report.state]).toEqual([0, "completed"]);
     expect(new Set(requests.map((request) => request.wire))).toEqual(new Set([wire]));
-    expect(report.lead).toMatchObject({ agent: "Lead", outcome: "completed", branch: null, summary: "All three parts are done." });
-    expect(report.children.map((child: any) => [child.agent, child.outcome, child.branch, child.merged])).toEqual([
+    expect(report.lead).toMatchObject({
+      agent: "Lead",
+      outcome: "completed",
+      branch: null,
+      summary: "All three parts are done.",
+    });
+    expect(
+      report.children.map((child: any) => [child.agent, child.outcome, child.branch, child.merged]),
+    ).toEqual([
       ["Api", "completed", "feature/146/Api", true],
       ["Web", "completed", "feature/146/Web", true],
       ["Docs", "completed", "feature/146/Docs", true],
     ]);
-    expect(shop.at("integration/146", "src/api/request-id.js")).toBe("Api: Add a request id to the API\n\n(Part of the task: Add request ids)\n");
+    expect(shop.at("integration/146", "src/api/request-id.js")).toBe(
+      "Api: Add a request id to the API\n\n(Part of the task: Add request ids)\n",
+    );
     expect(shop.at("integration/146", "src/web/request-id.js")).toContain("Web: Show the request id");
     expect(shop.at("integration/146", "docs/request-id.md")).toContain("Docs: Explain the request id");
 
-    const fanIn = requests.filter((request) => request.agent === "Lead").at(-1);
-    const heard = JSON.parse(String(fanIn?.outputs.at(-1)));
+    const heard = lastOutput(requests, "Lead");
     expect(heard).toMatchObject({ ok: true, missing: [] });
-    for (const message of Object.values<any>(heard.messages)) expect(message.message).toMatchObject({ event: "done", outcome: "completed" });
+    for (const message of Object.values<any>(heard.messages))
+      expect(message.message).toMatchObject({ event: "done", outcome: "completed" });
 
     expect(report.usage.requests).toBe(requests.length);
     expect(report.usage.total_tokens).toBeGreaterThan(0);
@@ -84,14 +116,22 @@ describe.each([
   it("reports a child whose model fails for good, still sends its signal, merges the others, and exits 1", async () => {
     using shop = makeShop();
     const broken: ScriptedReply[] = [{ status: 400, message: "This model is not available to you." }];
-    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Web: broken }, ["--provider", provider, "--model", "m"]);
+    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Web: broken }, [
+      "--provider",
+      provider,
+      "--model",
+      "m",
+    ]);
     expect([ended.code, report.state]).toEqual([1, "partial"]);
     const [api, web, docs] = report.children;
     expect([api.merged, docs.merged, web.merged]).toEqual([true, true, false]);
     expect(web).toMatchObject({ outcome: "failed", error: { code: "provider_failed" } });
     expect(web.error.message).toContain("not available to you");
-    const heard = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs.at(-1)));
-    expect(heard.messages[`signal:${web.conversation_id}:done`].message).toMatchObject({ outcome: "failed", agent: "Web" });
+    const heard = lastOutput(requests, "Lead");
+    expect(heard.messages[`signal:${web.conversation_id}:done`].message).toMatchObject({
+      outcome: "failed",
+      agent: "Web",
+    });
     expect(shop.at("integration/146", "docs/request-id.md")).toContain("Docs");
   });
 });
@@ -116,7 +156,7 @@ describe("the life of a child", () => {
     ];
     const { report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: strays }, []);
     expect(report.state).toBe("completed");
-    const told = JSON.parse(String(requests.filter((request) => request.agent === "Api")[1]?.outputs[0]));
+    const told: any = requests.filter((request) => request.agent === "Api")[1]?.outputs[0];
     expect(told).toMatchObject({ ok: false, error: { code: "out_of_scope" } });
     expect(told.error.message).toContain("belongs to Docs");
   });
@@ -148,19 +188,27 @@ describe("the life of a child", () => {
       ],
     };
     const web: ScriptedReply[] = [
-      (call) => (call.task.startsWith("fails") ? { status: 400, message: "no" } : { calls: [{ name: "read_file", arguments: { path: "src/api/request-id.js" } }] }),
+      (call) =>
+        call.task.startsWith("fails")
+          ? { status: 400, message: "no" }
+          : { calls: [{ name: "read_file", arguments: { path: "src/api/request-id.js" } }] },
       { text: "Read it." },
     ];
-    const { report, requests } = await runWith(shop, { Lead: [split, { text: "ok" }], ...CHILDREN, Web: web }, []);
+    const { report, requests } = await runWith(
+      shop,
+      { Lead: [split, { text: "ok" }], ...CHILDREN, Web: web },
+      [],
+    );
     expect(report.children.map((child: any) => [child.agent, child.outcome, child.error?.code])).toEqual([
       ["Api", "completed", undefined],
       ["Web", "completed", undefined],
       ["Docs", "failed", "dependency_failed"],
       ["Web", "failed", "provider_failed"],
     ]);
-    const read = requests.find((request) => request.agent === "Web" && request.outputs.length > 0);
-    expect(String(read?.outputs[0])).toContain("Add a request id to the API".slice(0, 3));
-    const waited = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs[0]));
+    const read: any = requests.find((request) => request.agent === "Web" && request.outputs.length > 0)
+      ?.outputs[0];
+    expect(read.content).toBe("Api: first\n\n(Part of the task: Add request ids)\n");
+    const waited = lastOutput(requests, "Lead");
     expect(waited).toMatchObject({ ok: true, wait: { ok: true, running: [] } });
     expect(waited.wait.results).toHaveLength(4);
   });
@@ -168,10 +216,19 @@ describe("the life of a child", () => {
   it("returns from wait at its time-out with those still running, and they go on", async () => {
     using shop = makeShop();
     const split: ScriptedReply = {
-      calls: [{ name: "orchestrate_split", arguments: { task: "t", children: [{ task: "slow", agent: "Api" }], wait: true, timeout_ms: 1 } }],
+      calls: [
+        {
+          name: "orchestrate_split",
+          arguments: { task: "t", children: [{ task: "slow", agent: "Api" }], wait: true, timeout_ms: 1 },
+        },
+      ],
     };
-    const { report, requests } = await runWith(shop, { Lead: [split, { text: "I leave it." }], ...CHILDREN }, []);
-    const waited = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs[0]));
+    const { report, requests } = await runWith(
+      shop,
+      { Lead: [split, { text: "I leave it." }], ...CHILDREN },
+      [],
+    );
+    const waited = lastOutput(requests, "Lead");
     expect(waited).toMatchObject({ ok: false, wait: { ok: false, running: waited.topics } });
     expect(report.children[0]).toMatchObject({ outcome: "completed", merged: true });
   });
@@ -184,18 +241,27 @@ describe("the life of a child", () => {
     ];
     const env = (url: string) => ({ OPENAI_BASE_URL: url, OPENAI_API_KEY: "sk-x" });
     const split: ScriptedReply = {
-      calls: [{ name: "orchestrate_split", arguments: { task: "t", children: [{ task: "half", agent: "Api" }] } }],
+      calls: [
+        { name: "orchestrate_split", arguments: { task: "t", children: [{ task: "half", agent: "Api" }] } },
+      ],
     };
     let taskId = "";
     {
-      await using server = await startModelServer(scriptByAgent({ Lead: [split, { text: "handed out" }], Api: hangs }));
-      const running = startOxbow(["run", "Half", "--ticket", "9", "--json"], { cwd: shop.dir, env: env(server.url) });
+      await using server = await startModelServer(
+        scriptByAgent({ Lead: [split, { text: "handed out" }], Api: hangs }),
+      );
+      const running = startOxbow(["run", "Half", "--ticket", "9", "--json"], {
+        cwd: shop.dir,
+        env: env(server.url),
+      });
       const saved = await running.line((line) => line.event === "work_saved");
       taskId = saved.task_id;
       running.kill("SIGKILL");
       await running.ended;
     }
-    await using server = await startModelServer(scriptByAgent({ Api: [{ text: "Nothing was left to do." }] }));
+    await using server = await startModelServer(
+      scriptByAgent({ Api: [{ text: "Nothing was left to do." }] }),
+    );
     const ended = await oxbow(["run", "--resume", taskId, "--json"], { cwd: shop.dir, env: env(server.url) });
     const report = reportOf(ended);
     expect([ended.code, report.children[0].outcome]).toEqual([0, "completed"]);
@@ -207,7 +273,12 @@ describe("the life of a child", () => {
 describe("AUTO_CHILD_SIGNAL_DONE", () => {
   const own: ScriptedReply[] = [
     (call) => ({
-      calls: [{ name: "signal_send", arguments: { topic: `signal:${conversationOf(call)}:done`, payload: { mine: true } } }],
+      calls: [
+        {
+          name: "signal_send",
+          arguments: { topic: `signal:${conversationOf(call)}:done`, payload: { mine: true } },
+        },
+      ],
     }),
     { text: "Sent." },
   ];
@@ -221,21 +292,28 @@ describe("AUTO_CHILD_SIGNAL_DONE", () => {
     ["1", "1"],
   ])("%s: the engine owns the done topic and a model's send to it is refused", async (_name, value) => {
     using shop = makeShop();
-    const guess: ScriptedReply[] = [{ calls: [{ name: "signal_send", arguments: { topic: "signal:c_x:done", payload: 1 } }] }, { text: "ok" }];
+    const guess: ScriptedReply[] = [
+      { calls: [{ name: "signal_send", arguments: { topic: "signal:c_x:done", payload: 1 } }] },
+      { text: "ok" },
+    ];
     const env = value === undefined ? {} : { AUTO_CHILD_SIGNAL_DONE: value };
     const { report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: guess }, [], env);
     expect(report.state).toBe("completed");
-    const told = requests.filter((request) => request.agent === "Api").at(-1)?.outputs[0];
-    expect(JSON.parse(String(told))).toMatchObject({ ok: false, error: { code: "topic_reserved" } });
+    expect(lastOutput(requests, "Api")).toMatchObject({ ok: false, error: { code: "topic_reserved" } });
   });
 
   it("0: the child's own first send is the terminal signal, and the engine sends it for a child that did not", async () => {
     using shop = makeShop();
-    const { report, requests, ended } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: own }, [], { AUTO_CHILD_SIGNAL_DONE: "0" });
+    const { report, requests, ended } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: own }, [], {
+      AUTO_CHILD_SIGNAL_DONE: "0",
+    });
     expect(ended.code).toBe(0);
-    const heard = JSON.parse(String(requests.filter((request) => request.agent === "Lead").at(-1)?.outputs.at(-1)));
+    const heard = lastOutput(requests, "Lead");
     const [api, web] = report.children;
     expect(heard.messages[`signal:${api.conversation_id}:done`].message).toEqual({ mine: true });
-    expect(heard.messages[`signal:${web.conversation_id}:done`].message).toMatchObject({ event: "done", outcome: "completed" });
+    expect(heard.messages[`signal:${web.conversation_id}:done`].message).toMatchObject({
+      event: "done",
+      outcome: "completed",
+    });
   });
 });
