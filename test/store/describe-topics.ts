@@ -7,6 +7,8 @@ import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
 
 const payloads = (entries: readonly TopicEntry[]) => entries.map((entry) => entry.payload);
 
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 export function describeTopics(name: string, open: OpenDatabase): void {
   describe(`topics on ${name}`, () => {
     let database: TestDatabase;
@@ -66,8 +68,14 @@ export function describeTopics(name: string, open: OpenDatabase): void {
       const other = new AbortController();
       const unrelated = store.topics.wait(from("c"), 10_000, other.signal);
       const cut = expect(unrelated).rejects.toMatchObject({ code: "cancelled" });
+      // A turn of the event loop: all have read, found nothing, and are parked.
+      await turn();
       await store.topics.publish("a", "x");
       for (const wait of waits) expect(payloads(await wait)).toEqual(["x"]);
+      const asleep = store.topics.wait([{ topic: "d", after: null }], 10_000);
+      await turn();
+      await store.topics.publishOnce("id", "d", "y");
+      expect(payloads(await asleep)).toEqual(["y"]);
       other.abort();
       await cut;
     });
@@ -183,7 +191,7 @@ async function followed(
   const following = Array.from({ length: readers }, (_, i) => follow(i % 2 === 0 ? other : store));
   const sends: Promise<TopicEntry>[] = [];
   for (const action of actions) {
-    if (action.kind === "pause") await new Promise((resolve) => setImmediate(resolve));
+    if (action.kind === "pause") await turn();
     else if (action.kind === "once")
       sends.push(store.topics.publishOnce(`id-${action.id}`, action.topic, action.id));
     else for (let n = 0; n < action.times; n++) sends.push(store.topics.publish(action.topic, n));
