@@ -1,0 +1,184 @@
+/**
+ * May a tool use this path? (SAFETY "File paths for tools".) Every component is looked at through the caller's view of
+ * the files, at the time of use; without one only the text is judged.
+ */
+import { PATH_CODES, type PathCode } from "./errors.ts";
+import { createMatcher } from "./ownership.ts";
+import { isDeviceName, isProtected, normalisePath, type PathProblem, pathProblem } from "./paths.ts";
+import { quoted } from "./text.ts";
+
+export type PathOp = "read" | "write" | "delete" | "list" | "mkdir" | "rename_to" | "create_symlink";
+
+/** Disk, or a branch's tree. Paths are the root, a slash and the path below it. */
+export interface PathFs {
+  /** Null when there is nothing. A submodule is `other`. */
+  lstat(path: string): {
+    readonly kind: "file" | "directory" | "symlink" | "other";
+    readonly nlink?: number;
+    readonly size?: number;
+  } | null;
+  readlink(path: string): string;
+}
+
+export interface PathOptions {
+  readonly root: string;
+  /** The agent's patterns; without them nothing protected may be changed, and everything else may. */
+  readonly owns?: readonly string[];
+  readonly fs?: PathFs;
+  /** Of `create_symlink`: where the new link will point. */
+  readonly target?: string;
+}
+
+export interface PathVerdict {
+  readonly allowed: boolean;
+  readonly code: PathCode;
+  readonly reason: string;
+}
+
+/** Files beyond this are not read as text. */
+const MAX_TEXT_BYTES = 10_485_760;
+const MAX_LINKS = 40;
+
+const LOOKS: ReadonlySet<PathOp> = new Set<PathOp>(["read", "list"]);
+/** These act on the name itself; the others on what a final symlink points to. */
+const ON_NAME: ReadonlySet<PathOp> = new Set<PathOp>(["delete", "rename_to", "create_symlink"]);
+const MAKES_NAME: ReadonlySet<PathOp> = new Set<PathOp>(["write", "mkdir", "rename_to", "create_symlink"]);
+
+export function checkPath(op: PathOp, path: string, options: PathOptions): PathVerdict {
+  const atRoot = op === "list" && /^(?:\.?\/?|(?:\.\/)+\.?)$/.test(path) && path !== "" && path !== "/";
+  if (atRoot) return ALLOWED;
+  const problem = pathProblem(path) ?? nameProblem(op, path);
+  if (problem !== null) return refused(problem);
+  const wanted = normalisePath(path);
+  const seen = options.fs === undefined ? { path: wanted } : lookUp(op, wanted, options.fs, options);
+  if ("code" in seen) return refused(seen);
+  const places = seen.path === wanted ? [wanted] : [wanted, seen.path];
+  for (const place of places) {
+    if (place === "" && LOOKS.has(op)) continue;
+    const found =
+      pathProblem(place) ??
+      nameProblem(op, place) ??
+      (LOOKS.has(op) ? null : scopeProblem(place, options.owns));
+    if (found !== null) return refused(found);
+  }
+  return ALLOWED;
+}
+
+const ALLOWED: PathVerdict = { allowed: true, code: "ok", reason: PATH_CODES.ok };
+
+function refused({ code, reason }: PathProblem): PathVerdict {
+  return { allowed: false, code, reason };
+}
+
+function problem(code: PathCode, path: string, why: string): PathProblem {
+  return { code, reason: `The path ${quoted(path)} ${why}.` };
+}
+
+function nameProblem(op: PathOp, path: string): PathProblem | null {
+  for (const name of path.split("/")) {
+    if (name === "" || name === ".") continue;
+    if (isDeviceName(name))
+      return problem("device_name", path, `names a device (${quoted(name)}) on Windows`);
+    if (MAKES_NAME.has(op) && /[. ]$/.test(name)) {
+      return problem("trailing_dot", path, "has a name that ends with a dot or a blank");
+    }
+  }
+  return null;
+}
+
+function scopeProblem(path: string, owns: readonly string[] | undefined): PathProblem | null {
+  if (owns !== undefined && createMatcher(owns)(path)) return null;
+  if (isProtected(path)) {
+    return problem(
+      "protected",
+      path,
+      "becomes instructions or code for others; only a literal pattern that names it owns it",
+    );
+  }
+  return owns === undefined
+    ? null
+    : problem("out_of_scope", path, `is outside the allowed paths (${owns.join(", ") || "none"})`);
+}
+
+/** Where the path leads, every symlink on the way followed as the kernel would; or why it must not. */
+function lookUp(op: PathOp, path: string, fs: PathFs, options: PathOptions): { path: string } | PathProblem {
+  try {
+    const found = walk(path, { root: options.root.replace(/\/+$/, ""), fs, followLast: !ON_NAME.has(op) });
+    if ("code" in found) return found;
+    const entry = fs.lstat(`${options.root.replace(/\/+$/, "")}/${found.path}`);
+    if (op === "create_symlink")
+      return linkTarget(found.path, entry?.kind === "symlink", fs, options) ?? found;
+    if (entry === null || ON_NAME.has(op) || entry.kind !== "file") return found;
+    if ((entry.nlink ?? 1) > 1)
+      return problem("hard_link", path, "has another name, which may be outside the root");
+    if (op === "read" && (entry.size ?? 0) > MAX_TEXT_BYTES) {
+      return problem("too_large", path, `is larger than ${MAX_TEXT_BYTES} bytes`);
+    }
+    return found;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return problem("unreadable", path, `cannot be looked at: ${why}`);
+  }
+}
+
+/** A new link, or one that stands there already, must point inside. */
+function linkTarget(path: string, exists: boolean, fs: PathFs, options: PathOptions): PathProblem | null {
+  const root = options.root.replace(/\/+$/, "");
+  const target = options.target ?? (exists ? fs.readlink(`${root}/${path}`) : undefined);
+  if (target === undefined) return null;
+  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
+  const inside = target.startsWith("/") ? belowRoot(target, root) : folder + target;
+  if (inside === null || isForeign(target))
+    return problem("symlink_outside", path, `would point outside, to ${quoted(target)}`);
+  const found = walk(inside, { root, fs, followLast: true });
+  if ("code" in found) return found;
+  return found.path === "" ? null : pathProblem(found.path);
+}
+
+interface Walk {
+  readonly root: string;
+  readonly fs: PathFs;
+  readonly followLast: boolean;
+}
+
+function walk(path: string, { root, fs, followLast }: Walk): { path: string } | PathProblem {
+  const pending = path.split("/").toReversed();
+  let done: string[] = [];
+  let links = 0;
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      if (done.pop() === undefined)
+        return problem("symlink_outside", path, "leads outside through a symlink");
+      continue;
+    }
+    const here = [...done, name].join("/");
+    const entry = fs.lstat(`${root}/${here}`);
+    if (entry?.kind === "other")
+      return problem("special_file", path, `passes ${quoted(here)}, which is no file or directory`);
+    if (entry?.kind !== "symlink" || (pending.length === 0 && !followLast)) {
+      done.push(name);
+      continue;
+    }
+    if (++links > MAX_LINKS) return problem("symlink_loop", path, "goes through symlinks without end");
+    const target = fs.readlink(`${root}/${here}`);
+    const absolute = target.startsWith("/");
+    const inside = absolute ? belowRoot(target, root) : target;
+    if (inside === null || isForeign(target)) {
+      return problem("symlink_outside", path, `leads outside through the symlink ${quoted(here)}`);
+    }
+    if (absolute) done = [];
+    pending.push(...inside.split("/").toReversed());
+  }
+  return { path: done.join("/") };
+}
+
+/** Windows' ways to write a path, and texts that are none. */
+function isForeign(target: string): boolean {
+  return target === "" || /[\\\0]|^[A-Za-z]:/.test(target);
+}
+
+function belowRoot(target: string, root: string): string | null {
+  if (target === root) return "";
+  return target.startsWith(`${root}/`) ? target.slice(root.length + 1) : null;
+}
