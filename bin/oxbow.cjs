@@ -60,6 +60,21 @@ function handOver(binary) {
   });
 }
 
+// Libraries that scripts/bundle.mjs put into one file each at install; without them the packages themselves are used.
+function preferBundles() {
+  var registerHooks = require("module").registerHooks;
+  var index = path.join(__dirname, "..", "node_modules", ".oxbow", "index.json");
+  if (!registerHooks || !fs.existsSync(index)) return;
+  var bundles = JSON.parse(fs.readFileSync(index, "utf8"));
+  registerHooks({
+    resolve: function (specifier, context, next) {
+      var url = bundles[specifier];
+      if (!url || context.conditions.indexOf("import") === -1) return next(specifier, context);
+      return { url: url, format: "module", shortCircuit: true };
+    },
+  });
+}
+
 // When the launcher above us was killed, nobody would read our output or reap us: end as it ended, at once.
 function endWithLauncher() {
   var launcher = Number(process.env.OXBOW_LAUNCHER_PID);
@@ -74,6 +89,9 @@ function start() {
   if (capable(process.versions.node)) {
     quietExperimental();
     endWithLauncher();
+    // Before the first TypeScript file, so that its stripped form is cached too.
+    require("module").enableCompileCache();
+    preferBundles();
     import(url.pathToFileURL(entry).href).catch(function (error) {
       process.stderr.write("oxbow: " + (error && error.stack ? error.stack : error) + "\n");
       process.exit(70);

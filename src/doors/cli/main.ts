@@ -1,6 +1,4 @@
 /** The command line's first file: light, so that help and look-ups are fast. */
-import { enableCompileCache } from "node:module";
+import { main } from "./program.ts";
 
-enableCompileCache();
-const { main } = await import("./program.ts");
 process.exitCode = await main(process.argv.slice(2));
