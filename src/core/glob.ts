@@ -1,6 +1,7 @@
 /** Patterns of `allowed_paths`: one form for each, its alternatives, and how specific it is. */
 import micromatch from "micromatch";
 import { OxbowError } from "./errors.ts";
+import { simpleMatcher } from "./glob-match.ts";
 import { byteLength, quoted } from "./text.ts";
 
 const MAX_PATTERN_BYTES = 1024;
@@ -36,6 +37,7 @@ export function parsePattern(written: string): readonly Glob[] {
     const text = cleaned(alternative);
     const named = literalOf(text);
     if (text === "") continue;
+    refuseCostly(written, text);
     found.set(text, describe(text, negative, named));
     if (named !== null) found.set(`${text}/**`, describe(`${text}/**`, negative, named));
   }
@@ -56,6 +58,22 @@ function refuseBad(written: string, bare: string): void {
   if (bare.endsWith("\\")) throw bad(written, "ends with a backslash");
   if (bare.startsWith("/") || /^[A-Za-z]:/.test(bare)) throw bad(written, "is absolute");
   if (bare.split("/").includes("..")) throw bad(written, "contains `..`");
+}
+
+/** Besides groups, which become a regular expression. */
+const MAX_STARS = 4;
+
+/** What would make a regular expression that takes forever on some path: patterns come from models, too. */
+function refuseCostly(written: string, text: string): void {
+  if (simpleMatcher(text) !== null) return;
+  const stars = text.match(/\*+(?!\()|\]\+/g)?.length ?? 0;
+  if (stars > MAX_STARS) throw bad(written, `has more than ${MAX_STARS} wildcards beside a group`);
+  if (text.includes(")+")) throw bad(written, "repeats a group");
+  for (const [, inside = "", end] of text.matchAll(/[*+]\(([^()]*)(.?)/g)) {
+    const firsts = inside.split("|").map((part) => (literalOf(part) === null ? "" : part.charAt(0)));
+    if (end === ")" && !firsts.includes("") && new Set(firsts).size === firsts.length) continue;
+    throw bad(written, "repeats a group whose alternatives are not plain texts with different beginnings");
+  }
 }
 
 /** Braces expanded, after a look at how many alternatives that would make. */
@@ -140,6 +158,8 @@ export function compileGlob(glob: Glob): (path: string) => boolean {
   const { literal, directory } = glob;
   if (literal !== null) return (path) => path === literal;
   if (directory !== null) return (path) => path === directory || path.startsWith(`${directory}/`);
+  const simple = simpleMatcher(glob.text);
+  if (simple !== null) return simple;
   return micromatch.matcher(glob.text, { dot: true, nonegate: /^!(?!\()/.test(glob.text) });
 }
 

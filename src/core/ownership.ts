@@ -71,6 +71,15 @@ export function createMatcher(patterns: readonly string[]): (path: string) => bo
   };
 }
 
+/** As `createMatcher`, for what may be read or listed: there, a wildcard covers protected files like any other. */
+export function createReadMatcher(patterns: readonly string[]): (path: string) => boolean {
+  const matches = createPreparedMatcher(patterns);
+  return (path) => {
+    const prepared = preparePath(path);
+    return prepared !== null && matches({ ...prepared, guarded: false });
+  };
+}
+
 /** A path made ready for many matchers; null for a text that is not a path inside the repository. */
 export interface PreparedPath {
   readonly path: string;

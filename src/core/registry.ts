@@ -2,6 +2,7 @@
 import { branchName } from "./branch-name.ts";
 import { OxbowError } from "./errors.ts";
 import { createOwnership, type Ownership } from "./ownership.ts";
+import { pathProblem } from "./paths.ts";
 import type { AgentSpec, TeamFile } from "./team-file.ts";
 
 export interface RegisteredOwner {
@@ -101,6 +102,11 @@ export class TeamRegistry {
     const found = this.#ownership.find(path);
     const team = found === null ? undefined : this.#agents.get(found.agent)?.team;
     return found === null || team === undefined ? null : { agent: found.agent, team, pattern: found.pattern };
+  }
+
+  /** As `findOwner`, but a text that is no path (a program may create any file) has no owner. */
+  ownerIfAny(path: string): RegisteredOwner | null {
+    return pathProblem(path) === null ? this.findOwner(path) : null;
   }
 
   /** The rules as they are now; a later `register` or `update` makes new ones. */

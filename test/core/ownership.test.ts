@@ -3,7 +3,8 @@ import micromatch from "micromatch";
 import { describe, expect, it } from "vitest";
 import { OxbowError } from "../../src/core/errors.ts";
 import { literalPattern } from "../../src/core/glob.ts";
-import { createMatcher, createOwnership } from "../../src/core/ownership.ts";
+import { simpleMatcher } from "../../src/core/glob-match.ts";
+import { createMatcher, createOwnership, createReadMatcher } from "../../src/core/ownership.ts";
 
 function refusal(make: () => unknown): OxbowError {
   try {
@@ -119,6 +120,10 @@ describe("the owner of a file", () => {
     ["src\\api\\**", "write forward slashes"],
     ["a\0", "control character"],
     ["{a,b}".repeat(12), "stands for more than 1000 patterns"],
+    ["*(a|ab)x", "repeats a group whose alternatives"],
+    ["+(a*)x", "repeats a group whose alternatives"],
+    ["(a|aa)+x", "repeats a group"],
+    ["@(a)*b*c*d*e*f", "more than 4 wildcards beside a group"],
     ["{1..99999}", "stands for more than 1000 patterns"],
     ["x".repeat(2000), "more than 1024 bytes"],
   ])("refuses the pattern %j", (pattern, why) => {
@@ -244,5 +249,69 @@ describe("literalPattern", () => {
       }),
       { numRuns: 3000 },
     );
+  });
+});
+
+describe("the matcher of plain wildcards", () => {
+  it("answers as micromatch does", () => {
+    const segments =
+      "a b .c * ** a* *.ts ? ?? [ab] [!a] [^a]* a? *a a*b *a* [a-c]x .* a** ?* *? x.y \\\\[a\\\\] a\\\\* *[ab] a.b* a+ -x".split(
+        " ",
+      );
+    const part = fc.constantFrom(...segments.map((text) => text.replaceAll("\\\\", "\\")));
+    const name = fc.constantFrom(
+      "a",
+      "b",
+      ".c",
+      "ab",
+      "x.ts",
+      "aab",
+      "c",
+      "bx",
+      "[a]",
+      "*",
+      "a*",
+      "axb",
+      "x.y",
+      "..a",
+      "a+",
+      "!",
+    );
+    const several = (one: fc.Arbitrary<string>) =>
+      fc.array(one, { minLength: 1, maxLength: 4 }).map((list) => list.join("/"));
+    fc.assert(
+      fc.property(several(part), several(name), (pattern, path) => {
+        fc.pre(!pattern.includes("**/**"));
+        const matches = simpleMatcher(pattern);
+        expect(matches).not.toBeNull();
+        expect([pattern, path, matches?.(path)]).toEqual([
+          pattern,
+          path,
+          micromatch.isMatch(path, pattern, { dot: true }),
+        ]);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  it("cannot be made slow", () => {
+    const path = `${"a/".repeat(1000)}${"a".repeat(250)}`;
+    const started = performance.now();
+    for (const pattern of [
+      `${"**/a/".repeat(100)}b`,
+      `**/${"*a".repeat(100)}b`,
+      `${"**/*a*/".repeat(50)}b`,
+    ]) {
+      expect(createMatcher([pattern])(path)).toBe(false);
+    }
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+});
+
+describe("createReadMatcher", () => {
+  it("lets protected files be seen through a wildcard", () => {
+    expect(createReadMatcher(["**", "!secret"])("AGENTS.md")).toBe(true);
+    expect(createReadMatcher(["**", "!secret"])("secret/x")).toBe(false);
+    expect(createReadMatcher(["**"])("../x")).toBe(false);
   });
 });

@@ -29,6 +29,8 @@ describe("TeamRegistry", () => {
     expect(registry.findOwner("./docs/a.md")).toEqual({ agent: "Docs", team: "Pay", pattern: "docs" });
     expect(registry.findOwner("README.md")).toBeNull();
     expect(code(() => registry.findOwner("../x"))).toBe("path_rejected");
+    expect(registry.ownerIfAny("../x")).toBeNull();
+    expect(registry.ownerIfAny("docs/a.md")?.agent).toBe("Docs");
     expect(registry.windowPerson("Pay")).toBe("lead@example.com");
     expect(registry.windowPerson("Web")).toBeNull();
   });
