@@ -55,7 +55,10 @@ export function createCommitWriter(site: GitSite, zero: Oid): CommitWriter {
   let running: Promise<void> | null = null;
 
   const runBatch = async (batch: readonly Job[]): Promise<void> => {
-    const written = await stream.send(batch.map((job) => job.commit));
+    const commits = batch.map((job) => job.commit);
+    let written = await stream.send(commits);
+    // It ended without a complaint about the request: killed. Writing objects again does no harm.
+    if (written === "") written = await stream.send(commits);
     if (typeof written !== "string") {
       for (const [i, job] of batch.entries()) job.done(written[i] ?? "");
     } else if (batch.length === 1) {
@@ -173,7 +176,7 @@ function createStream(site: GitSite, zero: Oid) {
 
 function firstWords(stderr: string): string {
   const fatal = stderr.split("\n").find((line) => line.startsWith("fatal:"));
-  return fatal ?? stderr;
+  return fatal ?? stderr.trim();
 }
 
 function encode(commit: NewCommit, ref: string, mark: number): Buffer {

@@ -30,7 +30,8 @@ export function createEngine(setup: Setup): Engine {
   const objects = createObjectReader(setup.objectSite);
   const names: Batch = createBatch(setup.refSite);
   const commits = createCommitWriter(setup.objectSite, setup.zero);
-  const refs = createRefTransactions(setup.refSite, setup.zero);
+  const readRef = async (ref: string): Promise<Oid | null> => (await names.info(ref))?.oid ?? null;
+  const refs = createRefTransactions(setup.refSite, setup.zero, readRef);
 
   /**
    * Walks back from `descendant` through commits that are not older than `ancestor`. "Not found" is only as sure as the
@@ -65,7 +66,7 @@ export function createEngine(setup: Setup): Engine {
     trees: createTrees(objects),
     commits,
     refs,
-    readRef: async (ref) => (await names.info(ref))?.oid ?? null,
+    readRef,
     async refsBelow(prefix) {
       const text = await gitTextOrThrow(setup.refSite, [
         "for-each-ref",

@@ -1,10 +1,9 @@
 /** Writes small objects (merge commits, fence tokens) through a `git hash-object` that stays open, one per type. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { OxbowError } from "../core/errors.ts";
 import { newId } from "../host/ids.ts";
 import type { LongProcess } from "../host/process.ts";
-import { type GitSite, startGit } from "./command.ts";
+import { type GitSite, gitFailed, startGit } from "./command.ts";
 import type { Oid } from "./contract.ts";
 
 export interface ObjectWriter {
@@ -43,14 +42,16 @@ export function createObjectWriter(site: GitSite, type: "blob" | "commit", dir: 
       ready = true;
       writeFileSync(file, content);
       try {
-        const current = (process ??= start());
-        const oid = await new Promise<Oid | null>((resolve) => {
-          waiting.push(resolve);
-          current.stdin.write(`${JSON.stringify(file)}\n`);
-        });
-        if (oid === null)
-          throw new OxbowError("git_failed", `git hash-object ended: ${current.stderrTail().trim()}`);
-        return oid;
+        // Once more when the process died over it: writing an object twice is writing it once.
+        for (let tries = 0; ; tries++) {
+          const current = (process ??= start());
+          const oid = await new Promise<Oid | null>((resolve) => {
+            waiting.push(resolve);
+            current.stdin.write(`${JSON.stringify(file)}\n`);
+          });
+          if (oid !== null) return oid;
+          if (tries > 0) throw gitFailed(["hash-object"], current.stderrTail());
+        }
       } finally {
         rmSync(file, { force: true });
       }

@@ -135,7 +135,10 @@ export interface Batch {
 }
 
 interface Waiting {
+  readonly question: string;
   readonly wantsBytes: boolean;
+  /** Asked once more when the process died over it. */
+  tries: number;
   answer(found: (ObjectInfo & { bytes: Buffer }) | null): void;
   fail(error: OxbowError): void;
 }
@@ -187,26 +190,38 @@ export function createBatch(site: GitSite): Batch {
       const lost = waiting.slice(next);
       waiting = [];
       next = 0;
-      const words = started.stderrTail().trim();
-      for (const one of lost) one.fail(new OxbowError("git_failed", `git cat-file ended: ${words}`));
+      unsent = [];
+      for (const one of lost) {
+        if (closed || one.tries > 0) {
+          one.fail(new OxbowError("git_failed", `git cat-file ended: ${started.stderrTail().trim()}`));
+        } else {
+          one.tries++;
+          enqueue(one);
+        }
+      }
     });
     return started;
   };
 
   const send = (): void => {
+    if (unsent.length === 0) return;
     const text = unsent.join("");
     unsent = [];
     process ??= start();
     process.stdin.write(`${text}flush\n`);
   };
 
+  const enqueue = (one: Waiting): void => {
+    waiting.push(one);
+    unsent.push(one.question);
+    if (unsent.length === 1) queueMicrotask(send);
+  };
+
   const ask = (verb: string, name: string, wantsBytes: boolean) =>
     new Promise<(ObjectInfo & { bytes: Buffer }) | null>((answer, fail) => {
       if (closed) return fail(new OxbowError("git_failed", "The repository has been closed."));
       if (/[\s\0]/.test(name) || name === "") return answer(null);
-      waiting.push({ wantsBytes, answer, fail });
-      unsent.push(`${verb} ${name}\n`);
-      if (unsent.length === 1) queueMicrotask(send);
+      enqueue({ question: `${verb} ${name}\n`, wantsBytes, tries: 0, answer, fail });
     });
 
   return {

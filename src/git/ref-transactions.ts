@@ -5,7 +5,7 @@
 import { OxbowError } from "../core/errors.ts";
 import type { LongProcess } from "../host/process.ts";
 import { type GitSite, gitFailed, startGit } from "./command.ts";
-import type { RefChange } from "./contract.ts";
+import type { Oid, RefChange } from "./contract.ts";
 
 export const FENCE_PREFIX = "refs/oxbow/fence/";
 const MAX_BATCH = 500;
@@ -23,7 +23,11 @@ interface Job {
   fail(error: unknown): void;
 }
 
-export function createRefTransactions(site: GitSite, zero: string): RefTransactions {
+export function createRefTransactions(
+  site: GitSite,
+  zero: string,
+  readRef: (ref: string) => Promise<Oid | null>,
+): RefTransactions {
   const session = createSession(site);
   let queue: Job[] = [];
   let running: Promise<void> | null = null;
@@ -34,18 +38,29 @@ export function createRefTransactions(site: GitSite, zero: string): RefTransacti
       for (const job of batch) job.done();
       return;
     }
-    for (const job of batch) await runAlone(job, batch.length === 1 ? failure : null);
+    for (const job of batch) await runAlone(job, batch.length === 1 || failure === "" ? failure : null);
   };
 
   /** `failure`: of a try just made. A lock that another process holds is waited for. */
   const runAlone = async (job: Job, failure: string | null): Promise<void> => {
     let words = failure ?? (await session.transact(commands(job.changes, zero)));
+    if (words === "") {
+      // Killed, before or after the refs moved: what they say now tells which.
+      if (await isApplied(job.changes)) words = null;
+      else words = await session.transact(commands(job.changes, zero));
+    }
     for (let i = 1; i < LOCK_RETRIES && words !== null && isLocked(words); i++) {
       await new Promise((resolve) => setTimeout(resolve, 20 * 2 ** i));
       words = await session.transact(commands(job.changes, zero));
     }
     if (words === null) job.done();
     else job.fail(refusal(words, job.changes));
+  };
+
+  const isApplied = async (changes: readonly RefChange[]): Promise<boolean> => {
+    const moves = changes.filter((change) => change.new !== undefined);
+    const now = await Promise.all(moves.map((change) => readRef(change.ref)));
+    return moves.length > 0 && moves.every((change, i) => change.new === now[i]);
   };
 
   const work = async (): Promise<void> => {
@@ -102,7 +117,7 @@ function commands(changes: readonly RefChange[], zero: string): string[] {
   });
 }
 
-/** One kept-open process. `transact` gives null, or git's words when the transaction was refused (nothing moved). */
+/** One kept-open process. `transact` gives null, git's words when it was refused (nothing moved), or "" when the process was killed. */
 function createSession(site: GitSite) {
   let process: LongProcess | null = null;
   let settle: ((ok: boolean) => void) | null = null;
@@ -134,8 +149,7 @@ function createSession(site: GitSite) {
       });
       current.stdin.write(`start\0${lines.join("")}prepare\0commit\0`);
       if (await committed) return null;
-      const words = current.stderrTail().trim();
-      return words === "" ? "update-ref ended without a word" : words;
+      return current.stderrTail().trim();
     },
     async close() {
       await process?.close();
