@@ -2,10 +2,10 @@
 import type { Span } from "./secret-shapes.ts";
 
 const NAME =
-  "(?:pass(?:word|wd|phrase|code)|(?<![A-Za-z])pass|(?<![a-z])pwd|secret(?:[_-]?key[_-]?base)?|(?<![A-Za-z])pat|token|" +
+  "(?:pass(?:word|wd|phrase|code)|(?<=[_&?-])pass|(?<![a-z])pwd|secret(?:[_-]?key[_-]?base)?|(?<=[_-])pat|token|" +
   "(?<![A-Za-z])_auth|authorization|credentials?|" +
-  "(?:api|access|secret|private|signing|encryption|master|account|storage|service|license|ssh|deploy)[_-]?key|" +
-  "connection[_-]?string|session[_-]?id|sessid|csrf|cookie)";
+  "(?:api|access|secret|private|signing|encryption|master|account|license|ssh|deploy)[_-]?key|" +
+  "connection[_-]?string|sessid|csrf|cookie)";
 
 /** 1 name, 2 its closing quote, 3 blanks and separator, 4 the value's opening quote. */
 const ASSIGNMENT = new RegExp(
@@ -19,12 +19,14 @@ const UNQUOTED = /(?:[^\s"'`,;&()<>[\]{}|\\]|\\[^\snrtbf"])+/y;
 const ENV_VALUE = /(?:[^\s"'`&()<>\\]|\\[^\snrtbf"])+/y;
 
 const WORDS = new Set(
-  "string str text null none nil undefined true false bool boolean number int integer any unknown void required optional never yes no on off auto default empty unset set missing".split(
+  "string str text null none nil undefined true false bool boolean number int integer any unknown void required optional never yes no on off auto default empty unset set missing include omit same-origin".split(
     " ",
   ),
 );
 const PLACEHOLDER =
-  /^(?:\$\{?[A-Za-z_][\w.]*\}?|\$\{\{[\w .]*\}\}|\{\{[\w .]*\}\}|<[\w -]*>|\*+|x+|\.{3}|…|%s|\?)$/i;
+  /^(?:\$\{?[A-Za-z_][\w.]*\}?|\$\{\{[\w .]*\}\}|\{\{[\w .]*\}\}|<[\w -]*>|\*+|x{3,}|\.{3}|…|%s|\?)$/i;
+/** What may follow a string of JSON. */
+const STRING_END = /[ \t]{0,40}(?:[,}\]:\r\n]|$)/y;
 const MARK = "[REDACTED]";
 
 export function assignedSecrets(text: string): Span[] {
@@ -48,7 +50,8 @@ export function assignedSecrets(text: string): Span[] {
 
 /** In `{"note":"token: "}` the quote after the separator ends a string of JSON; no value follows. */
 function endsString(text: string, after: number, isInside: (at: number) => boolean): boolean {
-  return /^[ \t]*(?:[,}\]:]|$|[\r\n])/.test(text.slice(after, after + 40)) && isInside(after - 1);
+  STRING_END.lastIndex = after;
+  return STRING_END.test(text) && isInside(after - 1);
 }
 
 /** Tells whether a position is between two `"` of its line; asked in rising order, it reads the text once. */
@@ -87,7 +90,7 @@ function quotedValue(text: string, start: number, opening: string): Span | null 
     slashes = 0;
   }
   const value = text.slice(start, end);
-  if (value.trim() === "" || value === MARK || PLACEHOLDER.test(value)) return null;
+  if (value.trim() === "" || value === MARK || PLACEHOLDER.test(value) || WORDS.has(value)) return null;
   return { start, end };
 }
 
@@ -140,11 +143,13 @@ function staysReadable(value: string, place: Place): boolean {
   if (next === "(" || next === "[" || next === "{") return true;
   if (/^\d+$/.test(bare)) return !/pass|secret|pwd/i.test(place.name) ? bare.length < 10 : bare.length < 4;
   if (/^(?:\/|\.\/|\.\.\/|~\/)[\w.-]+(?:\/[\w.-]+)+$/.test(value)) return true;
+  const repeatsName = bare.toLowerCase().includes(place.name.toLowerCase().replace(/[_-]/g, ""));
+  if (!place.isEnv && repeatsName && /^[A-Za-z_$][\w$.]*$/.test(bare)) return true;
   if (!/^[A-Za-z_$][A-Za-z_$.-]*$/.test(bare)) return place.separator !== "=" && bare.length < 4;
   if (place.isEnv) return false;
+  if (bare.length <= 2) return true;
   const isTight = place.separator === "=";
-  if (isTight && !bare.includes("."))
-    return bare.toLowerCase().includes(place.name.toLowerCase().replace(/[_-]/g, ""));
+  if (isTight && !bare.includes(".")) return false;
   return !isYamlLine(place) || bare.includes(".");
 }
 

@@ -37,6 +37,8 @@ const HEADERS: readonly RegExp[] = [
   // A scheme alone needs a value that is no word: “bearer certificates” and “basic authentication” are prose.
   /(?<![A-Za-z])((?:[Bb]earer|BEARER|[Bb]asic|BASIC)[ \t]{1,4})(?=[A-Za-z0-9._~+/=-]{0,200}(?:\d|=|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}/g,
   /(?<![A-Za-z])((?:set-)?cookie["']?[ \t]{0,4}:[ \t]{0,4}["']?)[^\s"'\\=;:[]{1,200}=[^\r\n"'\\]*/gi,
+  // Docker's config.json
+  /("auth"[ \t]{0,4}:[ \t]{0,4}")[A-Za-z0-9+/]{8,}={0,2}(?=")/g,
   /(:\/\/[^\s/?#:@"'<>\\]{0,256}:)[^\s/?#@"'<>\\]{1,512}(?=@)/g,
 ];
 

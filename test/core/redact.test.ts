@@ -81,6 +81,10 @@ describe("secrets by their name", () => {
     ["x?access_token=abc&page=2", `x?access_token=${MARK}&page=2`],
     ['const secret = "s3";', `const secret = "${MARK}";`],
     ['"Authorization": "whatever it is"', `"Authorization": "${MARK}"`],
+    ["SMTP_PASS=x", `SMTP_PASS=${MARK}`],
+    ["user=a&pass=b1c2", `user=a&pass=${MARK}`],
+    ["GITHUB_PAT=abc", `GITHUB_PAT=${MARK}`],
+    ['{"auths":{"x":{"auth":"dXNlcjpwYXNz"}}}', `{"auths":{"x":{"auth":"${MARK}"}}}`],
     ["--password=hunter2 --port=1", `--password=${MARK} --port=1`],
   ])("redacts %j", (text, expected) => {
     expect(redact(text)).toBe(expected);
@@ -117,6 +121,11 @@ describe("what stays readable", () => {
     "sk-circle-fade, task-list, risk-based-testing-of-everything",
     "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
     "cookie: chocolate chip",
+    "pass: 1234, fail: 3, pat = /x/, storageKey: 'oxbow.theme'",
+    '{"session_id":"550e8400-e29b-41d4-a716-446655440000"}',
+    'fetch(url, { credentials: "include" }); let t: OAuth2Token; token: Oauth2Token;',
+    '{"password":{"type":"string"},"token":"string"}',
+    "token=t;password=e",
     "Update tokens: a, b and c; reset passwords.",
   ])("%s", (text) => {
     expect(redact(text)).toBe(text);
