@@ -238,6 +238,8 @@ export type Settings = { readonly [K in keyof Table]: Value<Table[K]> } & {
 
 /** What the launcher passes on to itself. */
 const INTERNAL = new Set(["OXBOW_LAUNCHER_PID"]);
+/** Switches of tools that come later. Refused, because a switch that does nothing is a lie. */
+const LATER = /^ENABLE_(TERMINAL_TOOL|BARRIER_TOOL|MCP_TOOLS|CHAT_TOOLS|TODO_TOOLS)$/;
 /** Names that only Oxbow would use. The user's AGENT_ID or SIGNAL_CLI are none of its business. */
 const OURS =
   /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ)|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
@@ -291,9 +293,10 @@ function refuseUnknown(env: Readonly<Record<string, string>>): void {
   const known = new Set<string>(Object.values(TABLE).map((row) => row.name));
   for (const name of Object.keys(env).sort()) {
     if (known.has(name) || INTERNAL.has(name) || !OURS.test(name)) continue;
-    throw new OxbowError("setting_unknown", `${name} is not a setting of Oxbow.${suggestion(name, known)}`, {
-      details: { name },
-    });
+    const why = LATER.test(name)
+      ? `${name} has no effect in this version, which has no such tools yet; leave it unset.`
+      : `${name} is not a setting of Oxbow.${suggestion(name, known)}`;
+    throw new OxbowError("setting_unknown", why, { details: { name } });
   }
 }
 

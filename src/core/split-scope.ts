@@ -42,8 +42,8 @@ export interface Part {
   readonly files: readonly PreparedPath[];
   /** The owner's patterns. */
   readonly own: readonly string[];
-  /** Each narrows the part further. */
-  readonly selects: readonly (readonly string[])[];
+  /** What the part was narrowed to, if it was. */
+  readonly wished: readonly string[] | null;
   /** The patterns of the other agents. */
   readonly others: readonly (readonly string[])[];
 }
@@ -55,8 +55,8 @@ const MAX_EXCEPTIONS = 200;
  * The owner's own patterns where they select just its part; else the narrower of its patterns and the selections; else
  * those without what others own, by pattern or by name; else the files by name.
  */
-export function partPatterns({ part, files, own, selects, others }: Part): readonly string[] {
-  const selected = selects.reduce(intersection, own);
+export function partPatterns({ part, files, own, wished, others }: Part): readonly string[] {
+  const selected = wished === null ? own : intersection(own, wished);
   const first = tryOut(selected, part, files);
   if (first.foreign?.length === 0) return selected;
   const taken = others.flat().filter((pattern) => !isNegative(pattern));

@@ -188,18 +188,17 @@ function findCycle(edges: readonly (readonly number[])[]): readonly number[] | n
   return [...trail.slice(trail.indexOf(here)), here];
 }
 
-/** Divides the files along their owners: one child for each, in the order of names. */
+/** Divides the files along their owners: one child for each, in the order of names. Nobody gets more than is its own. */
 function byOwner(request: SplitRequest, context: SplitContext): SplitPlan {
   const wished = request.allowedPaths?.length ? request.allowedPaths : null;
-  const selects = [wished, context.parentScope ?? null].filter((patterns) => patterns !== null);
-  const matchers = selects.map(matcherOf);
+  const matches = wished === null ? null : matcherOf(wished);
   const parts = new Map<string, Set<string>>();
   const leftovers: string[] = [];
   const files: PreparedPath[] = [];
   for (const file of context.files) {
     const prepared = preparePath(file);
     if (prepared !== null) files.push(prepared);
-    if (!matchers.every((matches) => matches(file))) continue;
+    if (matches?.(file) === false) continue;
     const owner = prepared === null ? null : context.ownership.findOwner(file);
     if (owner === null) leftovers.push(file);
     else parts.set(owner, (parts.get(owner) ?? new Set()).add(file));
@@ -218,7 +217,7 @@ function byOwner(request: SplitRequest, context: SplitContext): SplitPlan {
       agent: name,
       brief: request.task,
       responsibilities: request.responsibilities ?? agent.responsibilities,
-      allowedPaths: partPatterns({ part, files, own: agent.allowedPaths, selects, others }),
+      allowedPaths: partPatterns({ part, files, own: agent.allowedPaths, wished, others }),
       dependsOn: [],
     };
   });

@@ -68,8 +68,11 @@ export function didYouMean(word: string, candidates: Iterable<string>, limit = 1
   if (wanted.length > 100) return [];
   const scored: { name: string; distance: number }[] = [];
   for (const name of candidates) {
-    const allowed = Math.max(1, Math.floor(Math.min(wanted.length, name.length) / 3));
-    const distance = editDistance(wanted, name.toLowerCase());
+    const other = name.toLowerCase();
+    const allowed = Math.min(3, Math.max(1, Math.floor(Math.min(wanted.length, other.length) / 3)));
+    const isCut =
+      wanted.length >= 4 && other.length >= 4 && (other.startsWith(wanted) || wanted.startsWith(other));
+    const distance = isCut ? 1 : editDistance(wanted, other);
     if (distance <= allowed) scored.push({ name, distance });
   }
   scored.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));

@@ -91,6 +91,11 @@ describe("settings", () => {
     expect(error.message).toBe(`${name} is not a setting of Oxbow. Did you mean ${meant}?`);
   });
 
+  it("says that a tool of later is not there, and guesses nothing wild", () => {
+    expect(refusal({ ENABLE_TERMINAL_TOOL: "1" }).message).toContain("has no effect in this version");
+    expect(refusal({ OXBOW_COLOR: "1" }).message).toBe("OXBOW_COLOR is not a setting of Oxbow.");
+  });
+
   it("leaves the user's other variables alone", () => {
     const env = {
       AGENT_ID: "7",

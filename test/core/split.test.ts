@@ -221,6 +221,11 @@ describe("a split by owner", () => {
     });
   });
 
+  it("gives owners their own, whatever the one that splits may touch itself", () => {
+    const plan = planSplit({ task: "x", by: "owner" }, context({ parentScope: ["plans/**"] }));
+    expect(plan.children.map((child) => child.agent)).toEqual(["Api", "Docs", "Web"]);
+  });
+
   it("leaves files with impossible names over", () => {
     expect(parts({}, usual, [...FILES, "docs/a\\b.md", "docs/a\nb.md"]).leftovers).toContain("docs/a\\b.md");
   });
