@@ -48,7 +48,7 @@ export async function allocateBranch(engine: Engine, options: AllocateBranch): P
   const name = branchName({ ticket: options.ticket, agentName: options.agentName });
   const ref = `refs/heads/${name}`;
   const existing = await engine.readRef(ref);
-  // The base is looked at also when the branch exists: a bad one is a mistake worth hearing about.
+  // An existing branch starts where it is: the base has no say then.
   const base = existing ?? (await resolveRevision(engine, options.base ?? "HEAD"));
   if (options.switch === true) await refuseSwitch(engine, ref);
   const created = existing === null && (await createRef(engine, ref, base));

@@ -47,17 +47,20 @@ export function createFileEdits(
       await overlay.put(raw, fileFrom(found.file.mode, content, setup.zero));
       return { created: false };
     }
-    if (setup.ignoreCase) await refuseCaseTwin(path, raw);
+    if (setup.ignoreCase) await refuseCaseTwin(path);
     await overlay.put(raw, fileFrom("100644", content, setup.zero));
     return { created: true };
   };
 
   /** On a file system without case, two names that differ only in it are one file. */
-  const refuseCaseTwin = async (path: string, raw: RawPath): Promise<void> => {
-    const folded = path.toLowerCase();
-    const twin = (await overlay.files()).find((file) => lossyText(file.path).toLowerCase() === folded);
-    if (twin !== undefined && twin.path !== raw)
-      throw rejected(path, `differs only in case from ${shownPath(twin.path)}`);
+  const refuseCaseTwin = async (path: string): Promise<void> => {
+    const names = path.split("/");
+    const twin = (await overlay.files()).find((file) => {
+      const others = lossyText(file.path).split("/");
+      const at = names.findIndex((name, i) => name !== others[i]);
+      return at >= 0 && names[at]?.toLowerCase() === others[at]?.toLowerCase();
+    });
+    if (twin !== undefined) throw rejected(path, `differs only in case from ${shownPath(twin.path)}`);
   };
 
   /** The files that a path names: itself, or all below it. */

@@ -12,6 +12,9 @@ import { startGit } from "./command.ts";
 import type { Engine } from "./engine.ts";
 import type { TreeFile } from "./trees.ts";
 
+/** It takes no literal pathspecs; a `./` in front of each path keeps `:` from being read as magic instead. */
+const CHECK_IGNORE = ["--no-literal-pathspecs", "check-ignore", "-z", "-v", "-n", "--stdin", "--no-index"];
+
 export interface IgnoreRules extends AsyncDisposable {
   matches(path: RawPath, directory: boolean): Promise<boolean>;
 }
@@ -28,7 +31,7 @@ export function createIgnoreRules(engine: Engine, home: string, files: readonly 
       await writeFile(below(scratch, rule.path), await engine.objects.blob(rule.oid));
     }
     const site = { ...engine.setup.objectSite, cwd: scratch, workTree: scratch };
-    return createAsker(startGit(site, ["check-ignore", "-z", "-v", "-n", "--stdin", "--no-index"]));
+    return createAsker(startGit(site, CHECK_IGNORE));
   };
 
   return {
@@ -79,7 +82,7 @@ function createAsker(process: LongProcess): Asker {
       new Promise((answer, fail) => {
         if (ended) return fail(failed());
         waiting.push({ answer, fail });
-        process.stdin.write(Buffer.from(`${path}\0`, "latin1"));
+        process.stdin.write(Buffer.from(`./${path}\0`, "latin1"));
       }),
     close: () => process.close(),
   };

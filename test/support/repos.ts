@@ -1,5 +1,5 @@
 /**
- * Real Git repositories for tests: made once per process as a template, copied for each test, removed afterwards.
+ * Real Git repositories for tests: made once per test file as a template, copied for each test, removed afterwards.
  * `git` here is plain git with a test's own identity and no configuration of the machine.
  */
 import { execFileSync } from "node:child_process";
@@ -17,7 +17,7 @@ import {
 import { realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 
 export const TEST_IDENTITY = { name: "Test Person", email: "person@example.com" };
 
@@ -54,6 +54,10 @@ export function temporaryDir(): string {
 }
 
 let template: string | null = null;
+let templateHome: string | null = null;
+afterAll(() => {
+  if (templateHome !== null) rmSync(templateHome, { recursive: true, force: true });
+});
 
 /** A few files of every kind on `main`, one commit: text, nested, executable, symlink, CRLF, binary, unicode name. */
 export function sampleRepo(): string {
@@ -93,7 +97,7 @@ export function commitFiles(
 
 function makeTemplate(): string {
   const home = realpathSync(mkdtempSync(path.join(tmpdir(), "oxbow-template-")));
-  process.once("exit", () => rmSync(home, { recursive: true, force: true }));
+  templateHome = home;
   const dir = path.join(home, "repo");
   mkdirSync(dir);
   git(dir, "init", "-q", "-b", "main");
