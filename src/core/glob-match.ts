@@ -23,7 +23,40 @@ export function simpleMatcher(pattern: string): ((path: string) => boolean) | nu
     segments.push(atoms === null ? { kind: "globstar" } : { kind: "atoms", atoms });
   }
   const bareEnd = endsBelowWildcard(segments);
-  return (path) => path === pattern || matchSegments(segments, path.split("/"), bareEnd);
+  const matches = anchoredMatcher(segments, bareEnd) ?? ((names) => matchSegments(segments, names, bareEnd));
+  return (path) => path === pattern || matches(namesOf(path));
+}
+
+/** One path is tested against many patterns in a row. */
+let lastPath = "";
+let lastNames: readonly string[] = [""];
+function namesOf(path: string): readonly string[] {
+  if (path !== lastPath) {
+    lastNames = path.split("/");
+    lastPath = path;
+  }
+  return lastNames;
+}
+
+/** Without `**`, or with one, every segment has its place, counted from the start or from the end. */
+function anchoredMatcher(
+  segments: readonly Segment[],
+  bareEnd: boolean,
+): ((names: readonly string[]) => boolean) | null {
+  const at = segments.findIndex((segment) => segment.kind === "globstar");
+  if (at !== segments.findLastIndex((segment) => segment.kind === "globstar")) return null;
+  const atoms = segments.map((segment) => (segment.kind === "atoms" ? segment.atoms : []));
+  const head = at === -1 ? atoms : atoms.slice(0, at);
+  const tail = at === -1 ? [] : atoms.slice(at + 1);
+  const least = head.length + tail.length + (bareEnd ? 1 : 0);
+  return (names) => {
+    if (names.length < least || (at === -1 && names.length > least)) return false;
+    const offset = names.length - tail.length;
+    return (
+      tail.every((one, i) => matchAtoms(one, names[offset + i] ?? "")) &&
+      head.every((one, i) => matchAtoms(one, names[i] ?? ""))
+    );
+  };
 }
 
 function parseAtoms(name: string): readonly Atom[] | undefined {
