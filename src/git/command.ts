@@ -19,6 +19,8 @@ export interface GitSite {
   readonly shallowFile?: string;
   /** Committer (and author, where git asks for one). */
   readonly identity?: Identity;
+  /** Flush refs and loose objects to the disk: each costs an fsync. */
+  readonly durable?: boolean;
   /** Read the user's own and the system's configuration: only to look at, or switch, the user's checkout. */
   readonly userConfig?: boolean;
 }
@@ -35,13 +37,15 @@ const HARDENING: readonly string[] = [
   "maintenance.auto=false",
   "core.quotePath=false",
   "core.filesRefLockTimeout=2000",
-  "core.fsync=committed,loose-object,reference",
-  "core.fsyncMethod=batch",
 ];
 
-/** Options before the verb, the same for every call. */
-export function gitArgs(): readonly string[] {
-  return [...HARDENING.flatMap((setting) => ["-c", setting]), "--literal-pathspecs"];
+/** By default Git flushes packs only: a killed process loses nothing, a power cut may take the last moments. */
+const DURABLE: readonly string[] = ["core.fsync=committed,loose-object,reference", "core.fsyncMethod=batch"];
+
+/** Options before the verb, the same for every call at a site. */
+export function gitArgs(site: Pick<GitSite, "durable"> = {}): readonly string[] {
+  const settings = site.durable === true ? [...HARDENING, ...DURABLE] : HARDENING;
+  return [...settings.flatMap((setting) => ["-c", setting]), "--literal-pathspecs"];
 }
 
 /** What the operating system itself needs to start a program. */
@@ -134,7 +138,7 @@ export async function gitText(site: GitSite, args: readonly string[]): Promise<G
   }).env(env);
   let stdout: string;
   try {
-    stdout = await git.raw([...gitArgs(), ...args]);
+    stdout = await git.raw([...gitArgs(site), ...args]);
   } catch (error) {
     throw startFailure(error);
   }
@@ -159,7 +163,7 @@ export async function runGit(
 ): Promise<RunResult> {
   const result = await run(
     "git",
-    [...gitArgs(), ...args],
+    [...gitArgs(site), ...args],
     { ...options, cwd: site.cwd, env: gitEnv(site) },
     signal,
   );
@@ -186,7 +190,7 @@ export function startGit(
   args: readonly string[],
   prefix: readonly string[] = [],
 ): LongProcess {
-  const [file = "git", ...rest] = [...prefix, "git", ...gitArgs(), ...args];
+  const [file = "git", ...rest] = [...prefix, "git", ...gitArgs(site), ...args];
   return startProcess(file, rest, { cwd: site.cwd, env: gitEnv(site) });
 }
 

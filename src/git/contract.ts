@@ -185,4 +185,9 @@ export interface OpenRepository {
   readonly path: string;
   /** OXBOW_HOME. */
   readonly stateDir?: string | undefined;
+  /**
+   * Also survive a power cut: refs and loose objects are flushed to the disk, milliseconds each. Without it (the default)
+   * the promise is Git's own: a killed process loses nothing.
+   */
+  readonly durable?: boolean | undefined;
 }

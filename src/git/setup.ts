@@ -2,6 +2,7 @@
 import { mkdir, realpath, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { OxbowError } from "../core/errors.ts";
+import { environment } from "../host/env.ts";
 import { newId } from "../host/ids.ts";
 import { type GitAnswer, type GitSite, gitText } from "./command.ts";
 import type { Identity, OpenRepository } from "./contract.ts";
@@ -57,6 +58,7 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
   const stateDir = path.resolve(options.stateDir ?? path.join(common, "oxbow"));
   const privateDir = await makePrivateDir(stateDir, format);
   const shallow = path.join(common, "shallow");
+  const durable = options.durable === true;
   return {
     root,
     gitDir: own,
@@ -68,7 +70,7 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
     ignoreCase: values.get("core.ignorecase") === "true",
     version: numbers,
     gitVersion: version.stdout.trim().replace(/^git version /, ""),
-    refSite: { cwd: common, gitDir: common, identity },
+    refSite: { cwd: common, gitDir: common, identity, durable },
     checkoutSite: bare
       ? { cwd: own, gitDir: own, identity }
       : { cwd: root, gitDir: own, workTree: root, identity, userConfig: true },
@@ -77,6 +79,7 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
       gitDir: privateDir,
       objectDir: path.join(common, "objects"),
       identity,
+      durable,
       ...((await exists(shallow)) ? { shallowFile: shallow } : {}),
     },
   };
@@ -143,9 +146,15 @@ function configValues(text: string): Map<string, string> {
   return values;
 }
 
+/** As Git picks the committer; without a name and an address it is Oxbow. */
 function identityFrom(values: ReadonlyMap<string, string>): Identity {
-  const name = plain(values.get("committer.name") ?? values.get("user.name") ?? "");
-  const email = plain(values.get("committer.email") ?? values.get("user.email") ?? "").replaceAll(" ", "");
+  const outer = environment();
+  const pick = (variable: string, key: string): string =>
+    plain(
+      outer[`GIT_COMMITTER_${variable}`] ?? values.get(`committer.${key}`) ?? values.get(`user.${key}`) ?? "",
+    );
+  const name = pick("NAME", "name");
+  const email = pick("EMAIL", "email").replaceAll(" ", "");
   return name === "" || email === "" ? { name: "Oxbow", email: "oxbow@localhost" } : { name, email };
 }
 

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { openRepository } from "../../src/git/repository.ts";
 import { bytes, NO_ABORT, openRepo, openTree } from "../support/branch-trees.ts";
 import { checkoutDigest, commitFiles, emptyRepo, git, sampleRepo, temporaryDir } from "../support/repos.ts";
 
@@ -98,6 +99,16 @@ describe("opening", () => {
     const source = { branch: tree.branch, commit: tree.tip, agent: "Api", subtaskId: "s", taskId: "t" };
     expect((await repo.merge({ target: "integration/7", start: tree.base, source })).kind).toBe("merged");
     expect(await repo.isAncestor(tree.base, tree.tip)).toBe(true);
+  });
+
+  test("with every write flushed to the disk", async () => {
+    const dir = sampleRepo();
+    await using repo = await openRepository({ path: dir, durable: true });
+    const tree = await openTree(repo, "Api");
+    await tree.write("a.txt", bytes("a"));
+    expect(await tree.commit("A", NO_ABORT)).toMatchObject({ files: 1 });
+    const source = { branch: tree.branch, commit: tree.tip, agent: "Api", subtaskId: "s", taskId: "t" };
+    expect((await repo.merge({ target: "integration/7", start: tree.base, source })).kind).toBe("merged");
   });
 
   test("what is not a repository is said to be none", async () => {
