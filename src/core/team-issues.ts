@@ -11,6 +11,8 @@ interface Finding extends Position {
 }
 
 const SHOWN = 5;
+/** Enough to find the first of the file among, however broken it is. */
+const LOOKED_AT = 50;
 
 /** One team_file_invalid for all findings, the first of the file in front. */
 export function explainIssues(
@@ -19,6 +21,7 @@ export function explainIssues(
   file: string,
 ): OxbowError {
   const findings = issues
+    .slice(0, LOOKED_AT)
     .flatMap((issue) => explain(issue, source))
     .sort((a, b) => a.line - b.line || a.column - b.column);
   const lines = findings.slice(0, SHOWN).map((found) => {
@@ -32,7 +35,7 @@ export function explainIssues(
 
 function explain(issue: z.core.$ZodIssue, source: YamlSource): readonly Finding[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
+    return issue.keys.slice(0, SHOWN).map((key) => ({
       ...source.keyPosition(issue.path, key),
       path: dotted([...issue.path, key]),
       message: `there is no such key.${suggestion(key, keysAt(issue.path))}`,

@@ -1,5 +1,16 @@
 /** A YAML text whose every value knows its line and column. */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 
 /** Both from 1. */
 export interface Position {
@@ -33,11 +44,21 @@ export function readYaml(
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      stringKeys: true,
+      uniqueKeys: false,
+    });
     const [problem] = [...document.errors, ...document.warnings];
     if (problem !== undefined) {
       const { line, column } = at(problem.pos[0]);
       return failed(line, column, problem.message);
+    }
+    const bad = badNode(document);
+    if (bad !== null) {
+      const { line, column } = at(bad.offset);
+      return failed(line, column, bad.message);
     }
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     const resolve = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
@@ -52,8 +73,48 @@ export function readYaml(
     return { ok: true, source };
   } catch (error) {
     // Aliases that multiply (ReferenceError), nesting beyond the stack (RangeError): hostile text, not a defect.
-    return failed(1, 1, error instanceof RangeError ? "is nested too deeply" : String(error));
+    return failed(1, 1, error instanceof RangeError ? "is nested too deeply" : messageOf(error));
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+interface BadNode {
+  readonly offset: number;
+  readonly message: string;
+}
+
+/**
+ * The first key that is there twice, or alias that stands for nothing or is one too many. (To resolve an alias costs a
+ * walk over the document, and the library's own check of keys compares each with each.)
+ */
+function badNode(document: Document): BadNode | null {
+  let aliases = 0;
+  const found: BadNode[] = [];
+  const stop = (offset: number | undefined, message: string): symbol => {
+    found.push({ offset: offset ?? 0, message });
+    return visit.BREAK;
+  };
+  visit(document, {
+    Alias(_key, node) {
+      if (++aliases > MAX_ALIASES) return stop(node.range?.[0], `uses more than ${MAX_ALIASES} aliases`);
+      if (node.resolve(document) !== undefined) return undefined;
+      return stop(node.range?.[0], `there is no anchor &${node.source} before this`);
+    },
+    Map(_key, node) {
+      const keys = new Set<unknown>();
+      for (const { key } of node.items) {
+        const name = isScalar(key) ? key.value : key;
+        if (keys.has(name))
+          return stop(isNode(key) ? key.range?.[0] : undefined, `the key ${String(name)} is there already`);
+        keys.add(name);
+      }
+      return undefined;
+    },
+  });
+  return found[0] ?? null;
 }
 
 function failed(line: number, column: number, message: string): { ok: false; problem: YamlProblem } {

@@ -117,11 +117,21 @@ describe("a team file", () => {
 
   it.each<[string, string, string]>([
     ["a flow that is not closed", "team: T\nagents: [x\nlead: A\n", "team.yaml:3:1: Flow sequence"],
-    ["a key twice", "team: T\nteam: U\n", "team.yaml:2:1: Map keys must be unique"],
+    ["a key twice", "team: T\nteam: U\n", "team.yaml:2:1: the key team is there already"],
     ["nothing", "", "team.yaml:1:1: must be a mapping"],
     ["a list", "- a\n", "team.yaml:1:1: must be a mapping, not a list"],
     ["two documents", "team: T\n---\nteam: U\n", "team.yaml:"],
     ["a tag", "team: !!js/function x\n", "team.yaml:1:7: Unresolved tag"],
+    [
+      "an alias of nothing",
+      small("  - name: A\n", "verify: *b\n"),
+      "team.yaml:2:9: there is no anchor &b before this",
+    ],
+    [
+      "aliases without end",
+      `team: &t T\nverify:\n${"  - *t\n".repeat(30_000)}`,
+      "uses more than 100 aliases",
+    ],
     [
       "an unknown key",
       small("  - name: A\n", "groupes: []\n"),
