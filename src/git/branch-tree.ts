@@ -1,6 +1,6 @@
 /** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap under a fence. */
-import { refComponent } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
+import { attemptRef } from "./attempts.ts";
 import { shownPath } from "./bytes.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import type { BranchOptions, BranchTree, Oid, TreeChange } from "./contract.ts";
@@ -11,12 +11,6 @@ import { matcherFor } from "./matcher.ts";
 import { createOverlay, fileFrom } from "./overlay.ts";
 import { diffTrees, searchTree } from "./search.ts";
 import { byPath, type TreeDifference } from "./trees.ts";
-
-export const ATTEMPTS_PREFIX = "refs/oxbow/attempts/";
-
-export function attemptRef(subtaskId: string, attempt: number): string {
-  return `${ATTEMPTS_PREFIX}${refComponent(subtaskId)}/${attempt}`;
-}
 
 /** Throws rev_not_found, branch_checked_out. */
 export async function openBranchTree(engine: Engine, options: BranchOptions): Promise<BranchTree> {

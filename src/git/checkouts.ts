@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { OxbowError } from "../core/errors.ts";
+import { orMissing } from "./missing.ts";
 import { shortName } from "./ref-transactions.ts";
 import type { Setup } from "./setup.ts";
 
@@ -52,15 +53,4 @@ function pathOf(dir: string): string | null {
 
 function line(file: string): string | null {
   return orMissing(() => readFileSync(file, "utf8").trim(), null);
-}
-
-function orMissing<T>(read: () => T, missing: T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
-      return missing;
-    }
-    throw error;
-  }
 }

@@ -10,6 +10,7 @@ import type { BranchTree } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { leadsOutside } from "./file-edits.ts";
 import { createIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
+import { isMissing } from "./missing.ts";
 import type { TreeFile } from "./trees.ts";
 
 export interface Collected {
@@ -149,6 +150,6 @@ function rejected(path: RawPath, why: string): OxbowError {
 }
 
 function gone(error: unknown): null {
-  if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+  if (isMissing(error)) return null;
   throw error;
 }

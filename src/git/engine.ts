@@ -68,6 +68,9 @@ export function createEngine(setup: Setup): Engine {
     refs,
     readRef,
     async refsBelow(prefix) {
+      // A ref's own name: nothing can lie below it, and no process is needed.
+      const exact = prefix.endsWith("/") ? null : await readRef(prefix);
+      if (exact !== null) return new Map([[prefix, exact]]);
       const text = await gitTextOrThrow(setup.refSite, [
         "for-each-ref",
         "--format=%(objectname) %(refname)",

@@ -1,6 +1,6 @@
 /** Opens a repository: one value with everything the other rooms may do to it. */
-import { refComponent } from "../core/branch-name.ts";
-import { ATTEMPTS_PREFIX, changesFrom, openBranchTree } from "./branch-tree.ts";
+import { createAttempts } from "./attempts.ts";
+import { changesFrom, openBranchTree } from "./branch-tree.ts";
 import {
   allocateBranch,
   createFences,
@@ -24,6 +24,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
   const engine = createEngine(setup);
   const merger = createMerger(engine);
   const fences = createFences(engine);
+  const attempts = createAttempts(engine);
   const close = async (): Promise<void> => {
     await Promise.all([merger.close(), fences.close()]);
     await engine.close();
@@ -47,7 +48,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     createFreeBranch: (request) => createFreeBranch(engine, request),
     takeFence: (subtaskId, token) => fences.take(subtaskId, token),
     openBranch: (request) => openBranchTree(engine, request),
-    lastAttempt: (subtaskId) => lastAttempt(engine, subtaskId),
+    lastAttempt: (subtaskId) => attempts.last(subtaskId),
     listFiles: (commit) => listFiles(engine, commit),
     readBlob: (commit, path) => readBlob(engine, commit, path),
     async changedPaths(from, to) {
@@ -61,19 +62,6 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     sweep: () => sweep(setup),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
-}
-
-async function lastAttempt(
-  engine: Engine,
-  subtaskId: string,
-): Promise<{ attempt: number; commit: Oid } | null> {
-  const prefix = `${ATTEMPTS_PREFIX}${refComponent(subtaskId)}/`;
-  let last: { attempt: number; commit: Oid } | null = null;
-  for (const [ref, commit] of await engine.refsBelow(prefix)) {
-    const attempt = Number(ref.slice(prefix.length));
-    if (Number.isSafeInteger(attempt) && attempt > (last?.attempt ?? -1)) last = { attempt, commit };
-  }
-  return last;
 }
 
 async function listFiles(engine: Engine, commit: Oid): Promise<{ path: string; mode: string; oid: Oid }[]> {

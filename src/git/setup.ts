@@ -6,6 +6,7 @@ import { environment } from "../host/env.ts";
 import { newId } from "../host/ids.ts";
 import { type GitAnswer, type GitSite, gitText } from "./command.ts";
 import type { Identity, OpenRepository } from "./contract.ts";
+import { isMissing } from "./missing.ts";
 
 export interface Setup {
   readonly root: string;
@@ -198,7 +199,7 @@ async function exists(file: string): Promise<boolean> {
     await stat(file);
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { newId } from "../host/ids.ts";
 import { processBirth } from "../host/process.ts";
+import { isMissing } from "./missing.ts";
 import type { Setup } from "./setup.ts";
 
 /** Scratch files are used for moments; what is this old belongs to nobody. */
@@ -59,14 +60,14 @@ async function isOwned(name: string, dir: string): Promise<boolean> {
 
 async function names(dir: string): Promise<readonly string[]> {
   return readdir(dir).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw error;
   });
 }
 
 async function age(file: string): Promise<number> {
   const stats = await lstat(file).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    if (isMissing(error)) return null;
     throw error;
   });
   return stats === null ? 0 : Date.now() - stats.mtimeMs;

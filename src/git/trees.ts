@@ -28,7 +28,7 @@ export interface Trees {
 const CACHED_FILES = 300_000;
 
 export function createTrees(objects: ObjectReader): Trees {
-  const lists = createCache<readonly TreeFile[]>(CACHED_FILES);
+  const flattened = createCache<readonly TreeFile[]>(CACHED_FILES);
 
   const trace = async (tree: Oid, path: RawPath): Promise<readonly TreeEntry[]> => {
     const found: TreeEntry[] = [];
@@ -44,14 +44,16 @@ export function createTrees(objects: ObjectReader): Trees {
   };
 
   const walk = async (tree: Oid, prefix: string): Promise<TreeFile[]> => {
-    const entries = [...(await objects.tree(tree))];
-    const parts = await Promise.all(
-      entries.map(async ([name, entry]) => {
-        const path = prefix + name;
-        return entry.mode === TREE_MODE ? walk(entry.oid, `${path}/`) : [{ ...entry, path }];
-      }),
-    );
-    return parts.flat();
+    const entries = await objects.tree(tree);
+    const subtrees = [...entries].filter(([, entry]) => entry.mode === TREE_MODE);
+    const lists = await Promise.all(subtrees.map(([name, { oid }]) => walk(oid, `${prefix}${name}/`)));
+    const below = lists.values();
+    const files: TreeFile[] = [];
+    for (const [name, { mode, oid }] of entries) {
+      if (mode !== TREE_MODE) files.push({ path: prefix + name, mode, oid });
+      else for (const file of below.next().value ?? []) files.push(file);
+    }
+    return files;
   };
 
   const compare = async (
@@ -64,22 +66,20 @@ export function createTrees(objects: ObjectReader): Trees {
       before === null ? NOTHING : objects.tree(before),
       after === null ? NOTHING : objects.tree(after),
     ]);
-    const names = new Set([...left.keys(), ...right.keys()]);
-    const parts = await Promise.all(
-      [...names].map(async (name) => {
-        const a = left.get(name) ?? null;
-        const b = right.get(name) ?? null;
-        if (a !== null && b !== null && a.oid === b.oid && a.mode === b.mode) return [];
-        const path = prefix + name;
-        const found: TreeDifference[] = [];
-        const fileA = a !== null && a.mode !== TREE_MODE ? a : null;
-        const fileB = b !== null && b.mode !== TREE_MODE ? b : null;
-        if (fileA !== null || fileB !== null) found.push({ path, before: fileA, after: fileB });
-        const below = await compare(treeOid(a), treeOid(b), `${path}/`);
-        return found.length === 0 ? below : found.concat(below);
-      }),
-    );
-    return parts.flat();
+    const found: TreeDifference[] = [];
+    const deeper: Promise<TreeDifference[]>[] = [];
+    for (const name of new Set([...left.keys(), ...right.keys()])) {
+      const a = left.get(name) ?? null;
+      const b = right.get(name) ?? null;
+      if (a !== null && b !== null && a.oid === b.oid && a.mode === b.mode) continue;
+      const path = prefix + name;
+      const fileA = a?.mode === TREE_MODE ? null : a;
+      const fileB = b?.mode === TREE_MODE ? null : b;
+      if (fileA !== null || fileB !== null) found.push({ path, before: fileA, after: fileB });
+      if (treeOid(a) !== null || treeOid(b) !== null)
+        deeper.push(compare(treeOid(a), treeOid(b), `${path}/`));
+    }
+    return [found, ...(await Promise.all(deeper))].flat();
   };
 
   return {
@@ -91,10 +91,10 @@ export function createTrees(objects: ObjectReader): Trees {
       return found.length === depth ? (found[depth - 1] ?? null) : null;
     },
     async files(tree) {
-      const known = lists.get(tree);
+      const known = flattened.get(tree);
       if (known !== undefined) return known;
       const files = await walk(tree, "");
-      lists.set(tree, files, files.length + 1);
+      flattened.set(tree, files, files.length + 1);
       return files;
     },
     diff: async (before, after) => (await compare(before, after, "")).sort(byPath),

@@ -239,6 +239,9 @@ test("saved work survives the process and becomes the next attempt's edits; the 
   expect(git(dir, "rev-parse", `${done?.commit}^`)).toBe(again.base);
   expect(await repo.lastAttempt("Api::t-7::1")).toEqual({ attempt: 2, commit: done?.commit });
   expect(await again.restoreWork(done?.commit ?? "")).toEqual({ files: 0 });
+  git(dir, "pack-refs", "--all");
+  expect(await repo.lastAttempt("Api::t-7::1")).toEqual({ attempt: 2, commit: done?.commit });
+  expect(await repo.lastAttempt("Api::t-7::2")).toBe(null);
 
   await tree.write("b.txt", bytes("late"));
   await expect(tree.saveWork()).rejects.toMatchObject({ code: "fenced" });
