@@ -27,7 +27,7 @@ export async function bindEngine(
   const { team } = await loadTeam({ team: options.team, repo: options.repo ?? rooms.repo.root });
   const tools = createToolRegistry();
   for (const tool of builtinTools) tools.register(tool);
-  const redactor = createRedactor({ known: secretsOf(settings) });
+  const redactor = createRedactor({ known: secretsOf(settings, team, env) });
   const redact = (text: string) => redactor.redact(text);
   return {
     ...rooms,
@@ -53,9 +53,15 @@ export async function bindEngine(
   };
 }
 
-function secretsOf(settings: Settings): string[] {
-  return settings.openaiApiKey === undefined ? [] : [settings.openaiApiKey];
+/** The key, and what an agent's `sandbox.env` passes to its programs. */
+function secretsOf(settings: Settings, team: TeamFile, env: Readonly<Record<string, string>>): string[] {
+  const passed = team.agents.flatMap((agent) => agent.sandbox.env.map((name) => env[name]));
+  const values = [settings.openaiApiKey, ...passed];
+  return values.flatMap((value) => (value === undefined || value.length < MIN_SECRET ? [] : [value]));
 }
+
+/** Shorter values (`1`, `true`) would redact ordinary text. */
+const MIN_SECRET = 6;
 
 /** One source per provider and script, so that its models are made once. */
 function modelSources(settings: Settings, team: TeamFile) {

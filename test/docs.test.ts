@@ -17,7 +17,10 @@ describe("the documentation", () => {
   it("lists every setting as the code has it", () => {
     const file = join(top, "README.md");
     const text = readFileSync(file, "utf8");
-    const wanted = text.replace(/(<!-- settings:[^>]*-->\n)[\s\S]*?(<!-- \/settings -->)/, `$1${settingsTable()}\n$2`);
+    const wanted = text.replace(
+      /(<!-- settings:[^>]*-->\n)[\s\S]*?(<!-- \/settings -->)/,
+      `$1${settingsTable()}\n$2`,
+    );
     if (process.env["UPDATE_DOCS"] === "1") writeFileSync(file, wanted);
     expect(text).toBe(wanted);
   });
@@ -25,7 +28,8 @@ describe("the documentation", () => {
   it.each(["README.md", "docs/INDEX.md", "AGENTS.md"])("%s links only to what is there", (name) => {
     const text = readFileSync(join(top, name), "utf8");
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");
-    for (const link of links) expect(existsSync(join(top, dirname(name), link)), `${name} → ${link}`).toBe(true);
+    for (const link of links)
+      expect(existsSync(join(top, dirname(name), link)), `${name} → ${link}`).toBe(true);
   });
 
   it("keeps AGENTS.md short", () => {

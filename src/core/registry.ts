@@ -25,6 +25,7 @@ const DEFAULTS: Omit<AgentSpec, "name" | "team"> = {
   skills: [],
   responsibilities: [],
   allowedPaths: [],
+  unbounded: true,
   readPaths: null,
   group: null,
   domain: null,
@@ -61,7 +62,7 @@ export class TeamRegistry {
         details: { agent: agent.name },
       });
     }
-    const made: AgentSpec = { ...DEFAULTS, ...agent };
+    const made: AgentSpec = { ...DEFAULTS, unbounded: agent.allowedPaths === undefined, ...agent };
     this.#put([made]);
     return made;
   }
@@ -73,7 +74,8 @@ export class TeamRegistry {
       const names = [...this.#agents.keys()].join(", ");
       throw new OxbowError("agent_unknown", `There is no agent ${name}; there are ${names || "none"}.`);
     }
-    const made: AgentSpec = { ...known, ...change };
+    const bounded = change.allowedPaths === undefined ? {} : { unbounded: false };
+    const made: AgentSpec = { ...known, ...bounded, ...change };
     this.#put([made]);
     return made;
   }

@@ -123,7 +123,7 @@ function scopeOfChild(child: SplitChild, request: SplitRequest, agent: AgentSpec
   const wished = [child.allowed_paths, request.allowedPaths].find(
     (paths) => paths !== undefined && paths.length > 0,
   );
-  if (wished === undefined) return agent.allowedPaths;
+  if (wished === undefined) return ownScope(agent);
   matcherOf(wished);
   const scope = context.parentScope ?? null;
   const result = scope === null ? wished : narrowed(wished, scope, agent.allowedPaths);
@@ -137,6 +137,11 @@ function scopeOfChild(child: SplitChild, request: SplitRequest, agent: AgentSpec
       details: { pattern: result, agent: agent.name },
     },
   );
+}
+
+/** What an agent may write when nobody narrows it. */
+export function ownScope(agent: AgentSpec): readonly string[] {
+  return agent.unbounded ? ["**"] : agent.allowedPaths;
 }
 
 function matcherOf(patterns: readonly string[]): (path: string) => boolean {

@@ -20,6 +20,8 @@ export interface AgentSpec {
   readonly skills: readonly string[];
   readonly responsibilities: readonly string[];
   readonly allowedPaths: readonly string[];
+  /** The team file gives no allowed_paths: it owns nothing, and may write whatever is not protected. */
+  readonly unbounded: boolean;
   /** Null: it may read everything. */
   readonly readPaths: readonly string[] | null;
   readonly group: string | null;
@@ -180,6 +182,7 @@ function shapeAgent(raw: RawAgent, team: string): AgentSpec {
     skills: raw.skills ?? [],
     responsibilities: raw.responsibilities ?? [],
     allowedPaths: raw.allowed_paths ?? [],
+    unbounded: raw.allowed_paths === undefined,
     readPaths: raw.read_paths ?? null,
     group: raw.group ?? null,
     domain: raw.domain ?? null,

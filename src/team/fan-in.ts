@@ -8,8 +8,7 @@ import type { EventBody } from "../core/events.ts";
 import type { MergeResult } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { integrationBranch, refComponent } from "../core/branch-name.ts";
-import { createMatcher } from "../core/ownership.ts";
-import { outOfScope } from "./scope.ts";
+import { outOfScope, scopeOf } from "./scope.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
   const subtasks = await engine.store.subtasks(task.task_id);
@@ -81,9 +80,9 @@ async function mergeOne(
 async function leftScope(engine: Engine, subtask: Subtask, task: Task, commit: string): Promise<string[]> {
   const ref = `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
   const base = (await engine.repo.refs(ref)).get(ref) ?? task.base_commit;
-  const matches = createMatcher(subtask.allowed_paths);
+  const scope = scopeOf(engine, subtask);
   const changed = await engine.repo.changedPaths(base, commit);
-  return changed.map((change) => change.path).filter((path) => !matches(path));
+  return changed.map((change) => change.path).filter((path) => !scope.allows(path));
 }
 
 type BareConflict = Extract<MergeResult, { kind: "conflict" }>["conflicts"][number];
@@ -109,7 +108,7 @@ async function nameConflicts(
   return bare.map((conflict) => {
     const agents = touched.get(conflict.path) ?? new Set<string>();
     agents.add(subtask.agent);
-    const owner = engine.registry.findOwner(conflict.path);
+    const owner = engine.registry.ownerIfAny(conflict.path);
     return { ...conflict, agents: [...agents].sort(), owners: owner ? [owner.agent] : [] };
   });
 }

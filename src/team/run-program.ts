@@ -5,7 +5,6 @@ import type { CommandResult } from "../agent/command.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import { OxbowError, toErrorValue } from "../core/errors.ts";
-import { createMatcher } from "../core/ownership.ts";
 import { runCommand } from "../agent/command.ts";
 import { runOptions } from "./engine.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
@@ -51,10 +50,12 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
   return settle(attempt, tree, result);
 }
 
-async function ownedFiles({ lease }: Attempt, tree: BranchTree): Promise<string[]> {
-  const matches = createMatcher(lease.subtask.allowed_paths);
+async function ownedFiles({ engine, lease }: Attempt, tree: BranchTree): Promise<string[]> {
+  const scope = scopeOf(engine, lease.subtask);
   const entries = await tree.list();
-  return entries.filter(({ mode, path }) => mode.startsWith("100") && matches(path)).map(({ path }) => path);
+  return entries
+    .filter(({ mode, path }) => mode.startsWith("100") && scope.allows(path))
+    .map(({ path }) => path);
 }
 
 /** In scope and successful: committed to the branch. Anything else is kept on the attempt's ref, and said. */

@@ -2,7 +2,8 @@
 import type { Subtask } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import { OxbowError } from "../core/errors.ts";
-import { createMatcher } from "../core/ownership.ts";
+import { createMatcher, createReadMatcher } from "../core/ownership.ts";
+import { ownScope } from "../core/split.ts";
 
 export interface Scope {
   allows(path: string): boolean;
@@ -10,8 +11,12 @@ export interface Scope {
   check(path: string): void;
 }
 
+/** What its split gave it, and never more than its agent's own paths: a split narrows, it does not widen. */
 export function scopeOf(engine: Engine, subtask: Subtask): Scope {
-  const matches = createMatcher(subtask.allowed_paths);
+  const given = createMatcher(subtask.allowed_paths);
+  const agent = engine.registry.get(subtask.agent);
+  const own = agent === null ? () => true : createMatcher(ownScope(agent));
+  const matches = (path: string) => given(path) && own(path);
   return {
     allows: matches,
     check(path) {
@@ -32,7 +37,7 @@ export function readScopeOf(engine: Engine, subtask: Subtask): ((path: string) =
   const limits = engine.settings.scopeReads === "allowed_paths";
   const patterns = limits ? subtask.allowed_paths : engine.registry.get(subtask.agent)?.readPaths;
   if (!patterns) return undefined;
-  const matches = createMatcher(patterns);
+  const matches = createReadMatcher(patterns);
   return (path) => {
     if (matches(path)) return;
     throw new OxbowError(
@@ -61,11 +66,11 @@ export function outOfScope(engine: Engine, subtask: Subtask, paths: readonly str
 }
 
 function ownerName(engine: Engine, path: string): string | null {
-  return engine.registry.findOwner(path)?.agent ?? null;
+  return engine.registry.ownerIfAny(path)?.agent ?? null;
 }
 
 function belongs(engine: Engine, path: string): string {
-  const owner = engine.registry.findOwner(path);
+  const owner = engine.registry.ownerIfAny(path);
   if (!owner) return "no agent owns it";
   const person = engine.registry.windowPerson(owner.team);
   return `it belongs to ${owner.agent}${person ? ` (ask ${person} if in doubt)` : ""}`;

@@ -6,7 +6,7 @@ import type { Engine, RunOptions } from "./engine.ts";
 import type { EventBody } from "../core/events.ts";
 import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
-import { planSplit } from "../core/split.ts";
+import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { agentNamed, runtimeOf } from "./engine.ts";
 
@@ -140,8 +140,8 @@ async function partsByOwner(engine: Engine, title: string, commit: string) {
 function leadPart(engine: Engine, title: string): PlannedChild {
   const name = engine.team.lead ?? engine.registry.list()[0]?.name ?? "";
   const lead = agentNamed(engine, name);
-  const { responsibilities, allowedPaths } = lead;
-  return { agent: lead.name, brief: title, responsibilities, allowedPaths, dependsOn: [] };
+  const { name: agent, responsibilities } = lead;
+  return { agent, brief: title, responsibilities, allowedPaths: ownScope(lead), dependsOn: [] };
 }
 
 /** A model that cannot be called, or a command that is missing, is known before anything is made. */

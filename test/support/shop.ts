@@ -1,7 +1,15 @@
 /** A small shop with three owners, in a real repository, as most whole-run tests want it. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { plainEnvironment } from "./cli.ts";
@@ -30,7 +38,7 @@ const FILES: Readonly<Record<string, string>> = {
   "src/api/orders.js": "export const orders = [];\n",
   "src/web/page.js": "export const page = 'home';\n",
   "docs/guide.md": "# Guide\n",
-  "LICENSE": "none\n",
+  LICENSE: "none\n",
 };
 
 export interface Shop extends Disposable {
@@ -46,7 +54,12 @@ export interface Shop extends Disposable {
 export function makeShop(options: { team?: string; files?: Readonly<Record<string, string>> } = {}): Shop {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), "oxbow-shop-")));
   const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: dir, env: plainEnvironment(), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    execFileSync("git", args, {
+      cwd: dir,
+      env: plainEnvironment(),
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(dir, path)), { recursive: true });
     writeFileSync(join(dir, path), text);
@@ -77,6 +90,8 @@ function fingerprint(dir: string, git: (...args: string[]) => string): string {
     .sort();
   for (const path of [...names, ...["HEAD", "index", "config"].map((name) => join(dir, ".git", name))])
     hash.update(path).update("\0").update(readFileSync(path)).update("\0");
-  hash.update(git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/main", "refs/tags", "refs/remotes"));
+  hash.update(
+    git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/main", "refs/tags", "refs/remotes"),
+  );
   return `${git("rev-parse", "HEAD").trim()} ${git("status", "--porcelain").trim()} ${hash.digest("hex")}`;
 }
