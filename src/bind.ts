@@ -1,6 +1,5 @@
 /** Binds the rooms into the engine that carries tasks: team, models, tools, redaction, this worker's name. */
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { ModelSource } from "./agent/contract.ts";
 import type { AgentSpec, TeamFile } from "./core/team-file.ts";
@@ -14,7 +13,7 @@ import { createRedactor } from "./core/redact.ts";
 import { TeamRegistry } from "./core/registry.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
-import { processBirth } from "./host/process.ts";
+import { workerIsDead, workerName } from "./host/worker.ts";
 import { builtinTools } from "../tools/index.ts";
 import { createToolRegistry } from "../tools/registry.ts";
 
@@ -43,7 +42,7 @@ export async function bindEngine(
     registry: TeamRegistry.fromTeamFile(team),
     settings,
     tools,
-    workerId: workerName(process.pid),
+    workerId: workerName(),
     environment: env,
     redact,
     now: Date.now,
@@ -94,14 +93,4 @@ function readScript(file: string): { file: string; text: string } {
       },
     );
   }
-}
-
-function workerName(pid: number): string {
-  return `${hostname()}:${pid}:${processBirth(pid) ?? ""}`;
-}
-
-/** Only a process of this host can be known to be dead. */
-function workerIsDead(worker: string): boolean {
-  const [host, pid, birth] = worker.split(":");
-  return host === hostname() && processBirth(Number(pid)) !== birth;
 }

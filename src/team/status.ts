@@ -4,6 +4,7 @@ import type { Store } from "../store/contract.ts";
 import type { Outcome, Subtask, Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
+import { workerIsDead } from "../host/worker.ts";
 
 export interface TaskStatus {
   readonly task: Task;
@@ -32,7 +33,7 @@ export async function taskStatus(
       return {
         task,
         integration: commit === undefined ? null : { branch, commit },
-        workers: await store.liveWorkers(task.task_id),
+        workers: (await store.liveWorkers(task.task_id)).filter((worker) => !workerIsDead(worker)),
         subtasks: subtasks.map((subtask) => ({
           ...subtask,
           outcome: outcomes.get(subtask.subtask_id) ?? null,

@@ -16,7 +16,8 @@ export function reportText(report: Report): string {
   ]);
   lines.push(...columns([["", "agent", "outcome", "merge", "tokens", "time", "branch"], ...rows]));
   for (const part of parts)
-    if (part.error) lines.push("", `${part.agent}: ${clip(part.error.message, 400)} [${part.error.code}]`);
+    if (part.error && part.outcome !== "cancelled")
+      lines.push("", `${part.agent}: ${clip(part.error.message, 400)} [${part.error.code}]`);
   lines.push(...conflictLines(report), "", summaryLine(report, parts));
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
