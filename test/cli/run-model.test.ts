@@ -317,3 +317,71 @@ describe("AUTO_CHILD_SIGNAL_DONE", () => {
     });
   });
 });
+
+describe("a split that cannot be", () => {
+  it.each([
+    ["0 children", { task: "t", num_children: 0 }, /split_invalid|tool_input/],
+    ["10,000 children", { task: "t", num_children: 10_000 }, /limit_exceeded/],
+    ["an agent that is nobody", { task: "t", children: [{ task: "a", agent: "Nobody" }] }, /agent_unknown/],
+    [
+      "children that wait for each other",
+      {
+        task: "t",
+        children: [
+          { task: "a", depends_on: [1] },
+          { task: "b", depends_on: [0] },
+        ],
+      },
+      /plan_invalid/,
+    ],
+    ["another ticket", { task: "t", ticket: "9" }, /split_invalid/],
+  ])("%s: the model is told why, and nothing is half-made", async (_name, split, code) => {
+    using shop = makeShop();
+    const lead: ScriptedReply[] = [
+      { calls: [{ name: "orchestrate_split", arguments: split }] },
+      { text: "I could not." },
+    ];
+    const { ended, report, requests } = await runWith(shop, { Lead: lead }, []);
+    const told = lastOutput(requests, "Lead");
+    expect(told.ok).toBe(false);
+    expect(told.error.code).toMatch(code);
+    expect(told.error.message.length).toBeGreaterThan(10);
+    expect([ended.code, report.children]).toEqual([0, []]);
+    expect(shop.git("for-each-ref", "refs/heads/feature", "refs/heads/integration")).toBe("");
+  });
+
+  it("is not offered with ENABLE_ORCHESTRATE_TOOL=0, and offered to the lead alone when it is unset", async () => {
+    using shop = makeShop();
+    const off = await runWith(shop, { Lead: [{ text: "Nothing to do." }] }, [], {
+      ENABLE_ORCHESTRATE_TOOL: "0",
+    });
+    expect(off.requests[0]?.raw).not.toContain("orchestrate_split");
+    const { requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN }, []);
+    const offered = new Set(
+      requests
+        .filter(
+          (request) =>
+            request.raw.includes('"name":"orchestrate_split","description"') ||
+            (request.body["tools"] as any[]).some((tool) => tool.name === "orchestrate_split"),
+        )
+        .map((request) => request.agent),
+    );
+    expect(offered).toEqual(new Set(["Lead"]));
+  });
+});
+
+describe("an agent without allowed_paths", () => {
+  const team = "team: One\nagents:\n  - name: Solo\n";
+  it("may write what is not protected, and is refused where a file instructs others", async () => {
+    using shop = makeShop({ team });
+    const solo: ScriptedReply[] = [
+      { calls: [{ name: "write_file", arguments: { path: "anywhere/new.txt", content: "x\n" } }] },
+      { calls: [{ name: "write_file", arguments: { path: ".github/workflows/ci.yml", content: "x\n" } }] },
+      { text: "Done." },
+    ];
+    const { report, requests } = await runWith(shop, { Solo: solo }, []);
+    expect(lastOutput(requests, "Solo")).toMatchObject({ ok: false, error: { code: "out_of_scope" } });
+    expect(report).toMatchObject({ state: "completed", children: [], lead: { agent: "Solo", merged: true } });
+    expect(shop.at("integration/146", "anywhere/new.txt")).toBe("x\n");
+  });
+});
