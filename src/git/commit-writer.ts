@@ -2,7 +2,6 @@
  * Writes commits through one `git fast-import` that stays open. Requests that arrive together go in one stream (group
  * commit), so a hundred branches cost about one. No real ref is moved here: fast-import checks no expected old value.
  */
-import { once } from "node:events";
 import { OxbowError } from "../core/errors.ts";
 import { newId } from "../host/ids.ts";
 import type { LongProcess } from "../host/process.ts";
@@ -38,6 +37,11 @@ const MAX_BATCH_COMMITS = 1000;
 const PACKED_OBJECTS = 80;
 /** fast-import remembers every object it wrote; a new process forgets them. */
 const COMMITS_PER_PROCESS = 5000;
+/**
+ * What it remembers it does not write again. Snapshots for a search are on no ref, so a `git gc --prune=now` may have taken
+ * them since: an idle process is not trusted with its memory.
+ */
+const IDLE_MS = 15_000;
 
 /** Speed over size: what stays is packed again by `git gc` some day. */
 const FAST_IMPORT = ["-c", "pack.compression=1", "fast-import", "--quiet", "--date-format=raw", "--depth=0"];
@@ -115,6 +119,7 @@ function createStream(site: GitSite, zero: Oid) {
   let awaited = "";
   let settle: ((lines: string[] | null) => void) | null = null;
   const retired = new Set<Promise<void>>();
+  let idle: NodeJS.Timeout | undefined;
 
   const finish = (lines: string[] | null): void => {
     const waiting = settle;
@@ -138,6 +143,7 @@ function createStream(site: GitSite, zero: Oid) {
   };
   /** Lets the process end (it tidies up its packs then); whoever comes next starts another. */
   const retire = (): void => {
+    clearTimeout(idle);
     if (process === null) return;
     const old = process.close(10_000).finally(() => retired.delete(old));
     retired.add(old);
@@ -146,6 +152,7 @@ function createStream(site: GitSite, zero: Oid) {
 
   return {
     async send(commits: readonly NewCommit[]): Promise<Oid[] | string> {
+      clearTimeout(idle);
       const current = (process ??= start());
       awaited = newId("batch");
       const answered = new Promise<string[] | null>((resolve) => {
@@ -156,7 +163,8 @@ function createStream(site: GitSite, zero: Oid) {
       const ref = `refs/oxbow/tmp/${awaited}`;
       for (const [i, commit] of commits.entries()) {
         const ready = current.stdin.write(encode(commit, ref, i + 1));
-        if (!ready && settle !== null) await Promise.race([once(current.stdin, "drain"), answered]);
+        if (ready || settle === null) continue;
+        await Promise.race([new Promise((drained) => current.stdin.once("drain", drained)), answered]);
       }
       current.stdin.write(`reset ${ref}\nfrom ${zero}\n\ncheckpoint\nprogress ${awaited}\n`);
       const lines = await answered;
@@ -164,6 +172,7 @@ function createStream(site: GitSite, zero: Oid) {
       written += commits.length;
       const objects = commits.reduce((sum, commit) => sum + 2 + 2 * commit.edits.length, 0);
       if (objects >= PACKED_OBJECTS || written >= COMMITS_PER_PROCESS) retire();
+      else idle = setTimeout(retire, IDLE_MS).unref();
       if (lines.length !== commits.length) throw new OxbowError("git_failed", "fast-import lost an answer.");
       return lines;
     },
