@@ -1,0 +1,125 @@
+/** What a run costs beside its models: whole runs of N children against the bare SDK and against no cost at all. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import {
+  type Bench,
+  GOAL_COLUMNS,
+  goalRow,
+  inBytes,
+  inMs,
+  median,
+  PLAIN_ENV,
+  type Section,
+  times,
+} from "./measure.ts";
+import { type Answer, MODEL_MS, type Way } from "./overhead-run.ts";
+
+/** A process of its own for every run: its memory and its event loop are nobody else's. */
+async function runAlone(bench: Bench, way: Way, children: number, parallel: number): Promise<Answer> {
+  const script = path.join(import.meta.dirname, "overhead-run.ts");
+  const args = ["--disable-warning=ExperimentalWarning", script, way, String(children), String(parallel)];
+  const child = spawn(process.execPath, [...args, bench.dir], {
+    env: PLAIN_ENV,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`The run of ${children} children (${way}) ended with ${code}.`);
+  return JSON.parse(text) as Answer;
+}
+
+interface Result {
+  readonly children: number;
+  readonly parallel: number;
+  readonly ideal: number;
+  readonly ways: Readonly<Record<Way, Answer>>;
+}
+
+async function measure(bench: Bench, children: number, parallel: number): Promise<Result> {
+  bench.say(`overhead: ${children} children, ${parallel} at a time`);
+  const rounds = bench.quick ? 1 : 3;
+  const ways: Way[] = ["bare", "owner", "lead"];
+  const taken: Record<Way, Answer[]> = { bare: [], owner: [], lead: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const way of ways) taken[way].push(await runAlone(bench, way, children, parallel));
+  }
+  const middle = (answers: readonly Answer[]): Answer => ({
+    ms: median(answers.map((one) => one.ms)),
+    rssBytes: median(answers.map((one) => one.rssBytes)),
+    lagP99: median(answers.map((one) => one.lagP99)),
+    lagMax: median(answers.map((one) => one.lagMax)),
+  });
+  return {
+    children,
+    parallel,
+    ideal: Math.ceil(children / parallel) * MODEL_MS,
+    ways: { bare: middle(taken.bare), owner: middle(taken.owner), lead: middle(taken.lead) },
+  };
+}
+
+const NAMES: Readonly<Record<Way, string>> = {
+  bare: "bare SDK",
+  owner: "Oxbow, one child per owner",
+  lead: "Oxbow, a lead's split",
+};
+
+export async function overhead(bench: Bench): Promise<Section> {
+  const results = [await measure(bench, 100, 100)];
+  results.push(await measure(bench, 100, 32));
+  if (!bench.quick) results.push(await measure(bench, 1000, 1000), await measure(bench, 1000, 32));
+  const goals: string[][] = [];
+  for (const { children, parallel, ideal, ways } of results) {
+    const name = `${children} children, ${parallel} at a time`;
+    if (children < 1000) continue;
+    const { ms, rssBytes, lagP99 } = ways.owner;
+    if (parallel === 32) {
+      goals.push(goalRow(`${name}, against the ideal`, "≤ 1.15×", times(ms / ideal), ms / ideal <= 1.15));
+    } else {
+      const ratio = ms / ways.bare.ms;
+      goals.push(goalRow(`${name}, against the bare SDK`, "≤ 1.5×", times(ratio), ratio <= 1.5));
+      goals.push(goalRow(`${name}: memory at its peak`, "< 500 MB", inBytes(rssBytes), rssBytes < 500e6));
+    }
+    goals.push(goalRow(`${name}: event-loop lag, p99`, "< 20 ms", inMs(lagP99), lagP99 < 20));
+  }
+  return {
+    title: "Overhead of a run",
+    about: `Every child asks a scripted model that answers in ${MODEL_MS} ms with one line of text. *Oxbow* is a whole run through the app, from the call to the report: durable tasks and outcomes in SQLite, a fence, a base and a branch per child, events, done signals, fan-in. *Bare SDK*: the same model called through @openai/agents with tracing off, in a pool of the same size; nothing durable. The ideal is ⌈N / parallel⌉ × ${MODEL_MS} ms. A lead's split adds two turns of the lead and its own wait for all children; all its children are of one agent.`,
+    tables: [
+      ...(goals.length > 0 ? [{ caption: "", columns: GOAL_COLUMNS, rows: goals }] : []),
+      {
+        caption: "",
+        columns: [
+          "children / at a time",
+          "",
+          "time",
+          "× ideal",
+          "× bare SDK",
+          "peak memory",
+          "lag p99",
+          "lag max",
+        ],
+        rows: results.flatMap(({ children, parallel, ideal, ways }) =>
+          (Object.keys(NAMES) as Way[]).map((way) => {
+            const { ms, rssBytes, lagP99, lagMax } = ways[way];
+            return [
+              `${children} / ${parallel}`,
+              NAMES[way],
+              inMs(ms),
+              times(ms / ideal),
+              times(ms / ways.bare.ms),
+              inBytes(rssBytes),
+              inMs(lagP99),
+              inMs(lagMax),
+            ];
+          }),
+        ),
+      },
+    ],
+    notes: [
+      "Nothing is extrapolated. Each run is a process of its own, warmed by a run of four children; loading the libraries is not in the times.",
+      "Memory is that of the process itself, without its git helpers. The lag is how much later than asked a timer of 1 ms fired.",
+    ],
+  };
+}

@@ -1,0 +1,9 @@
+/** The other process: publishes the time for every line it is given. `signals-peer.ts STORE_URL`. */
+import { createInterface } from "node:readline";
+import { openStore } from "../src/store/open.ts";
+
+await using store = await openStore({ url: process.argv[2] ?? "" });
+process.stdout.write("ready\n");
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === "publish") await store.topics.publish("bench:two", String(process.hrtime.bigint()));
+}
