@@ -9,6 +9,8 @@ import type { Oid, RefChange } from "./contract.ts";
 
 export const FENCE_PREFIX = "refs/oxbow/fence/";
 const MAX_BATCH = 500;
+/** Refs are the ledger: a new log beside each (with its directories) would cost as much as the ref. Existing logs go on. */
+const UPDATE_REF = ["-c", "core.logAllRefUpdates=false", "update-ref", "--no-deref", "--stdin", "-z"];
 const LOCK_RETRIES = 5;
 
 export interface RefTransactions {
@@ -128,7 +130,7 @@ function createSession(site: GitSite) {
     settle = null;
   };
   const start = (): LongProcess => {
-    const started = startGit(site, ["update-ref", "--no-deref", "--stdin", "-z"]);
+    const started = startGit(site, UPDATE_REF);
     started.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
       if (text.includes("commit: ok\n")) finish(true);
