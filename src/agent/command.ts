@@ -26,6 +26,8 @@ export interface CommandRequest {
   readonly home?: string | null | undefined;
   /** Wall time of all invocations together, milliseconds. */
   readonly timeoutMs: number;
+  /** The process id of each invocation, as soon as there is one. */
+  readonly onStart?: ((pid: number) => void) | undefined;
   /** Whole lines, redacted. */
   readonly onOutput?: ((stream: "stdout" | "stderr", text: string) => void) | undefined;
   readonly redact?: ((text: string) => string) | undefined;
@@ -152,6 +154,7 @@ async function invoke(
       env,
       timeoutMs: Math.max(1, Math.ceil(left)),
       maxOutputBytes: 0,
+      onStart: request.onStart,
       onStdout: (text) => {
         stdout.add(text);
         lines.stdout.push(text);

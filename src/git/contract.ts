@@ -113,6 +113,10 @@ export type MergeResult =
 export interface Workspace extends AsyncDisposable {
   /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
   readonly dir: string;
+  /** Notes a program that runs in it, so that `sweep` can end it should this process die first. */
+  runs(pid: number): void;
+  /** Moves the files to `<state>/kept/` instead of removing them, and says where: for changes no branch can hold. */
+  keep(): Promise<string>;
   /** Brings every changed file back, raw, into `tree` through `stage`. Ignored new files stay out (rules of the base tree). */
   collect(tree: BranchTree, signal?: AbortSignal): Promise<{ files: number }>;
 }

@@ -1,9 +1,10 @@
 /** What dead processes left behind, and how a workspace names its owner so that a live one's is never touched. */
+import { mkdirSync, writeFileSync } from "node:fs";
 import { chmod, lstat, readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { newId } from "../host/ids.ts";
-import { processBirth } from "../host/process.ts";
+import { killGroup, processBirth } from "../host/process.ts";
 import { isMissing } from "./missing.ts";
 import type { Setup } from "./setup.ts";
 
@@ -31,6 +32,7 @@ export async function sweep(setup: Setup): Promise<{ removed: number }> {
   for (const name of await names(workspacesDir(setup))) {
     const dir = path.join(workspacesDir(setup), name);
     if (await isOwned(name, dir)) continue;
+    for (const program of await names(path.join(dir, PROGRAMS))) endProgram(program);
     await removeTree(dir);
     removed++;
   }
@@ -49,6 +51,22 @@ export async function sweep(setup: Setup): Promise<{ removed: number }> {
     }
   }
   return { removed };
+}
+
+const PROGRAMS = "programs";
+
+/** Written at once: the program may outlive this process from its first moment. */
+export function noteProgram(home: string, pid: number): void {
+  const birth = processBirth(pid);
+  if (birth === null) return;
+  mkdirSync(path.join(home, PROGRAMS), { recursive: true });
+  writeFileSync(path.join(home, PROGRAMS, `${pid}.${birth}`), "");
+}
+
+/** A program whose worker died would go on in files that nobody will ever collect. */
+function endProgram(noted: string): void {
+  const [pid = "", birth = ""] = noted.split(".");
+  if (/^\d+$/.test(pid) && processBirth(Number(pid)) === birth) killGroup(Number(pid));
 }
 
 async function isOwned(name: string, dir: string): Promise<boolean> {

@@ -3,7 +3,7 @@
  * filters, and holds the bytes as Git stores them. What the agent does to its `.git` never reaches the repository: only
  * files come back, and no git of ours runs in it once the agent has had it.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
@@ -12,7 +12,7 @@ import { collectChanges } from "./collect.ts";
 import type { Oid, Workspace } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import type { Setup } from "./setup.ts";
-import { newWorkspaceName, removeTree, workspacesDir } from "./sweep.ts";
+import { newWorkspaceName, noteProgram, removeTree, workspacesDir } from "./sweep.ts";
 
 /** Over every `.gitattributes`: no conversion of line ends, identifiers, filters or encodings. */
 const RAW = "* -text -crlf !eol -ident -filter !working-tree-encoding\n";
@@ -35,6 +35,8 @@ export async function openWorkspace(
     const baseline = await createBaseline(dir, path.join(home, "stamp"), files);
     return {
       dir,
+      runs: (pid) => noteProgram(home, pid),
+      keep: () => keepFiles(setup, home, dir),
       collect: (tree, abort) => collectChanges(engine, { home, dir, files, baseline }, tree, abort),
       [Symbol.asyncDispose]: () => removeTree(home),
     };
@@ -42,6 +44,13 @@ export async function openWorkspace(
     await removeTree(home);
     throw unsafeName(error) ?? error;
   }
+}
+
+async function keepFiles(setup: Setup, home: string, dir: string): Promise<string> {
+  const kept = path.join(setup.stateDir, "kept", path.basename(home));
+  await mkdir(path.dirname(kept), { recursive: true });
+  await rename(dir, kept);
+  return kept;
 }
 
 async function layOut(setup: Setup, dir: string, options: { commit: Oid; branch: string }): Promise<GitSite> {

@@ -216,7 +216,8 @@ function endWithLeader(subprocess: Leader): void {
   });
 }
 
-function killGroup(leader: number): void {
+/** Ends a process group at once: `leader` and whatever it started and did not put into a group of its own. */
+export function killGroup(leader: number): void {
   if (process.platform === "win32") return;
   try {
     process.kill(-leader, "SIGKILL");

@@ -24,6 +24,7 @@ export async function runTask(
 ): Promise<Report> {
   const plan = await planTask(engine, request);
   const { task } = await submitTask(engine, plan);
+  await engine.repo.sweep();
   submitted(task);
   return carryOn(engine, task, signal);
 }

@@ -1,10 +1,10 @@
 /** An attempt by a program: a private clone of the branch, the program in it, its changes brought back and committed. */
 import type { AgentSpec } from "../core/team-file.ts";
-import type { BranchTree, TreeChange } from "../git/contract.ts";
+import type { BranchTree, TreeChange, Workspace } from "../git/contract.ts";
 import type { CommandResult } from "../agent/command.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
-import { OxbowError, toErrorValue } from "../core/errors.ts";
+import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { runCommand } from "../agent/command.ts";
 import { runOptions } from "./engine.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
@@ -42,12 +42,24 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       home: agent.sandbox.home === "user" ? null : `${workspace.dir}.home`,
       timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
       redact: (text) => engine.redact(text),
+      onStart: (pid) => workspace.runs(pid),
       onOutput: (stream, text) => sink.emit({ event: "command_output", ...aboutLease(lease), stream, text }),
     },
     signal,
   );
-  await workspace.collect(tree);
+  await collect(workspace, tree);
   return settle(attempt, tree, result);
+}
+
+/** What cannot be brought back (a name that no branch can hold, say) stays where a person can find it. */
+async function collect(workspace: Workspace, tree: BranchTree): Promise<void> {
+  try {
+    await workspace.collect(tree);
+  } catch (error) {
+    if (!hasCode(error)) throw error;
+    const message = `${error.message} The program's files are kept in ${await workspace.keep()}.`;
+    throw new OxbowError(error.code, message, { hint: error.hint, details: error.details, cause: error });
+  }
 }
 
 async function ownedFiles({ engine, lease }: Attempt, tree: BranchTree): Promise<string[]> {

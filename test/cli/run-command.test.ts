@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorOf, oxbow, reportOf, startOxbow } from "../support/cli.ts";
+import { isAlive } from "../../src/host/process.ts";
 import { makeShop, SHOP_TEAM } from "../support/shop.ts";
 
 /** A program for `--command`: the given JavaScript, with the paths as `files`. */
@@ -127,6 +128,22 @@ describe("oxbow run --by owner --runtime command", () => {
     expect(report.children.map((child: any) => child.agent)).toEqual(["Api", "Docs", "Web"]);
   });
 
+  it("keeps the files of a program whose changes no branch can hold, and says where", async () => {
+    using shop = makeShop();
+    const odd = program('fs.writeFileSync(Buffer.from([0x73, 0x72, 0x63, 0x2f, 0xff]), "precious");');
+    const args = ["run", "Odd", "--by", "owner", "--command", odd, "--json"];
+    const [api] = reportOf(await oxbow(args, { cwd: shop.dir })).children;
+    expect(api).toMatchObject({
+      outcome: "failed",
+      branch: expect.stringContaining("/Api"),
+      error: { code: "path_rejected" },
+    });
+    const kept = /kept in (\S+?)\.$/.exec(api.error.message)?.[1] ?? "";
+    expect(
+      readdirSync(join(kept, "src"), { encoding: "buffer" }).some((name) => name.equals(Buffer.from([0xff]))),
+    ).toBe(true);
+  });
+
   it("brings bytes, modes and links back as the program left them", async () => {
     using shop = makeShop({
       files: { "src/api/old.js": "old\n", ".gitignore": "*.log\n", ".gitattributes": "*.js text eol=crlf\n" },
@@ -229,16 +246,19 @@ describe("stopping a run", () => {
   it("goes on with --resume after kill -9, and gives each child one outcome and one signal", async () => {
     using shop = makeShop();
     const gate = join(shop.dir, ".git", "gate");
-    const wait = `node -e 'const fs = require("fs"); console.log(1); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? process.argv.slice(1).forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();' {paths}`;
+    const wait = `node -e 'const fs = require("fs"); console.log(process.pid); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? process.argv.slice(1).forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();' {paths}`;
     const running = startOxbow(
       ["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"],
       { cwd: shop.dir },
     );
-    const { task_id } = await running.line((line) => line.event === "command_output");
+    const { task_id, text } = await running.line((line) => line.event === "command_output");
     running.kill("SIGKILL");
     await running.ended;
+    const again = startOxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir });
+    await again.line((line) => line.event === "command_output");
+    expect(isAlive(Number(text)), "the first program outlived its worker").toBe(false);
     shop.write(".git/gate", "");
-    const ended = await oxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir });
+    const ended = await again.ended;
     const report = reportOf(ended);
     expect([ended.code, report.state]).toEqual([0, "completed"]);
     expect(report.children.map((child: any) => [child.agent, child.outcome, child.merged])).toEqual([
