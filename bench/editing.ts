@@ -1,6 +1,9 @@
 /** N children × 5 files: Oxbow's branches without a checkout, one raw fast-import stream, and a work tree per child. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { TeamRegistry } from "../src/core/registry.ts";
+import { parseSettings } from "../src/core/settings.ts";
+import { parseTeamFile } from "../src/core/team-file.ts";
 import { openRepository } from "../src/git/repository.ts";
 import { prepareBranch } from "../src/team/prepare.ts";
 import { type Bench, diskUse, git, mediansOf, type Section, takeTurns } from "./measure.ts";
@@ -20,12 +23,14 @@ const TICKET = "bench";
 
 /** From opening the repository to closing it, with exactly what the engine does to prepare an attempt. */
 async function editWithOxbow(dir: string, base: string, work: readonly ChildWork[]): Promise<number> {
-  const started = performance.now();
   const never = new AbortController().signal;
+  const rooms = roomsFor(work);
+  const started = performance.now();
   await using repo = await openRepository({ path: dir });
+  const engine = { ...rooms, repo } as Engine;
   await Promise.all(
     work.map(async ({ agent, edits }) => {
-      const { tree } = await prepareBranch(engineFor(repo), leaseFor(agent, base));
+      const { tree } = await prepareBranch(engine, leaseFor(agent, base));
       for (const { path, content } of edits) await tree.write(path, Buffer.from(content));
       await tree.commit(`Edit as ${agent}`, never);
     }),
@@ -34,12 +39,16 @@ async function editWithOxbow(dir: string, base: string, work: readonly ChildWork
   return performance.now() - started;
 }
 
+type Engine = Parameters<typeof prepareBranch>[0];
+
 /** An engine and a lease as far as preparing a branch looks at them; the store is left out, as the peers have none. */
-function engineFor(repo: Awaited<ReturnType<typeof openRepository>>): Parameters<typeof prepareBranch>[0] {
-  const store = { subtasks: async () => [], setBranch: async () => true };
-  const registry = { get: () => undefined, findOwner: () => null };
+function roomsFor(work: readonly ChildWork[]): Omit<Engine, "repo"> {
+  const agents = work.map((child) => ({ name: child.agent }));
+  const team = parseTeamFile(JSON.stringify({ team: "Bench", agents }), "team.yaml");
+  const store = { subtasks: async () => [], branches: async () => [], setBranch: async () => true };
+  const registry = TeamRegistry.fromTeamFile(team);
   const redact = (text: string) => text;
-  return { repo, store, registry, redact, settings: { scopeReads: null } } as any;
+  return { store, team, registry, redact, settings: parseSettings({}) } as any;
 }
 
 function leaseFor(agent: string, base: string): Parameters<typeof prepareBranch>[1] {
