@@ -2,6 +2,7 @@
  * The composition root: settings → App. Each room is imported when first needed, so that a look-up in the team file
  * costs no more than reading it.
  */
+import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { OxbowEvent, Report } from "./core/events.ts";
 import type { Json, Task } from "./core/model.ts";
@@ -219,12 +220,23 @@ async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms
   ]);
   const repo = await openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome });
   try {
-    const url = settings.oxbowStoreUrl ?? `sqlite:${join(repo.stateDir, "oxbow.db")}`;
-    return { repo, store: await openStore({ url }) };
+    return { repo, store: await openStore({ url: storeUrl(settings, repo) }) };
   } catch (error) {
     await repo[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** One database a repository, also where several share an OXBOW_HOME; a relative `sqlite:FILE` is from here. */
+function storeUrl(settings: Settings, repo: Repository): string {
+  const given = settings.oxbowStoreUrl;
+  if (given?.startsWith("sqlite:") && given !== "sqlite::memory:") return `sqlite:${resolve(given.slice(7))}`;
+  if (given !== undefined) return given;
+  const shared = settings.oxbowHome !== undefined;
+  const name = shared
+    ? `oxbow-${createHash("sha256").update(repo.commonDir).digest("hex").slice(0, 12)}`
+    : "oxbow";
+  return `sqlite:${join(repo.stateDir, `${name}.db`)}`;
 }
 
 /** Shows every event of the task while `work` runs, to the last one. */

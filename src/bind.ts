@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ModelSource } from "./agent/contract.ts";
-import type { AgentSpec, TeamFile } from "./core/team-file.ts";
+import { type AgentSpec, parseTeamFile, type TeamFile } from "./core/team-file.ts";
 import type { Settings } from "./core/settings.ts";
 import { type Engine, providerOf, type RunOptions } from "./team/engine.ts";
 import type { AppOptions, Rooms } from "./app.ts";
 import { loadTeam } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
-import { OxbowError } from "./core/errors.ts";
+import { hasCode, OxbowError } from "./core/errors.ts";
 import { createRedactor } from "./core/redact.ts";
 import { TeamRegistry } from "./core/registry.ts";
 import { newId } from "./host/ids.ts";
@@ -23,7 +23,7 @@ export async function bindEngine(
   env: Readonly<Record<string, string>>,
   rooms: Rooms,
 ): Promise<Engine> {
-  const { team } = await loadTeam({ team: options.team, repo: options.repo ?? rooms.repo.root });
+  const team = await teamOf(options, rooms);
   const tools = createToolRegistry();
   for (const tool of builtinTools) tools.register(tool);
   const redactor = createRedactor({ known: secretsOf(settings, team, env) });
@@ -50,6 +50,18 @@ export async function bindEngine(
     models: modelSources(settings, team),
     workerIsDead,
   };
+}
+
+/** A bare repository has no files: its team.yaml is the one of HEAD, unless another is named. */
+async function teamOf(options: AppOptions, { repo }: Rooms): Promise<TeamFile> {
+  try {
+    return (await loadTeam({ team: options.team, repo: options.repo ?? repo.root })).team;
+  } catch (error) {
+    if (!repo.bare || options.team !== undefined || !hasCode(error, "team_file_missing")) throw error;
+    const bytes = await repo.readBlob(await repo.resolve("HEAD"), "team.yaml");
+    if (bytes === null) throw error;
+    return parseTeamFile(new TextDecoder().decode(bytes), "HEAD:team.yaml");
+  }
 }
 
 /** The key, and what an agent's `sandbox.env` passes to its programs. */

@@ -1,24 +1,11 @@
 import type { ErrorValue } from "../core/errors.ts";
-import {
-  type Json,
-  NO_USAGE,
-  type Outcome,
-  type OutcomeKind,
-  type Subtask,
-  type Usage,
-} from "../core/model.ts";
+import { type Json, NO_USAGE, type Outcome, type OutcomeKind, type Subtask } from "../core/model.ts";
 
 /** What a run came to, before the store makes it the outcome. */
-export interface Finding {
-  readonly outcome: OutcomeKind;
-  readonly branch: string | null;
-  readonly commit: string | null;
-  readonly summary: string;
-  readonly usage: Usage;
-  readonly cost: number | null;
-  readonly error: ErrorValue | null;
-  readonly elapsed_ms: number;
-}
+export type Finding = Pick<
+  Outcome,
+  "outcome" | "branch" | "commit" | "summary" | "usage" | "cost" | "error" | "elapsed_ms"
+>;
 
 export const NOTHING_RAN: Omit<Finding, "outcome" | "error" | "summary"> = {
   branch: null,
@@ -37,21 +24,9 @@ export function makeOutcome(
   redact: (text: string) => string,
 ): Outcome {
   const error = found.error && { ...found.error, message: shorten(redact(found.error.message)) };
-  return {
-    subtask_id: subtask.subtask_id,
-    conversation_id: subtask.conversation_id,
-    task_id: subtask.task_id,
-    agent: subtask.agent,
-    outcome: found.outcome,
-    branch: found.branch,
-    commit: found.commit,
-    summary: shorten(redact(found.summary)),
-    usage: found.usage,
-    cost: found.cost,
-    error,
-    attempt,
-    elapsed_ms: found.elapsed_ms,
-  };
+  const { subtask_id, conversation_id, task_id, agent } = subtask;
+  const summary = shorten(redact(found.summary));
+  return { ...found, subtask_id, conversation_id, task_id, agent, attempt, error, summary };
 }
 
 /** The done signal: small and made for machines; the outcome row has the rest. */

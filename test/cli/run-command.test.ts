@@ -1,7 +1,8 @@
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { errorOf, oxbow, reportOf, startOxbow } from "../support/cli.ts";
+import { errorOf, LAUNCHER, oxbow, plainEnvironment, reportOf, startOxbow } from "../support/cli.ts";
 import { isAlive } from "../../src/host/process.ts";
 import { makeShop, SHOP_TEAM } from "../support/shop.ts";
 
@@ -211,6 +212,44 @@ agents:
     expect(ended.lines[0]?.leftovers).toEqual(["LICENSE", "team.yaml"]);
     expect(shop.git("for-each-ref")).toBe(refs);
     expect(JSON.parse((await oxbow(["status", "--json"], { cwd: shop.dir })).stdout)).toEqual([]);
+  });
+});
+
+describe("where a repository and its state are", () => {
+  const args = ["run", "See", "--by", "owner", "--ticket", "7", "--command", SHOUT, "--json"];
+
+  it("works in a bare repository with the team.yaml of HEAD", async () => {
+    using shop = makeShop();
+    const bare = join(shop.dir, ".git", "bare.git");
+    shop.git("clone", "--quiet", "--bare", ".", bare);
+    const ended = await oxbow([...args, "--repo", bare], { cwd: shop.dir });
+    expect(reportOf(ended)).toMatchObject({ state: "completed" });
+    expect(shop.git("--git-dir", bare, "show", "integration/7:docs/guide.md")).toBe("# Guide\n// seen\n");
+  });
+
+  it("keeps the tasks of repositories that share an OXBOW_HOME apart", async () => {
+    using one = makeShop();
+    using two = makeShop();
+    const env = { OXBOW_HOME: join(one.dir, ".git", "home") };
+    expect((await oxbow(args, { cwd: one.dir, env })).code).toBe(0);
+    expect(JSON.parse((await oxbow(["status", "--json"], { cwd: two.dir, env })).stdout)).toEqual([]);
+    expect(JSON.parse((await oxbow(["status", "--json"], { cwd: one.dir, env })).stdout)).toHaveLength(1);
+    expect(existsSync(join(one.dir, ".git", "oxbow"))).toBe(false);
+  });
+
+  it("hands the work back when nobody reads its output any more", async () => {
+    using shop = makeShop();
+    const stuck = "node -e 'setInterval(() => {}, 1000)' {paths}";
+    const line = `"$0" "$1" run Hang --ticket 3 --by owner --command "$2" --json | head -n 2`;
+    const piped = spawnSync("bash", ["-c", line, process.execPath, LAUNCHER, stuck], {
+      cwd: shop.dir,
+      env: plainEnvironment(),
+      encoding: "utf8",
+    });
+    expect([piped.status, piped.stderr]).toEqual([0, ""]);
+    const [status] = JSON.parse((await oxbow(["status", "--json"], { cwd: shop.dir })).stdout);
+    expect(status).toMatchObject({ task: { state: "running", ticket: "3" }, workers: [] });
+    expect(status.subtasks.map((subtask: any) => subtask.outcome)).toEqual([null, null, null]);
   });
 });
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const LAUNCHER = resolve(import.meta.dirname, "../../bin/oxbow.cjs");
+export const LAUNCHER = resolve(import.meta.dirname, "../../bin/oxbow.cjs");
 
 export interface Ended {
   readonly code: number | null;
