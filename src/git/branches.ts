@@ -2,9 +2,10 @@
 import path from "node:path";
 import { branchName, numberedBranch, refComponent } from "../core/branch-name.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
+import { createCache } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
 import { gitFailed, gitText, gitTextOrThrow } from "./command.ts";
-import type { AllocateBranch, BranchAllocation, Fence, Oid, Repository } from "./contract.ts";
+import type { AllocateBranch, BranchAllocation, Fence, Oid, RefChange, Repository } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { createObjectWriter } from "./object-writer.ts";
 import { FENCE_PREFIX } from "./ref-transactions.ts";
@@ -58,12 +59,17 @@ export async function allocateBranch(engine: Engine, options: AllocateBranch): P
 }
 
 /** False when it exists already. Throws branch_conflict. */
-async function createRef(engine: Engine, ref: string, commit: Oid): Promise<boolean> {
+async function createRef(
+  engine: Engine,
+  ref: string,
+  commit: Oid,
+  along: readonly RefChange[] = [],
+): Promise<boolean> {
   try {
-    await engine.refs.apply([{ ref, old: null, new: commit }]);
+    await engine.refs.apply([...along, { ref, old: null, new: commit }]);
     return true;
   } catch (error) {
-    if (hasCode(error, "branch_moved")) return false;
+    if (hasCode(error, "branch_moved") && error.details?.["ref"] === ref) return false;
     throw error;
   }
 }
@@ -87,17 +93,37 @@ async function switchTo(engine: Engine, name: string): Promise<void> {
   if (answer.exitCode !== 0) throw gitFailed(args, answer.stderr);
 }
 
+const namesAsked = new WeakMap<Engine, Set<string>>();
+
+/** Names that some call is just finding out about. */
+function beingAsked(engine: Engine): Set<string> {
+  const known = namesAsked.get(engine) ?? new Set();
+  namesAsked.set(engine, known);
+  return known;
+}
+
 export async function createFreeBranch(
   engine: Engine,
   options: Parameters<Repository["createFreeBranch"]>[0],
 ): Promise<BranchAllocation> {
   const first = branchName({ ticket: options.ticket, agentName: options.agentName });
-  for (let n = 1; n <= MAX_NUMBER; n++) {
-    const name = numberedBranch(first, n);
-    if (options.taken?.has(name) === true) continue;
-    const ref = `refs/heads/${name}`;
-    if ((await engine.readRef(ref)) !== null) continue;
-    if (await createRef(engine, ref, options.commit)) return { name, base: options.commit, created: true };
+  // A refused transaction ends git's process and every other one of its batch: children that come together take
+  // different names from the start.
+  const asked = beingAsked(engine);
+  const mine = new Set<string>();
+  try {
+    for (let n = 1; n <= MAX_NUMBER; n++) {
+      const name = numberedBranch(first, n);
+      if (options.taken?.has(name) === true || asked.has(name)) continue;
+      asked.add(name);
+      mine.add(name);
+      const ref = `refs/heads/${name}`;
+      if ((await engine.readRef(ref)) !== null) continue;
+      if (await createRef(engine, ref, options.commit, options.along))
+        return { name, base: options.commit, created: true };
+    }
+  } finally {
+    for (const name of mine) asked.delete(name);
   }
   throw new OxbowError("branch_conflict", `All of ${first}, ${first}-2 … ${first}-${MAX_NUMBER} exist.`);
 }
@@ -109,10 +135,18 @@ export interface Fences {
 
 export function createFences(engine: Engine): Fences {
   const writer = createObjectWriter(engine.setup.objectSite, "blob", path.join(engine.setup.stateDir, "tmp"));
+  const blobs = createCache<Promise<Oid>>(100);
+  const blobOf = (token: number): Promise<Oid> => {
+    const known = blobs.get(String(token));
+    if (known !== undefined) return known;
+    const written = writer.write(`${token}\n`);
+    blobs.set(String(token), written, 1);
+    return written;
+  };
   return {
     async take(subtaskId, token) {
       const ref = FENCE_PREFIX + refComponent(subtaskId);
-      const oid = await writer.write(`${token}\n`);
+      const oid = await blobOf(token);
       for (;;) {
         const old = await engine.readRef(ref);
         const held = old === null ? -1 : Number((await engine.objects.blob(old)).toString("latin1"));

@@ -141,6 +141,8 @@ export interface Repository extends AsyncDisposable {
   isDirty(): Promise<boolean>;
   /** Where a full ref is checked out, or null. */
   checkedOutAt(ref: string): Promise<string | null>;
+  /** The object a full ref names, or null. Starts no process. */
+  readRef(ref: string): Promise<Oid | null>;
   /** Refs below a prefix (`refs/heads/feature/`) with their commits. */
   refs(prefix: string): Promise<ReadonlyMap<string, Oid>>;
   /** One transaction, all or nothing. Throws branch_moved, branch_conflict (directory/file), fenced (a fence ref moved). */
@@ -153,6 +155,8 @@ export interface Repository extends AsyncDisposable {
     ticket: string;
     commit: Oid;
     taken?: ReadonlySet<string>;
+    /** Refs that come into being with the branch, or not at all. Throws branch_moved when one of them cannot. */
+    along?: readonly RefChange[];
   }): Promise<BranchAllocation>;
   /** Moves `refs/oxbow/fence/<subtask>` to `token` by compare-and-swap. Throws fenced when a token as high is there already. */
   takeFence(subtaskId: string, token: number): Promise<Fence>;

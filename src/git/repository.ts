@@ -42,6 +42,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     head: () => readHead(engine),
     isDirty: () => isDirty(engine),
     checkedOutAt: async (ref) => checkedOutAt(setup, ref),
+    readRef: (ref) => engine.readRef(ref),
     refs: (prefix) => engine.refsBelow(prefix),
     updateRefs: (changes) => engine.refs.apply(changes),
     allocateBranch: (request) => allocateBranch(engine, request),

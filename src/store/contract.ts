@@ -108,6 +108,8 @@ export interface Store extends AsyncDisposable {
   tasksByTicket(ticket: string): Promise<readonly Task[]>;
   /** In the order in which they were added. */
   subtasks(taskId: string): Promise<readonly Subtask[]>;
+  /** Branches of the task's subtasks named `first` or `<first>-…`. */
+  branches(taskId: string, first: string): Promise<readonly string[]>;
   outcomes(taskId: string): Promise<readonly Outcome[]>;
   messages(conversationId: string): Promise<readonly Message[]>;
   /** Worker ids that hold a live lease on the task's conversations. */

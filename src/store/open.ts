@@ -8,7 +8,7 @@ import { createForeign } from "./foreign.ts";
 import { createHub } from "./hub.ts";
 import { migrate } from "./migrations.ts";
 import { finish, finishUnstarted } from "./outcome.ts";
-import { relayOutbox } from "./outbox.ts";
+import { createRelay, relayOutbox } from "./outbox.ts";
 import { claim, expireLeases, release, renew, setBranch } from "./queue.ts";
 import { createReads } from "./reads.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -102,7 +102,7 @@ function createStore(database: Database): Store {
           )
           .execute();
       }),
-    relay: () => relayOutbox(database, topics),
+    relay: createRelay(() => relayOutbox(database, topics)),
     [Symbol.asyncDispose]: dispose,
   };
 }

@@ -23,6 +23,23 @@ export async function putInOutbox(tx: Tx, announcements: readonly Announcement[]
   }
 }
 
+/** Children that end together are relayed together: who comes while a relay runs shares the one after it. */
+export function createRelay(relayOnce: () => Promise<number>): () => Promise<number> {
+  let running: Promise<number> | null = null;
+  let next: Promise<number> | null = null;
+  const start = (): Promise<number> => {
+    next = null;
+    const mine = relayOnce().finally(() => {
+      if (running === mine) running = null;
+    });
+    return (running = mine);
+  };
+  return () => {
+    if (running === null) return start();
+    return (next ??= running.then(start, start));
+  };
+}
+
 /** Publish, then delete: a process that dies between the two publishes again, and the topic drops the double. */
 export async function relayOutbox(database: Database, topics: TopicTransport): Promise<number> {
   let published = 0;

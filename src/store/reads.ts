@@ -67,6 +67,17 @@ export function createReads({ db, now }: Database) {
         .execute();
       return withDependencies(db, rows, { taskId });
     },
+    async branches(taskId: string, first: string) {
+      const rows = await db
+        .selectFrom("subtasks")
+        .select("branch")
+        .where("task_id", "=", taskId)
+        .where("branch", ">=", first)
+        // The character after "-".
+        .where("branch", "<", `${first}.`)
+        .execute();
+      return rows.flatMap(({ branch }) => (branch === null ? [] : [branch]));
+    },
     async outcomes(taskId: string) {
       const rows = await db
         .selectFrom("outcomes")

@@ -79,7 +79,7 @@ async function mergeOne(
 /** The gate: what a branch changed since it started must lie in its scope, whoever wrote it. */
 async function leftScope(engine: Engine, subtask: Subtask, task: Task, commit: string): Promise<string[]> {
   const ref = `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
-  const base = (await engine.repo.refs(ref)).get(ref) ?? task.base_commit;
+  const base = (await engine.repo.readRef(ref)) ?? task.base_commit;
   const scope = scopeOf(engine, subtask);
   const changed = await engine.repo.changedPaths(base, commit);
   return changed.map((change) => change.path).filter((path) => !scope.allows(path));

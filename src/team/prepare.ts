@@ -2,8 +2,8 @@
 import type { BranchTree, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
-import { hasCode, OxbowError } from "../core/errors.ts";
-import { refComponent } from "../core/branch-name.ts";
+import { OxbowError } from "../core/errors.ts";
+import { branchName, refComponent } from "../core/branch-name.ts";
 import { readScopeOf, scopeOf } from "./scope.ts";
 
 export interface Prepared {
@@ -15,17 +15,22 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   const { repo } = engine;
   const { subtask, task } = lease;
   const fence = await repo.takeFence(subtask.subtask_id, lease.token);
-  const base = await baseOf(engine, lease);
+  const baseRef = `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
+  const known = await repo.readRef(baseRef);
+  const base = known ?? (await startingCommit(engine, lease));
+  // Written with the branch: every attempt and the merge gate agree on where it started.
+  const along = known === null ? [{ ref: baseRef, old: null, new: base }] : [];
   let branch = subtask.branch;
   const created = branch === null;
   if (branch === null) {
-    const siblings = await engine.store.subtasks(task.task_id);
-    const taken = new Set(siblings.flatMap((other) => (other.branch === null ? [] : [other.branch])));
+    const first = branchName({ ticket: task.ticket, agentName: subtask.agent });
+    const taken = new Set(await engine.store.branches(task.task_id, first));
     const made = await repo.createFreeBranch({
       agentName: subtask.agent,
       ticket: task.ticket,
       commit: base,
       taken,
+      along,
     });
     branch = made.name;
     if (!(await engine.store.setBranch(lease, branch)))
@@ -47,24 +52,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   return { tree, created };
 }
 
-/**
- * Where the branch starts: written to `refs/oxbow/bases/<subtask>` before the branch exists, so that every attempt
- * and the merge gate agree on it. With dependencies it is their merged work.
- */
-async function baseOf(engine: Engine, lease: Lease): Promise<string> {
-  const ref = `refs/oxbow/bases/${refComponent(lease.subtask.subtask_id)}`;
-  const known = (await engine.repo.refs(ref)).get(ref);
-  if (known !== undefined) return known;
-  const base = await startingCommit(engine, lease);
-  try {
-    await engine.repo.updateRefs([{ ref, old: null, new: base }]);
-    return base;
-  } catch (error) {
-    if (!hasCode(error, "branch_moved")) throw error;
-    return (await engine.repo.refs(ref)).get(ref) ?? base;
-  }
-}
-
+/** Where the branch starts: the task's base, with dependencies their merged work. */
 async function startingCommit(engine: Engine, { subtask, task, message }: Lease): Promise<string> {
   const given = message.metadata["base"];
   const start = typeof given === "string" ? given : task.base_commit;
