@@ -3,7 +3,7 @@
  * `-- --only NAME` (repeatable) and `-- --quick` print what they measure and write nothing.
  */
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { availableParallelism, loadavg, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { editing } from "./editing.ts";
@@ -33,6 +33,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => proc
 
 const bench: Bench = { dir, quick: values.quick, say: (text) => void process.stderr.write(`${text}\n`) };
 const started = performance.now();
+const load = loadavg()[0] ?? 0;
 const sections: string[] = [];
 for (const name of chosen) {
   const part = PARTS[name];
@@ -50,7 +51,7 @@ function heading(took: string): string {
   const machine = `${process.platform} ${process.arch}, ${availableParallelism()} cores, ${memory} GB of memory`;
   return [
     "# What Oxbow costs",
-    `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}, Node ${process.versions.node}, ${git(dir, ["version"]).replace("git version", "Git")}. All parts took ${took} minutes.`,
+    `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}, Node ${process.versions.node}, ${git(dir, ["version"]).replace("git version", "Git")}. All parts took ${took} minutes; the load before they began was ${load.toFixed(1)}.`,
     "To repeat it: `npm run bench` (writes this file), `npm run bench -- --only editing`, `npm run bench -- --quick`. Everything is made from a seed under the system's temporary directory and removed afterwards. Contestants take turns in the same run and medians are shown. Times drift with the machine; the ratios are what counts.",
   ].join("\n\n");
 }
