@@ -20,6 +20,12 @@ import { loadTeam } from "./load-team.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { TaskStatus } from "./team/status.ts";
 
+/** A value with its secrets redacted, for showing it. */
+export async function shown<T>(value: T): Promise<T> {
+  const { createRedactor } = await import("./core/redact.ts");
+  return JSON.parse(createRedactor().redact(JSON.stringify(value)));
+}
+
 export interface AppOptions {
   /** A directory inside the repository. Default: the working directory. */
   readonly repo?: string | undefined;
@@ -38,7 +44,7 @@ export interface RunTask {
 }
 
 export interface RunHooks {
-  /** Every event of the task, in order, from the first. */
+  /** Every event of the task from here on, in order; of a new task from the first. */
   readonly onEvent?: ((event: OxbowEvent) => void) | undefined;
   /** The task is durable: from here on `resume` can go on with it. */
   readonly onSubmitted?: ((task: Task) => void) | undefined;
@@ -243,7 +249,7 @@ function storeUrl(settings: Settings, repo: Repository): string {
 async function following(
   engine: Engine,
   hooks: RunHooks,
-  work: (submitted: (task: Task) => void) => Promise<Report>,
+  work: (submitted: (task: Task, after: string | null) => void) => Promise<Report>,
 ): Promise<Report> {
   const ended = new AbortController();
   let shown: string | null = null;
@@ -256,11 +262,12 @@ async function following(
     hooks.onEvent?.(event);
   };
   const follow = async (id: string) => {
-    for await (const event of engine.store.watch(id, null, ended.signal)) show(event);
+    for await (const event of engine.store.watch(id, shown, ended.signal)) show(event);
   };
   try {
-    return await work((task) => {
+    return await work((task, after) => {
       taskId = task.task_id;
+      shown = after;
       hooks.onSubmitted?.(task);
       showing = follow(task.task_id).catch((error: unknown) => {
         if (!ended.signal.aborted) throw error;

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { openApp } from "./app.ts";
 import { OxbowError } from "./core/errors.ts";
+import { isProtected } from "./core/paths.ts";
 
 const MOST_AGENTS = 8;
 
@@ -14,7 +15,8 @@ export interface MadeTeam {
 /** Throws usage when there is a team.yaml already, not_a_repository, unborn_head. */
 export async function initTeam(options: { repo?: string; force?: boolean }): Promise<MadeTeam> {
   await using app = openApp({ repo: options.repo });
-  const { root, files } = await app.files();
+  const { root, files: all } = await app.files();
+  const files = all.filter((path) => !isProtected(path));
   const file = join(root, "team.yaml");
   if (existsSync(file) && options.force !== true)
     throw new OxbowError("usage", `There is a team.yaml already: ${file}.`, {

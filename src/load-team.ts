@@ -21,7 +21,18 @@ export async function loadTeam(options: {
       options.team === undefined ? "There is no team.yaml here or above." : `There is no ${options.team}.`;
     throw new OxbowError("team_file_missing", where);
   }
-  return { file, team: parseTeamFile(readFileSync(file, "utf8"), options.team ?? file) };
+  return { file, team: parseTeamFile(readText(file), options.team ?? file) };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OxbowError("team_file_missing", `The team file ${file} cannot be read: ${why}`, {
+      cause: error,
+    });
+  }
 }
 
 /** From the directory upwards, not past the top of the repository. */

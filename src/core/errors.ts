@@ -87,7 +87,7 @@ export const ERRORS = {
     "Look at the provider's message; check the key, the model and the base URL.",
     true,
   ),
-  script_invalid: row(400, 2, "Correct the script file; README shows its form."),
+  script_invalid: row(400, 2, "Correct the script file; docs/scripted.md shows its form."),
   command_invalid: row(400, 2, "Give a program and its arguments; shell operators are not interpreted."),
   command_failed: row(500, 1, "Look at the command's output in the report."),
   model_behaviour: row(

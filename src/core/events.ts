@@ -77,6 +77,8 @@ export interface ReportChild {
   readonly cost: number | null;
   readonly error: ErrorValue | null;
   readonly merged: boolean;
+  /** A commit on an attempt's ref with work that is on no branch; null when there is none. */
+  readonly kept: string | null;
   readonly elapsed_ms: number;
 }
 

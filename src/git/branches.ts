@@ -15,7 +15,7 @@ const MAX_NUMBER = 100_000;
 /** The commit a revision names. Throws rev_not_found, unborn_head. */
 export async function resolveRevision(engine: Engine, rev: string): Promise<Oid> {
   const { checkoutSite } = engine.setup;
-  if (rev !== "" && !rev.includes("\0")) {
+  if (rev !== "" && !rev.startsWith("-") && !rev.includes("\0")) {
     const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${rev}^{commit}`];
     const answer = await gitText(checkoutSite, args);
     if (answer.exitCode === 0) return answer.stdout.trim();

@@ -1,12 +1,12 @@
 /** Brings the changes of a workspace back, raw: never `git add`, no symlink followed, every `.git` left alone. */
 import { type BigIntStats, constants } from "node:fs";
 import { lstat, open, readdir, readlink } from "node:fs/promises";
-import { OxbowError } from "../core/errors.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
 import { type Baseline, below } from "./baseline.ts";
 import { blobOid, quotePath, type RawPath, textOf } from "./bytes.ts";
 import { cancelled } from "./command.ts";
-import type { BranchTree } from "./contract.ts";
+import type { BranchTree, Collection } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { leadsOutside } from "./file-edits.ts";
 import { createIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
@@ -32,23 +32,35 @@ const SUBMODULE = "160000";
 const SYMLINK = "120000";
 const MAX_FILE_BYTES = 256n * 1024n * 1024n;
 
-/** Throws path_rejected for a name or a file that a branch cannot hold; nothing is staged then. */
+/** Stages what a branch can hold and names the rest. Throws cancelled. */
 export async function collectChanges(
   engine: Engine,
   from: Collected,
   tree: BranchTree,
   signal?: AbortSignal,
-): Promise<{ files: number }> {
+): Promise<Collection> {
   await using ignored = createIgnoreRules(engine, from.home, from.files);
-  const changes = await findChanges(engine, from, ignored, signal);
-  for (const { path, mode, content } of changes) await tree.stage(path, mode, content);
-  return { files: changes.length };
+  const refused: { path: string; reason: string }[] = [];
+  const refuse = (path: string, reason: string) => void refused.push({ path, reason });
+  const changes = await findChanges(engine, from, ignored, refuse, signal);
+  let files = 0;
+  for (const { path, mode, content } of changes) {
+    try {
+      await tree.stage(path, mode, content);
+      files += 1;
+    } catch (error) {
+      if (!hasCode(error, "path_rejected")) throw error;
+      refuse(path, error.message);
+    }
+  }
+  return { files, refused: refused.sort((a, b) => (a.path < b.path ? -1 : 1)) };
 }
 
 async function findChanges(
   engine: Engine,
   { dir, files, baseline }: Collected,
   ignored: IgnoreRules,
+  refuse: (path: string, reason: string) => void,
   signal?: AbortSignal,
 ): Promise<readonly Change[]> {
   const before = new Map(files.map((file) => [file.path, file]));
@@ -73,8 +85,20 @@ async function findChanges(
     changed.push({ path: checkedName(path), ...now });
   };
 
+  /** A path that cannot be taken stays as it is on the branch. */
   const visit = async (path: RawPath): Promise<void> => {
     if (signal?.aborted === true) throw cancelled();
+    try {
+      await look(path);
+    } catch (error) {
+      const reason = reasonToRefuse(error);
+      if (reason === null) throw error;
+      for (const file of missing) if (file === path || file.startsWith(`${path}/`)) missing.delete(file);
+      refuse(textOf(path) ?? quotePath(path), reason);
+    }
+  };
+
+  const look = async (path: RawPath): Promise<void> => {
     const known = before.get(path);
     if (known?.mode === SUBMODULE) return;
     const stats = await lstat(below(dir, path), { bigint: true }).catch(gone);
@@ -98,9 +122,12 @@ async function findChanges(
   };
 
   await walk("");
-  const deleted = [...missing].map(
-    (path): Change => ({ path: checkedName(path), mode: "100644", content: null }),
-  );
+  const deleted = [...missing].flatMap((path): Change[] => {
+    const name = nameOrNull(path);
+    if (name !== null) return [{ path: name, mode: "100644", content: null }];
+    refuse(textOf(path) ?? quotePath(path), "has a name that no tool can address, so it cannot be deleted");
+    return [];
+  });
   return [...deleted, ...changed.sort((a, b) => (a.path < b.path ? -1 : 1))];
 }
 
@@ -138,10 +165,26 @@ async function readEntry(
   return { mode: (stats.mode & 0o100n) === 0n ? "100644" : "100755", content };
 }
 
+/** A path that is rejected, or that the program took our right to read away from. */
+function reasonToRefuse(error: unknown): string | null {
+  if (hasCode(error, "path_rejected")) return error.message;
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  return code === "EACCES" || code === "EPERM" || code === "ELOOP" ? `cannot be read (${code})` : null;
+}
+
 function checkedName(path: RawPath): string {
   const text = textOf(path);
   if (text === null) throw rejected(path, "has a name that is not valid UTF-8");
   return normalisePath(text);
+}
+
+function nameOrNull(path: RawPath): string | null {
+  try {
+    return checkedName(path);
+  } catch (error) {
+    if (!hasCode(error, "path_rejected")) throw error;
+    return null;
+  }
 }
 
 function rejected(path: RawPath, why: string): OxbowError {

@@ -110,6 +110,23 @@ export type MergeResult =
   | { readonly kind: "unchanged"; readonly commit: Oid }
   | { readonly kind: "conflict"; readonly conflicts: readonly Omit<Conflict, "agents" | "owners">[] };
 
+export interface Collection {
+  readonly files: number;
+  readonly refused: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** Whose work a workspace holds, so that it can be saved after its process died. */
+export type WorkOwner = Pick<
+  BranchOptions,
+  "branch" | "base" | "agent" | "taskId" | "subtaskId" | "conversationId" | "attempt"
+>;
+
+/** What a dead process had left in a workspace, now a commit on its attempt ref. */
+export interface Salvaged extends WorkOwner {
+  readonly commit: Oid;
+  readonly files: number;
+}
+
 export interface Workspace extends AsyncDisposable {
   /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
   readonly dir: string;
@@ -117,8 +134,11 @@ export interface Workspace extends AsyncDisposable {
   runs(pid: number): void;
   /** Moves the files to `<state>/kept/` instead of removing them, and says where: for changes no branch can hold. */
   keep(): Promise<string>;
-  /** Brings every changed file back, raw, into `tree` through `stage`. Ignored new files stay out (rules of the base tree). */
-  collect(tree: BranchTree, signal?: AbortSignal): Promise<{ files: number }>;
+  /**
+   * Brings every changed file back, raw, into `tree` through `stage`. Ignored new files stay out (rules of the base
+   * tree). What no branch can hold (a name, a link out, an unreadable file) is refused by name; the rest is staged.
+   */
+  collect(tree: BranchTree, signal?: AbortSignal): Promise<Collection>;
 }
 
 export interface Repository extends AsyncDisposable {
@@ -183,9 +203,15 @@ export interface Repository extends AsyncDisposable {
   /** A commit that joins several (dependencies of one child), on no branch; or the conflicts. */
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
   /** A private clone of a commit under `<state>/workspaces/`, removed on disposal. */
-  workspace(options: { commit: Oid; branch: string }, signal?: AbortSignal): Promise<Workspace>;
-  /** Removes workspaces and temporary refs that dead processes left behind; never a live one's. */
-  sweep(): Promise<{ removed: number }>;
+  workspace(
+    options: { commit: Oid; branch: string; owner?: WorkOwner },
+    signal?: AbortSignal,
+  ): Promise<Workspace>;
+  /**
+   * Clears up after dead processes, never after a live one: ends their programs, saves what their workspaces hold on
+   * the attempts' refs (or moves it to `<state>/kept/`), and removes workspaces and scratch files.
+   */
+  sweep(): Promise<{ removed: number; saved: readonly Salvaged[] }>;
 }
 
 export interface OpenRepository {

@@ -60,7 +60,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     merge: (request, signal) => merger.merge(request, signal),
     join: (commits) => merger.join(commits),
     workspace: (request, signal) => openWorkspace(engine, request, signal),
-    sweep: () => sweep(setup),
+    sweep: () => sweep(engine),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

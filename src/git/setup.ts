@@ -1,8 +1,9 @@
 /** Finds the repository, reads what is needed of the user's configuration once, and lays out Oxbow's own git dir. */
-import { mkdir, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { realpath, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { OxbowError } from "../core/errors.ts";
 import { environment } from "../host/env.ts";
+import { makeFolder } from "../host/folders.ts";
 import { newId } from "../host/ids.ts";
 import { type GitAnswer, type GitSite, gitText } from "./command.ts";
 import type { Identity, OpenRepository } from "./contract.ts";
@@ -174,8 +175,16 @@ export function plain(text: string): string {
 async function makePrivateDir(stateDir: string, format: string): Promise<string> {
   const sha256 = format === "sha256";
   const dir = path.join(stateDir, sha256 ? "git-sha256" : "git");
-  await mkdir(path.join(dir, "refs"), { recursive: true });
-  await mkdir(path.join(dir, "objects"), { recursive: true });
+  try {
+    makeFolder(path.join(dir, "refs"));
+    makeFolder(path.join(dir, "objects"));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OxbowError("store_failed", `The state directory ${stateDir} cannot be made: ${why}`, {
+      hint: "Give a directory that you may write with OXBOW_HOME.",
+      cause: error,
+    });
+  }
   const extension = sha256 ? "[extensions]\n\tobjectFormat = sha256\n" : "";
   const version = sha256 ? 1 : 0;
   await writeNew(

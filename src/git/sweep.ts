@@ -1,41 +1,95 @@
-/** What dead processes left behind, and how a workspace names its owner so that a live one's is never touched. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { chmod, lstat, readdir, rm } from "node:fs/promises";
-import { hostname } from "node:os";
+/** What dead processes left behind: their programs are ended, their work is saved, their files are removed. */
+import { rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { newId } from "../host/ids.ts";
-import { killGroup, processBirth } from "../host/process.ts";
+import { hasCode } from "../core/errors.ts";
+import { refComponent } from "../core/branch-name.ts";
+import { openBranchTree } from "./branch-tree.ts";
+import { collectChanges } from "./collect.ts";
+import type { Salvaged } from "./contract.ts";
+import type { Engine } from "./engine.ts";
 import { isMissing } from "./missing.ts";
+import { FENCE_PREFIX } from "./ref-transactions.ts";
 import type { Setup } from "./setup.ts";
+import {
+  age,
+  endPrograms,
+  isOwned,
+  keepFiles,
+  names,
+  newWorkspaceName,
+  notedOwner,
+  removeTree,
+  TREE,
+  workspacesDir,
+} from "./workspace-home.ts";
 
 /** Scratch files are used for moments; what is this old belongs to nobody. */
 const SCRATCH_AGE_MS = 60 * 60 * 1000;
-/** Of another host's processes nothing is known; its workspaces are left alone this long. */
-const FOREIGN_AGE_MS = 7 * 24 * 60 * 60 * 1000;
-
-export function workspacesDir(setup: Setup): string {
-  return path.join(setup.stateDir, "workspaces");
-}
-
-/** `<pid>.<start time>.<host>.<id>`: the owner is recorded in the instant the directory exists. */
-export function newWorkspaceName(): string {
-  return [process.pid, processBirth(process.pid) ?? "", hostLabel(), newId("w")].join(".");
-}
-
-function hostLabel(): string {
-  return hostname().replace(/[^A-Za-z0-9-]/g, "-");
-}
-
 /** Workspaces of processes that are gone, and old scratch files of the private git dir. */
-export async function sweep(setup: Setup): Promise<{ removed: number }> {
+export async function sweep(engine: Engine): Promise<{ removed: number; saved: readonly Salvaged[] }> {
+  const { setup } = engine;
+  const saved: Salvaged[] = [];
   let removed = 0;
   for (const name of await names(workspacesDir(setup))) {
     const dir = path.join(workspacesDir(setup), name);
     if (await isOwned(name, dir)) continue;
-    for (const program of await names(path.join(dir, PROGRAMS))) endProgram(program);
-    await removeTree(dir);
+    const taken = await take(setup, dir);
+    if (taken === null) continue;
+    await endPrograms(taken);
+    const work = await salvage(engine, taken);
+    if (work) saved.push(work);
+    await removeTree(taken);
     removed++;
   }
+  return { removed: removed + (await removeScratch(setup)), saved };
+}
+
+/** Several processes may sweep at once: the one that renames it has it. */
+async function take(setup: Setup, dir: string): Promise<string | null> {
+  const taken = path.join(workspacesDir(setup), newWorkspaceName());
+  try {
+    await rename(dir, taken);
+    return taken;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * What the program had changed when its worker died becomes a commit on that attempt's ref. Nothing of the dead
+ * process's memory is left, so every file is compared by its bytes. What cannot be saved so is kept as files.
+ */
+async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
+  const noted = await notedOwner(home);
+  if (noted === null) return null;
+  const { from, ...owner } = noted;
+  try {
+    const ref = FENCE_PREFIX + refComponent(owner.subtaskId);
+    const oid = await engine.readRef(ref);
+    const commit = await engine.objects.commitOrNull(from);
+    if (oid === null || commit === null) return null;
+    const fence = { subtaskId: owner.subtaskId, token: Number.NaN, ref, oid };
+    const tree = await openBranchTree(engine, { ...owner, fence });
+    const files = await engine.trees.files(commit.tree);
+    const unknown = { unchanged: () => false };
+    const { refused } = await collectChanges(
+      engine,
+      { home, dir: path.join(home, TREE), files, baseline: unknown },
+      tree,
+    );
+    if (refused.length > 0) await keepFiles(engine.setup, home);
+    const work = await tree.saveWork();
+    return work && { ...owner, ...work };
+  } catch (error) {
+    if (!hasCode(error)) throw error;
+    await keepFiles(engine.setup, home);
+    return null;
+  }
+}
+
+async function removeScratch(setup: Setup): Promise<number> {
+  let removed = 0;
   const privateDir = setup.objectSite.cwd;
   const scratch: readonly [string, RegExp][] = [
     [path.join(setup.stateDir, "tmp"), /./],
@@ -50,62 +104,5 @@ export async function sweep(setup: Setup): Promise<{ removed: number }> {
       removed++;
     }
   }
-  return { removed };
-}
-
-const PROGRAMS = "programs";
-
-/** Written at once: the program may outlive this process from its first moment. */
-export function noteProgram(home: string, pid: number): void {
-  const birth = processBirth(pid);
-  if (birth === null) return;
-  mkdirSync(path.join(home, PROGRAMS), { recursive: true });
-  writeFileSync(path.join(home, PROGRAMS, `${pid}.${birth}`), "");
-}
-
-/** A program whose worker died would go on in files that nobody will ever collect. */
-function endProgram(noted: string): void {
-  const [pid = "", birth = ""] = noted.split(".");
-  if (/^\d+$/.test(pid) && processBirth(Number(pid)) === birth) killGroup(Number(pid));
-}
-
-async function isOwned(name: string, dir: string): Promise<boolean> {
-  const [pid = "", birth = "", host = ""] = name.split(".");
-  if (!/^\d+$/.test(pid)) return true;
-  if (host !== hostLabel()) return (await age(dir)) < FOREIGN_AGE_MS;
-  return processBirth(Number(pid)) === birth;
-}
-
-async function names(dir: string): Promise<readonly string[]> {
-  return readdir(dir).catch((error: unknown) => {
-    if (isMissing(error)) return [];
-    throw error;
-  });
-}
-
-async function age(file: string): Promise<number> {
-  const stats = await lstat(file).catch((error: unknown) => {
-    if (isMissing(error)) return null;
-    throw error;
-  });
-  return stats === null ? 0 : Date.now() - stats.mtimeMs;
-}
-
-/** Removes a directory, also when the agent took the permission to write away from parts of it. */
-export async function removeTree(dir: string): Promise<void> {
-  try {
-    await rm(dir, { recursive: true, force: true, maxRetries: 3 });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EPERM")))
-      throw error;
-    await makeWritable(dir);
-    await rm(dir, { recursive: true, force: true, maxRetries: 3 });
-  }
-}
-
-async function makeWritable(dir: string): Promise<void> {
-  await chmod(dir, 0o700);
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    if (entry.isDirectory()) await makeWritable(path.join(dir, entry.name));
-  }
+  return removed;
 }

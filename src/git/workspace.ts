@@ -3,16 +3,24 @@
  * filters, and holds the bytes as Git stores them. What the agent does to its `.git` never reaches the repository: only
  * files come back, and no git of ours runs in it once the agent has had it.
  */
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
 import { createBaseline } from "./baseline.ts";
 import { collectChanges } from "./collect.ts";
-import type { Oid, Workspace } from "./contract.ts";
+import type { Oid, WorkOwner, Workspace } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import type { Setup } from "./setup.ts";
-import { newWorkspaceName, noteProgram, removeTree, workspacesDir } from "./sweep.ts";
+import {
+  keepFiles,
+  newWorkspaceName,
+  noteOwner,
+  noteProgram,
+  removeTree,
+  TREE,
+  workspacesDir,
+} from "./workspace-home.ts";
 
 /** Over every `.gitattributes`: no conversion of line ends, identifiers, filters or encodings. */
 const RAW = "* -text -crlf !eol -ident -filter !working-tree-encoding\n";
@@ -20,23 +28,24 @@ const RAW = "* -text -crlf !eol -ident -filter !working-tree-encoding\n";
 /** Throws path_rejected (a name that no safe checkout can hold), rev_not_found, cancelled. */
 export async function openWorkspace(
   engine: Engine,
-  options: { commit: Oid; branch: string },
+  options: { commit: Oid; branch: string; owner?: WorkOwner },
   signal?: AbortSignal,
 ): Promise<Workspace> {
   const { setup } = engine;
   const commit = await engine.objects.commitOrNull(options.commit);
   if (commit === null) throw new OxbowError("rev_not_found", `There is no commit ${options.commit}.`);
   const home = path.join(workspacesDir(setup), newWorkspaceName());
-  const dir = path.join(home, "tree");
+  const dir = path.join(home, TREE);
   try {
     const site = await layOut(setup, dir, options);
     await runGitOrThrow(site, ["read-tree", "--reset", "-u", options.commit], {}, signal);
+    if (options.owner) await noteOwner(home, { ...options.owner, from: options.commit });
     const files = await engine.trees.files(commit.tree);
     const baseline = await createBaseline(dir, path.join(home, "stamp"), files);
     return {
       dir,
       runs: (pid) => noteProgram(home, pid),
-      keep: () => keepFiles(setup, home, dir),
+      keep: () => keepFiles(setup, home),
       collect: (tree, abort) => collectChanges(engine, { home, dir, files, baseline }, tree, abort),
       [Symbol.asyncDispose]: () => removeTree(home),
     };
@@ -44,13 +53,6 @@ export async function openWorkspace(
     await removeTree(home);
     throw unsafeName(error) ?? error;
   }
-}
-
-async function keepFiles(setup: Setup, home: string, dir: string): Promise<string> {
-  const kept = path.join(setup.stateDir, "kept", path.basename(home));
-  await mkdir(path.dirname(kept), { recursive: true });
-  await rename(dir, kept);
-  return kept;
 }
 
 async function layOut(setup: Setup, dir: string, options: { commit: Oid; branch: string }): Promise<GitSite> {

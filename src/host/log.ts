@@ -1,7 +1,8 @@
 /** The log file: one JSON object per line, redacted as it is written. Nothing is logged elsewhere. */
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { destination, pino } from "pino";
+import { OxbowError } from "../core/errors.ts";
+import { makeFolder } from "./folders.ts";
 
 export interface Log {
   /** `about` carries the correlation ids `task_id` and `subtask_id` where there are any. */
@@ -18,11 +19,11 @@ export interface LogOptions {
   readonly redact: (line: string) => string;
 }
 
+/** Throws setting_invalid when the file cannot be written. */
 export function openLog(options: LogOptions): Log {
   if (options.level === "silent")
     return { info: () => undefined, error: () => undefined, close: () => undefined };
-  mkdirSync(dirname(options.file), { recursive: true });
-  const file = destination({ dest: options.file, sync: true, append: true });
+  const file = openFile(options.file);
   const log = pino(
     { level: options.level, base: { pid: process.pid }, hooks: { streamWrite: options.redact } },
     file,
@@ -32,4 +33,17 @@ export function openLog(options: LogOptions): Log {
     error: (about, message) => log.error(about, message),
     close: () => file.end(),
   };
+}
+
+function openFile(file: string) {
+  try {
+    makeFolder(dirname(file));
+    return destination({ dest: file, sync: true, append: true });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OxbowError("setting_invalid", `The log file ${file} cannot be written: ${why}`, {
+      hint: "Give another file with OXBOW_LOG_FILE, or set OXBOW_LOG_LEVEL=silent.",
+      cause: error,
+    });
+  }
 }

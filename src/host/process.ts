@@ -73,7 +73,10 @@ export async function run(
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
-  if (subprocess.pid !== undefined) options.onStart?.(subprocess.pid);
+  if (subprocess.pid !== undefined) {
+    endWithUs(subprocess);
+    options.onStart?.(subprocess.pid);
+  }
   const limit = options.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES;
   const stdout = collect(subprocess.stdout, limit, options.onStdout);
   const stderr = collect(subprocess.stderr, limit, options.onStderr);
@@ -214,6 +217,24 @@ function endWithLeader(subprocess: Leader): void {
     subprocess.stdout.once("close", done);
     subprocess.stderr.once("close", done);
   });
+}
+
+const running = new Set<number>();
+
+/** A program never outlives this process, also when it leaves at once: each is in a group of its own, out of the terminal's reach. */
+function endWithUs(subprocess: Leader): void {
+  const { pid } = subprocess;
+  if (pid === undefined) return;
+  if (running.size === 0) process.on("exit", endRunning);
+  running.add(pid);
+  subprocess.nodeChildProcess.once("exit", () => {
+    running.delete(pid);
+    if (running.size === 0) process.off("exit", endRunning);
+  });
+}
+
+function endRunning(): void {
+  for (const pid of running) killGroup(pid);
 }
 
 /** Ends a process group at once: `leader` and whatever it started and did not put into a group of its own. */

@@ -1,5 +1,5 @@
 /** Kysely over `node:sqlite`: one connection, used by one caller at a time; other processes are waited for, not failed on. */
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -15,6 +15,7 @@ import {
   sql,
 } from "kysely";
 import { OxbowError } from "../core/errors.ts";
+import { makeFolder } from "../host/folders.ts";
 import type { Engine } from "./engine.ts";
 import type { Schema } from "./schema.ts";
 import { isBusy, storeError } from "./sqlite-error.ts";
@@ -113,18 +114,6 @@ function dataVersion(version: StatementSync, options: SqliteOptions): number {
   } catch (error) {
     if (isBusy(error)) return Number.NaN;
     throw storeError(error, options.file);
-  }
-}
-
-/** Like `mkdir -p`. Node's own recursive form never returns where the system answers ENOENT for good, as below /proc. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
-  if (dirname(folder) !== folder) makeFolder(dirname(folder));
-  try {
-    mkdirSync(folder);
-  } catch (error) {
-    // Another process may have made it meanwhile.
-    if (!existsSync(folder)) throw error;
   }
 }
 

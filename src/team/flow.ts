@@ -3,7 +3,7 @@
  *   plan → submit (children durable, announced) → work (lease, branch, run, outcome, done signal)
  *   → fan-in → merge onto integration/<ticket> → report
  */
-import type { Report, ReportState } from "../core/events.ts";
+import type { EventBody, Report, ReportState } from "../core/events.ts";
 import type { Task, TaskState } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import { OxbowError } from "../core/errors.ts";
@@ -15,29 +15,33 @@ import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { makeReport } from "./report.ts";
 import { planTask, submitTask, type TaskRequest } from "./submit.ts";
 
+/** Told when the task is durable, with the last event that was there before (null: none). */
+type Submitted = (task: Task, after: string | null) => void;
+
 /** Plans, submits and carries a task through. `submitted` hears of it as soon as it is durable. */
 export async function runTask(
   engine: Engine,
   request: TaskRequest,
-  submitted: (task: Task) => void,
+  submitted: Submitted,
   signal: AbortSignal,
 ): Promise<Report> {
   const plan = await planTask(engine, request);
   const { task } = await submitTask(engine, plan);
-  await engine.repo.sweep();
-  submitted(task);
+  submitted(task, null);
+  await clearUp(engine);
   return carryOn(engine, task, signal);
 }
 
 /** Goes on with a task whose process died or was closed. Everything needed is in the rows and the refs. */
 export async function resumeTask(
   engine: Engine,
-  taskId: string,
-  submitted: (task: Task) => void,
+  taskOrTicket: string,
+  submitted: Submitted,
   signal: AbortSignal,
 ): Promise<Report> {
-  const task = await engine.store.task(taskId);
-  if (!task) throw new OxbowError("task_unknown", `There is no task ${taskId} in this repository.`);
+  const task = (await engine.store.task(taskOrTicket)) ?? (await engine.store.tasksByTicket(taskOrTicket))[0];
+  if (!task) throw new OxbowError("task_unknown", `There is no task ${taskOrTicket} in this repository.`);
+  const taskId = task.task_id;
   if (task.state !== "running" && task.state !== "planned") return makeReport(engine, task);
   for (const worker of await engine.store.liveWorkers(taskId)) {
     if (!engine.workerIsDead(worker))
@@ -47,11 +51,28 @@ export async function resumeTask(
       );
     await engine.store.expireLeases(worker);
   }
-  await engine.repo.sweep();
+  const [resumed] = await engine.store.append([{ event: "task_resumed", task_id: taskId }]);
+  submitted(task, resumed?.id ?? null);
+  await clearUp(engine);
   await engine.store.relay();
-  await engine.store.append([{ event: "task_resumed", task_id: taskId }]);
-  submitted(task);
   return carryOn(engine, task, signal);
+}
+
+/** What dead processes left is saved and said, whichever task it belongs to. */
+async function clearUp(engine: Engine): Promise<void> {
+  const { saved } = await engine.repo.sweep();
+  const events = saved.map(
+    (work): EventBody => ({
+      event: "work_saved",
+      task_id: work.taskId,
+      subtask_id: work.subtaskId,
+      conversation_id: work.conversationId,
+      source: work.agent,
+      commit: work.commit,
+      files: work.files,
+    }),
+  );
+  if (events.length > 0) await engine.store.append(events);
 }
 
 async function carryOn(engine: Engine, task: Task, signal: AbortSignal): Promise<Report> {

@@ -21,10 +21,10 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
   const outcomes = new Map(
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );
-  const { merged, conflicts, refused, notices, ended } = fold(await allEvents(engine, task.task_id));
+  const { merged, kept, conflicts, refused, notices, ended } = fold(await allEvents(engine, task.task_id));
   const parts = subtasks.map((subtask) => ({
     subtask,
-    child: describe(subtask, outcomes.get(subtask.subtask_id), merged.has(subtask.subtask_id)),
+    child: describe(subtask, outcomes.get(subtask.subtask_id), merged, kept),
   }));
   const lead = parts.find(({ subtask }) => subtask.root)?.child ?? null;
   const children = parts.filter(({ subtask }) => !subtask.root).map(({ child }) => child);
@@ -53,13 +53,16 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
 
 function fold(events: readonly OxbowEvent[]) {
   const merged = new Set<string>();
+  const kept = new Map<string, string>();
   const conflicts = new Map<string, readonly Conflict[]>();
   const refused = new Set<string>();
   const notices: string[] = [];
   let ended: number | null = null;
   for (const event of events) {
     const id = event.subtask_id ?? "";
-    if (event.event === "merged") {
+    if (event.event === "work_saved") kept.set(id, event.commit);
+    else if (event.event === "commit") kept.delete(id);
+    else if (event.event === "merged") {
       merged.add(id);
       conflicts.delete(id);
     } else if (event.event === "merge_conflict") conflicts.set(id, event.conflicts);
@@ -69,10 +72,15 @@ function fold(events: readonly OxbowEvent[]) {
     } else if (event.event === "notice") notices.push(event.message);
     else if (event.event === "task_finished") ended = Date.parse(event.ts);
   }
-  return { merged, conflicts, refused, notices, ended };
+  return { merged, kept, conflicts, refused, notices, ended };
 }
 
-function describe(subtask: Subtask, outcome: Outcome | undefined, merged: boolean): ReportChild {
+function describe(
+  subtask: Subtask,
+  outcome: Outcome | undefined,
+  merged: ReadonlySet<string>,
+  kept: ReadonlyMap<string, string>,
+): ReportChild {
   return {
     subtask_id: subtask.subtask_id,
     conversation_id: subtask.conversation_id,
@@ -84,7 +92,8 @@ function describe(subtask: Subtask, outcome: Outcome | undefined, merged: boolea
     usage: outcome?.usage ?? NO_USAGE,
     cost: outcome?.cost ?? null,
     error: outcome?.error ?? null,
-    merged,
+    merged: merged.has(subtask.subtask_id),
+    kept: kept.get(subtask.subtask_id) ?? null,
     elapsed_ms: outcome?.elapsed_ms ?? 0,
   };
 }

@@ -4,7 +4,7 @@ import type { BranchTree, TreeChange, Workspace } from "../git/contract.ts";
 import type { CommandResult } from "../agent/command.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
-import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { runCommand } from "../agent/command.ts";
 import { runOptions } from "./engine.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
@@ -13,7 +13,7 @@ import { outOfScope, scopeOf } from "./scope.ts";
 import { aboutLease } from "./tool-context.ts";
 
 export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
-  const { engine, lease, sink, signal } = attempt;
+  const { engine, lease, signal } = attempt;
   const { subtask, task } = lease;
   const argv = runOptions(task).command ?? agent.command;
   if (!argv || argv.length === 0)
@@ -30,7 +30,18 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
   if (paths?.length === 0)
     return { ...none, outcome: "completed", summary: "No file in its paths; nothing was run." };
 
-  await using workspace = await engine.repo.workspace({ commit: tree.tip, branch: tree.branch }, signal);
+  const { branch, base } = tree;
+  const { task_id: taskId, subtask_id: subtaskId, conversation_id: conversationId } = subtask;
+  const owner = {
+    branch,
+    base,
+    agent: agent.name,
+    taskId,
+    subtaskId,
+    conversationId,
+    attempt: lease.attempt,
+  };
+  await using workspace = await engine.repo.workspace({ commit: tree.tip, branch, owner }, signal);
   const result = await runCommand(
     {
       argv,
@@ -43,23 +54,45 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
       redact: (text) => engine.redact(text),
       onStart: (pid) => workspace.runs(pid),
-      onOutput: (stream, text) => sink.emit({ event: "command_output", ...aboutLease(lease), stream, text }),
+      onOutput: outputEvents(attempt),
     },
     signal,
   );
-  await collect(workspace, tree);
-  return settle(attempt, tree, result);
+  return settle(attempt, tree, result, await collect(workspace, tree));
 }
 
-/** What cannot be brought back (a name that no branch can hold, say) stays where a person can find it. */
-async function collect(workspace: Workspace, tree: BranchTree): Promise<void> {
-  try {
-    await workspace.collect(tree);
-  } catch (error) {
-    if (!hasCode(error)) throw error;
-    const message = `${error.message} The program's files are kept in ${await workspace.keep()}.`;
-    throw new OxbowError(error.code, message, { hint: error.hint, details: error.details, cause: error });
-  }
+/** What no branch can hold (an odd name, a link out) stays where a person can find it, and fails the child by name. */
+async function collect(workspace: Workspace, tree: BranchTree): Promise<ErrorValue | null> {
+  const { refused } = await workspace.collect(tree);
+  if (refused.length === 0) return null;
+  const shown = refused.slice(0, MOST_NAMED).map(({ path, reason }) => {
+    const sentence = reason.includes(path) ? reason : `${path} ${reason}`;
+    return sentence.replace(/\.$/, "");
+  });
+  const more = refused.length > shown.length ? `; and ${refused.length - shown.length} more` : "";
+  const kept = await workspace.keep();
+  return toErrorValue(
+    new OxbowError("path_rejected", `${shown.join("; ")}${more}. All files are kept in ${kept}.`, {
+      hint: "Have the program leave such files out, or take them from there by hand.",
+    }),
+  );
+}
+
+const MOST_NAMED = 20;
+
+/** What is kept of a program's output as events: characters a piece, and pieces in all. */
+const MOST_OUTPUT = { text: 4_000, events: 500 };
+
+/** The beginning of the output as events; the end of it becomes the summary, or the error. */
+function outputEvents({ sink, lease }: Attempt) {
+  let events = 0;
+  return (stream: "stdout" | "stderr", given: string) => {
+    events += 1;
+    if (events > MOST_OUTPUT.events) return;
+    const last = events === MOST_OUTPUT.events ? "\n… (what follows is not recorded)" : "";
+    const cut = given.length > MOST_OUTPUT.text ? `${given.slice(0, MOST_OUTPUT.text)}…` : given;
+    sink.emit({ event: "command_output", ...aboutLease(lease), stream, text: cut + last });
+  };
 }
 
 async function ownedFiles({ engine, lease }: Attempt, tree: BranchTree): Promise<string[]> {
@@ -71,17 +104,22 @@ async function ownedFiles({ engine, lease }: Attempt, tree: BranchTree): Promise
 }
 
 /** In scope and successful: committed to the branch. Anything else is kept on the attempt's ref, and said. */
-async function settle(attempt: Attempt, tree: BranchTree, result: CommandResult): Promise<Finding> {
+async function settle(
+  attempt: Attempt,
+  tree: BranchTree,
+  result: CommandResult,
+  refused: ErrorValue | null,
+): Promise<Finding> {
   const { engine, lease } = attempt;
   const scope = scopeOf(engine, lease.subtask);
   const changed = await tree.pending();
   const outside = changed.map((change: TreeChange) => change.path).filter((path) => !scope.allows(path));
-  const error =
-    result.error ?? (outside.length > 0 ? toErrorValue(outOfScope(engine, lease.subtask, outside)) : null);
+  const strayed = outside.length > 0 ? toErrorValue(outOfScope(engine, lease.subtask, outside)) : null;
+  const error = joined([result.error ?? null, refused, strayed]);
   const base = { usage: result.usage, cost: result.cost, elapsed_ms: result.elapsed_ms, branch: tree.branch };
   if (error) {
     const kept = await keep(attempt, tree);
-    const message = kept ? `${error.message} Its changes are kept at ${kept}.` : error.message;
+    const message = kept ? `${error.message} Its changes are kept in commit ${kept}.` : error.message;
     const commit = tree.tip === tree.base ? null : tree.tip;
     return {
       ...base,
@@ -111,6 +149,12 @@ async function settle(attempt: Attempt, tree: BranchTree, result: CommandResult)
     summary,
     error: null,
   };
+}
+
+/** The first failure's code and hint, with what all of them say. */
+function joined(errors: readonly (ErrorValue | null)[]): ErrorValue | null {
+  const all = errors.filter((error) => error !== null);
+  return all[0] ? { ...all[0], message: all.map((error) => error.message).join(" ") } : null;
 }
 
 async function keep({ sink, lease }: Attempt, tree: BranchTree): Promise<string | null> {

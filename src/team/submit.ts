@@ -115,6 +115,7 @@ async function refuseBlockedNames(engine: Engine, ticket: string, integration: s
       "branch_conflict",
       `There is a branch ${inTheWay}, so Git has no room for ${folder}/… and ${integration}.`,
       {
+        hint: `Rename it first: git branch -m ${inTheWay} ${inTheWay}-old`,
         details: { branch: inTheWay },
       },
     );
@@ -162,7 +163,10 @@ function checkRunnable(
 }
 
 async function notices(engine: Engine, leftovers: readonly string[]) {
-  const told: { code: string; message: string }[] = [];
+  const told = engine.team.notices.map(({ line, message }) => ({
+    code: "not_acted_on",
+    message: `${engine.team.file}:${line}: ${message}`,
+  }));
   if (await engine.repo.isDirty())
     told.push({
       code: "dirty_checkout",

@@ -131,7 +131,9 @@ describe("oxbow run --by owner --runtime command", () => {
 
   it("keeps the files of a program whose changes no branch can hold, and says where", async () => {
     using shop = makeShop();
-    const odd = program('fs.writeFileSync(Buffer.from([0x73, 0x72, 0x63, 0x2f, 0xff]), "precious");');
+    const odd = program(
+      'fs.writeFileSync("src/api/fine.txt", "precious"); fs.writeFileSync(Buffer.from([0x73, 0x72, 0x63, 0x2f, 0xff]), "odd");',
+    );
     const args = ["run", "Odd", "--by", "owner", "--command", odd, "--json"];
     const [api] = reportOf(await oxbow(args, { cwd: shop.dir })).children;
     expect(api).toMatchObject({
@@ -139,10 +141,12 @@ describe("oxbow run --by owner --runtime command", () => {
       branch: expect.stringContaining("/Api"),
       error: { code: "path_rejected" },
     });
-    const kept = /kept in (\S+?)\.$/.exec(api.error.message)?.[1] ?? "";
-    expect(
-      readdirSync(join(kept, "src"), { encoding: "buffer" }).some((name) => name.equals(Buffer.from([0xff]))),
-    ).toBe(true);
+    expect(api.error.message).toContain("src/\\377");
+    const kept = / kept in (\S+?)\. /.exec(`${api.error.message} `)?.[1] ?? "";
+    const names = readdirSync(join(kept, "src"), { encoding: "buffer" });
+    expect(names.some((name) => name.equals(Buffer.from([0xff])))).toBe(true);
+    const commit = / kept in commit (\w+)/.exec(api.error.message)?.[1] ?? "";
+    expect(shop.at(commit, "src/api/fine.txt")).toBe("precious");
   });
 
   it("brings bytes, modes and links back as the program left them", async () => {
@@ -285,7 +289,7 @@ describe("stopping a run", () => {
   it("goes on with --resume after kill -9, and gives each child one outcome and one signal", async () => {
     using shop = makeShop();
     const gate = join(shop.dir, ".git", "gate");
-    const wait = `node -e 'const fs = require("fs"); console.log(process.pid); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? process.argv.slice(1).forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();' {paths}`;
+    const wait = `node -e 'const fs = require("fs"); fs.writeFileSync("half-" + process.pid, "half"); console.log(process.pid); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? (fs.rmSync("half-" + process.pid), 0) || process.argv.slice(1).forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();' {paths}`;
     const running = startOxbow(
       ["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"],
       { cwd: shop.dir },
@@ -294,6 +298,8 @@ describe("stopping a run", () => {
     running.kill("SIGKILL");
     await running.ended;
     const again = startOxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir });
+    const saved = await again.line((line) => line.event === "work_saved");
+    expect(shop.git("ls-tree", "--name-only", saved.commit)).toContain("half-");
     await again.line((line) => line.event === "command_output");
     expect(isAlive(Number(text)), "the first program outlived its worker").toBe(false);
     shop.write(".git/gate", "");

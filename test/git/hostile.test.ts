@@ -101,7 +101,7 @@ test("hooks, filters, drivers and monitors of the repository never run; HEAD, in
   expect(readFileSync(path.join(workspace.dir, "wide.u16"))).toEqual(gitBytes(dir, "show", "main:wide.u16"));
   expect(git(workspace.dir, "status", "--porcelain")).toBe("");
   writeFileSync(path.join(workspace.dir, "new.txt"), "raw\r\n$Id$\n");
-  expect(await workspace.collect(a)).toEqual({ files: 1 });
+  expect(await workspace.collect(a)).toEqual({ files: 1, refused: [] });
   await a.commit("New", NO_ABORT);
   expect(gitBytes(dir, "show", `${a.branch}:new.txt`).toString()).toBe("raw\r\n$Id$\n");
   await workspace[Symbol.asyncDispose]();

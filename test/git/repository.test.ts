@@ -83,7 +83,7 @@ describe("opening", () => {
     expect((await tree.commit("B", NO_ABORT))?.commit).toHaveLength(64);
     await using workspace = await repo.workspace({ commit: tree.tip, branch: tree.branch });
     writeFileSync(path.join(workspace.dir, "c.txt"), "c");
-    expect(await workspace.collect(tree)).toEqual({ files: 1 });
+    expect(await workspace.collect(tree)).toEqual({ files: 1, refused: [] });
     git(dir, "fsck", "--full");
   });
 

@@ -44,7 +44,7 @@ test("a program sees its branch as a plain checkout, and its changes come back",
   expect(readFileSync(at("docs/guide.md"), "utf8")).toBe("Line one\r\nLine two\r\n");
   expect(readlinkSync(at("link"))).toBe("src/api/server.ts");
   expect(lstatSync(at("bin/run.sh")).mode & 0o111).not.toBe(0);
-  expect(await workspace.collect(tree)).toEqual({ files: 0 });
+  expect(await workspace.collect(tree)).toEqual({ files: 0, refused: [] });
 
   writeFileSync(at("README.md"), "# From the program\r\n");
   mkdirSync(at("deep/er"), { recursive: true });
@@ -56,7 +56,7 @@ test("a program sees its branch as a plain checkout, and its changes come back",
   symlinkSync("README.md", at("link"));
   symlinkSync("../README.md", at("docs/link"));
   renameSync(at("src/api"), at("src/server"));
-  expect(await workspace.collect(tree)).toEqual({ files: 11 });
+  expect(await workspace.collect(tree)).toEqual({ files: 11, refused: [] });
   expect(await shown(tree)).toEqual([
     "modified README.md",
     "mode bin/run.sh",
@@ -103,7 +103,7 @@ test("an edit that keeps size and time is still found", async () => {
   const { atime, mtime } = lstatSync(at("README.md"));
   writeFileSync(at("README.md"), "# Sample\n\nA repository for TESTS.\n");
   utimesSync(at("README.md"), atime, mtime);
-  expect(await workspace.collect(tree)).toEqual({ files: 1 });
+  expect(await workspace.collect(tree)).toEqual({ files: 1, refused: [] });
   await workspace[Symbol.asyncDispose]();
 });
 
@@ -177,13 +177,15 @@ test.each([
       rmSync(path.join(dir, "README.md")), execFileSync("mkfifo", [path.join(dir, "README.md")])
     ),
   ],
-])("%s is refused by name and nothing is staged", async (_what, make) => {
+])("%s is refused by name, and the rest comes back", async (_what, make) => {
   const { tree, workspace, at } = await lend(sampleRepo());
   writeFileSync(at("fine.txt"), "x");
   make(workspace.dir);
   if (existsSync(at(".GIT"))) writeFileSync(at(".GIT/config"), "x");
-  await expect(workspace.collect(tree)).rejects.toMatchObject({ code: "path_rejected" });
-  expect(await tree.pending()).toEqual([]);
+  const { refused } = await workspace.collect(tree);
+  expect(refused).toHaveLength(1);
+  expect(refused[0]?.path).not.toBe("");
+  expect(await shown(tree)).toEqual(["added fine.txt"]);
   await workspace[Symbol.asyncDispose]();
 });
 
@@ -204,9 +206,9 @@ test("submodules are empty directories and stay what they are", async () => {
   const { tree, workspace, at } = await lend(dir);
   expect(readdirSync(at("vendor/lib"))).toEqual([]);
   writeFileSync(at("vendor/lib/dropped.txt"), "x");
-  expect(await workspace.collect(tree)).toEqual({ files: 0 });
+  expect(await workspace.collect(tree)).toEqual({ files: 0, refused: [] });
   rmSync(at("vendor"), { recursive: true });
-  expect(await workspace.collect(tree)).toEqual({ files: 0 });
+  expect(await workspace.collect(tree)).toEqual({ files: 0, refused: [] });
   await tree.write("x.txt", bytes("x"));
   await tree.commit("X", NO_ABORT);
   expect(git(dir, "ls-tree", tree.tip, "vendor/lib")).toContain(`160000 commit ${commit}`);
@@ -225,10 +227,10 @@ test("what the program does to its own .git changes nothing in the repository", 
   writeFileSync(at(".git/hooks/post-index-change"), "#!/bin/sh\ntouch pwned\n", { mode: 0o755 });
   rmSync(at(".git/index"));
   writeFileSync(at("new.txt"), "x");
-  expect(await workspace.collect(tree)).toEqual({ files: 1 });
+  expect(await workspace.collect(tree)).toEqual({ files: 1, refused: [] });
   expect(existsSync(at("pwned"))).toBe(false);
   rmSync(at(".git"), { recursive: true });
-  expect(await workspace.collect(tree)).toEqual({ files: 1 });
+  expect(await workspace.collect(tree)).toEqual({ files: 1, refused: [] });
   await workspace[Symbol.asyncDispose]();
 });
 
@@ -252,9 +254,9 @@ test("sweep removes what dead processes left, never a live one's", async () => {
   const reused = path.join(workspaces, `${process.pid}.${Number(birth) + 1}.${host}.w_2`);
   const elsewhere = path.join(workspaces, "1.1.some-other-host.w_3");
   for (const one of [dead, reused, elsewhere]) mkdirSync(path.join(one, "tree"), { recursive: true });
-  expect(await repo.sweep()).toEqual({ removed: 2 });
+  expect(await repo.sweep()).toEqual({ removed: 2, saved: [] });
   expect([dead, reused, elsewhere, workspace.dir].map(existsSync)).toEqual([false, false, true, true]);
-  expect(await repo.sweep()).toEqual({ removed: 0 });
+  expect(await repo.sweep()).toEqual({ removed: 0, saved: [] });
   await workspace[Symbol.asyncDispose]();
 });
 

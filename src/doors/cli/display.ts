@@ -53,7 +53,7 @@ function plainLine(event: OxbowEvent): string | null {
     case "child_started":
       return `${who}started on ${event.branch ?? "no branch"}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ""}`;
     case "split":
-      return `${who}split into ${event.children.length} children`;
+      return `${who}split into ${event.children.length} ${event.children.length === 1 ? "child" : "children"}`;
     case "commit":
       return `${who}commit ${event.commit.slice(0, 10)} ${event.message} (${event.files} file${event.files === 1 ? "" : "s"})`;
     case "retry":
@@ -65,10 +65,18 @@ function plainLine(event: OxbowEvent): string | null {
     case "merged":
       return `${who}merged into ${event.into}`;
     case "merge_conflict":
-      return `${who}conflict in ${event.conflicts.map((conflict) => conflict.path).join(", ")}`;
+      return `${who}${conflictText(event.conflicts)}`;
     default:
       return null;
   }
+}
+
+function conflictText(conflicts: readonly { readonly path: string }[]): string {
+  const more = conflicts.length > 3 ? ` and ${conflicts.length - 3} more` : "";
+  return `conflict in ${conflicts
+    .slice(0, 3)
+    .map((conflict) => conflict.path)
+    .join(", ")}${more}`;
 }
 
 interface Row {
@@ -121,24 +129,20 @@ function liveDisplay(): Display {
   };
 }
 
+function newRow(subtask: string, agent: string): Row {
+  return { agent, subtask, state: "planned", doing: "", tokens: 0, started: null, ended: null };
+}
+
 function update(rows: Map<string, Row>, event: OxbowEvent): void {
   const id = event.subtask_id;
   if (id === undefined) return;
   if (event.event === "child_announced") {
-    const row = {
-      agent: event.agent,
-      subtask: id,
-      state: "planned",
-      doing: "",
-      tokens: 0,
-      started: null,
-      ended: null,
-    };
-    rows.set(id, row);
+    rows.set(id, newRow(id, event.agent));
     return;
   }
-  const row = rows.get(id);
+  const row = rows.get(id) ?? (event.source === undefined ? undefined : newRow(id, event.source));
   if (!row) return;
+  rows.set(id, row);
   switch (event.event) {
     case "child_started":
       row.state = "running";
@@ -169,7 +173,7 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
       row.doing = "merged";
       break;
     case "merge_conflict":
-      row.doing = `conflict in ${event.conflicts.map((conflict) => conflict.path).join(", ")}`;
+      row.doing = conflictText(event.conflicts);
       break;
     default:
       break;

@@ -4,7 +4,7 @@
  */
 import { STOP } from "../../core/stop.ts";
 
-const ONE_PRESS_MS = 400;
+const ONE_PRESS_MS = 100;
 
 export interface Interruption extends Disposable {
   readonly signal: AbortSignal;

@@ -1,10 +1,11 @@
 /** The command line's first file: light, so that help and look-ups are fast. */
 import { main } from "./program.ts";
 
-/** Nobody reads any more (`| head`): a run hands its work back for --resume; anything else has said enough. */
+/** The output cannot be written any more (`| head`, a full disk): a run hands its work back, anything else ends. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  const closed = error.code === "EPIPE";
+  if (!closed) process.stderr.write(`oxbow: The output cannot be written: ${error.message}\n`);
   if (process.listenerCount("SIGHUP") > 0) process.emit("SIGHUP");
-  else process.exit(0);
+  else process.exit(closed ? 0 : 70);
 });
 process.exitCode = await main(process.argv.slice(2));

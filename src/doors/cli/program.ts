@@ -8,41 +8,48 @@ const VERSION = "0.1.0";
 export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes("--json");
   let code = 0;
-  const program = build((result) => {
-    code = result;
-  });
+  let said = "";
+  const program = build(
+    (result) => {
+      code = result;
+    },
+    (text) => {
+      said += text;
+    },
+  );
   try {
     await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return usage(error, json);
+    if (error instanceof CommanderError) return usage(error, said, json);
     showError(error, json);
     return exitCode(error);
   }
 }
 
-function usage(error: CommanderError, json: boolean): number {
+function usage(error: CommanderError, said: string, json: boolean): number {
   if (error.exitCode === 0) return 0;
-  const message = error.message.replace(/^error: /, "");
+  if (error.code === "commander.help" && !json) {
+    process.stderr.write(said);
+    return 2;
+  }
+  const message =
+    error.code === "commander.help" ? "A command is missing." : error.message.replace(/^error: /, "");
   showError({ code: "usage", message, hint: "Run the command with --help to see its options." }, json);
   return 2;
 }
 
-function build(done: (code: number) => void): Command {
+function build(done: (code: number) => void, said: (text: string) => void): Command {
   const program = new Command("oxbow")
     .description(
       "Runs a team of coding agents on one Git repository: a branch each, merged with nothing lost.",
     )
     .version(VERSION)
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
     .showSuggestionAfterError()
     .addHelpText(
       "after",
       examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"),
     );
-  program.action(() => program.help());
-
   runCommand(program, done);
   program
     .command("init")
@@ -90,7 +97,7 @@ function build(done: (code: number) => void): Command {
     .addHelpText("after", examples("oxbow doctor", "oxbow doctor --repo ../shop --json"))
     .action(async (options) => done(await (await import("./doctor.ts")).doctor(options)));
   for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])])
-    command.exitOverride().configureOutput({ writeErr: () => undefined });
+    command.exitOverride().configureOutput({ writeErr: said });
   return program;
 }
 

@@ -9,7 +9,7 @@ export function reportText(report: Report): string {
     MARKS[part.outcome] ?? "▸",
     part.agent,
     part.outcome,
-    part.merged ? "merged" : part.commit ? "not merged" : "no commit",
+    mergeWord(part),
     part.usage.total_tokens > 0 ? `${tokens(part.usage.total_tokens)} tok` : "-",
     duration(part.elapsed_ms),
     part.branch ?? "-",
@@ -21,22 +21,34 @@ export function reportText(report: Report): string {
   lines.push(...conflictLines(report), "", summaryLine(report, parts));
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
-  lines.push(...nextLines(report));
+  lines.push(...nextLines(report, parts));
   return `${lines.join("\n")}\n`;
 }
 
+function mergeWord(part: ReportChild): string {
+  if (part.merged) return "merged";
+  if (part.commit) return "not merged";
+  return part.kept ? `kept ${part.kept.slice(0, 10)}` : "no commit";
+}
+
+const MOST_CONFLICTS = 20;
+
 function conflictLines({ conflicts }: Report): string[] {
   if (conflicts.length === 0) return [];
-  const rows = conflicts.map((conflict) => [
-    `  ${conflict.path}`,
-    conflict.kind.replaceAll("_", "/"),
-    `changed by ${conflict.agents.join(", ")}`,
-    conflict.owners.length > 0 ? `owner ${conflict.owners.join(", ")}` : "no owner",
-  ]);
+  const rows = conflicts
+    .slice(0, MOST_CONFLICTS)
+    .map((conflict) => [
+      `  ${conflict.path}`,
+      conflict.kind.replaceAll("_", "/"),
+      `changed by ${conflict.agents.join(", ")}`,
+      conflict.owners.length > 0 ? `owner ${conflict.owners.join(", ")}` : "no owner",
+    ]);
+  const more = conflicts.length - rows.length;
   return [
     "",
     "Conflicts (nothing of either side was dropped; the branches are as their agents left them):",
     ...columns(rows),
+    ...(more > 0 ? [`  … and ${more} more, in \`--json\``] : []),
   ];
 }
 
@@ -44,19 +56,26 @@ function summaryLine(report: Report, parts: readonly ReportChild[]): string {
   const done = parts.filter((part) => part.outcome === "completed").length;
   const cost = report.cost === null ? "" : `, $${report.cost.toFixed(4)}`;
   const used = report.usage.total_tokens > 0 ? `, ${tokens(report.usage.total_tokens)} tokens${cost}` : "";
-  return `${report.state}: ${done} of ${parts.length} completed in ${duration(report.elapsed_ms)}${used}.`;
+  const state = parts.some((part) => part.outcome === "running") ? "stopped" : report.state;
+  return `${state}: ${done} of ${parts.length} completed in ${duration(report.elapsed_ms)}${used}.`;
 }
 
 /** The last line is what a person does next. */
-function nextLines(report: Report): string[] {
-  const { integration, base } = report;
-  if (integration) {
-    const from = base.ref === integration.branch ? base.commit.slice(0, 12) : base.ref;
-    return [
-      `Review and merge ${integration.branch}:  git diff ${from}...${integration.branch} && git merge ${integration.branch}`,
-    ];
-  }
-  if (report.state === "cancelled")
-    return [`What was done is on the branches above; see \`oxbow status ${report.task_id}\`.`];
-  return ["Nothing was merged."];
+function nextLines(report: Report, parts: readonly ReportChild[]): string[] {
+  const { integration, state, task_id } = report;
+  if (parts.some((part) => part.outcome === "running"))
+    return [`The rest was handed back; go on with:  oxbow run --resume ${task_id}`];
+  const kept = parts.some((part) => part.kept !== null && !part.commit);
+  const lines = kept ? ["Work marked as kept is a commit on no branch; look at it with git show."] : [];
+  const left = state === "conflict" ? parts.filter((part) => part.commit && !part.merged) : [];
+  const target = `integration/${report.ticket}`;
+  for (const { branch } of left)
+    lines.push(`Settle ${branch} by hand:  git switch ${target} && git merge ${branch}`);
+  if (integration)
+    lines.push(
+      `Review and merge ${integration.branch}:  git diff HEAD...${integration.branch} && git merge ${integration.branch}`,
+    );
+  else if (state === "cancelled") lines.push(`What was done is kept; see \`oxbow status ${task_id}\`.`);
+  else if (left.length === 0) lines.push("Nothing was merged.");
+  return lines;
 }

@@ -51,12 +51,12 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
     return 0;
   }
   const display = createDisplay(flags.json === true);
-  let taskId = flags.resume ?? null;
+  const submitted: { task_id: string | null } = { task_id: null };
   using stop = interruption((name) => display.stopping(name));
   const hooks = {
     onEvent: display.event,
     onSubmitted: (task: { task_id: string; ticket: string; title: string }) => {
-      taskId = task.task_id;
+      submitted.task_id = task.task_id;
       display.submitted(task);
     },
   };
@@ -71,8 +71,8 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
     return EXIT[report.state];
   } catch (error) {
     display.close();
-    if (taskId !== null && !flags.json)
-      process.stderr.write(`The task is kept: go on with \`oxbow run --resume ${taskId}\`.\n`);
+    if (submitted.task_id !== null && !flags.json)
+      process.stderr.write(`The task is kept: go on with \`oxbow run --resume ${submitted.task_id}\`.\n`);
     throw error;
   }
 }
@@ -89,6 +89,14 @@ function request(title: string, flags: RunFlags): RunTask {
   };
   if (flags.command !== undefined && options.runtime !== "command")
     throw new OxbowError("usage", "--command belongs to --runtime command.");
+  if (options.runtime === "command" && options.script !== null)
+    throw new OxbowError(
+      "usage",
+      "With --runtime command every agent is that program, so a --script is never read.",
+      {
+        hint: "Leave one of them out, or give single agents `runtime: command` in the team file.",
+      },
+    );
   const { ticket, base } = flags;
   return { title, ticket, base, options };
 }

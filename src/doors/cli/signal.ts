@@ -1,4 +1,4 @@
-import { openApp } from "../../app.ts";
+import { openApp, shown } from "../../app.ts";
 import { OxbowError } from "../../core/errors.ts";
 import type { Json } from "../../core/model.ts";
 import { interruption } from "./interruption.ts";
@@ -23,7 +23,7 @@ export async function wait(
   await using app = openApp({ repo: options.repo });
   using stop = interruption();
   const { lastId, timeoutMs } = options;
-  const found = await app.signalWait(topic, { lastId, timeoutMs }, stop.signal);
+  const found = await shown(await app.signalWait(topic, { lastId, timeoutMs }, stop.signal));
   if (options.json) process.stdout.write(`${JSON.stringify(found)}\n`);
   else if (found.ok) process.stdout.write(`${found.message_id} ${JSON.stringify(found.message)}\n`);
   else process.stderr.write(`Nothing came on ${topic} within ${timeoutMs} ms.\n`);
