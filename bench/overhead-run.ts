@@ -132,4 +132,8 @@ async function main(): Promise<void> {
   process.stdout.write(JSON.stringify(answer));
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) {
+  // The SDK and execa each leave a signal to the other: without this, nothing but SIGKILL would end a run.
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => process.exit(130));
+  await main();
+}

@@ -23,9 +23,12 @@ async function runAlone(bench: Bench, way: Way, children: number, parallel: numb
     env: PLAIN_ENV,
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const end = () => void child.kill("SIGKILL");
+  process.once("exit", end);
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
   const [code] = (await once(child, "close")) as [number | null];
+  process.off("exit", end);
   if (code !== 0) throw new Error(`The run of ${children} children (${way}) ended with ${code}.`);
   return JSON.parse(text) as Answer;
 }
