@@ -32,10 +32,9 @@ interface Result {
 async function mergeWithOxbow(dir: string, base: string, sources: readonly MergeSource[]): Promise<number> {
   const started = performance.now();
   await using repo = await openRepository({ path: dir });
-  for (const source of sources) {
-    const { kind } = await repo.merge({ target: INTEGRATION, start: base, source });
-    if (kind !== "merged") throw new Error(`${source.branch}: ${kind}`);
-  }
+  const results = await repo.mergeAll({ target: INTEGRATION, start: base, sources });
+  for (const [i, { kind }] of results.entries())
+    if (kind !== "merged") throw new Error(`${sources[i]?.branch}: ${kind}`);
   await repo[Symbol.asyncDispose]();
   return performance.now() - started;
 }

@@ -200,6 +200,15 @@ export interface Repository extends AsyncDisposable {
     options: { target: string; start: Oid; source: MergeSource },
     signal?: AbortSignal,
   ): Promise<MergeResult>;
+  /**
+   * Merges many branches in order, each as `merge` does and with the same results, but the objects arrive as one pack
+   * and the target moves once for each clean run of them.
+   */
+  mergeAll(options: {
+    target: string;
+    start: Oid;
+    sources: readonly MergeSource[];
+  }): Promise<readonly MergeResult[]>;
   /** A commit that joins several (dependencies of one child), on no branch; or the conflicts. */
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
   /** A private clone of a commit under `<state>/workspaces/`, removed on disposal. */

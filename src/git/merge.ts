@@ -21,6 +21,8 @@ export interface MergeRequest {
 export interface Merger {
   merge(options: MergeRequest, signal?: AbortSignal): Promise<MergeResult>;
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
+  /** Forgets where the target was left: somebody else may have moved it. */
+  forget(target: string): void;
   close(): Promise<void>;
 }
 
@@ -61,7 +63,7 @@ export function createMerger(engine: Engine): Merger {
   };
 
   /** Where we left each target. Only a guess: a move checks it, and any other answer is found again from the ref itself. */
-  const lastTips = createCache<Oid>(1000);
+  const lastTips = createCache<Oid | undefined>(1000);
 
   const mergeOnce = async (options: MergeRequest, guess: Oid | undefined, signal?: AbortSignal) => {
     const ref = `refs/heads/${options.target}`;
@@ -110,6 +112,7 @@ export function createMerger(engine: Engine): Merger {
       }
       return { kind: merged ? "merged" : "unchanged", commit: at };
     },
+    forget: (target) => lastTips.set(`refs/heads/${target}`, undefined, 1),
     async close() {
       await Promise.all([merger.close(), writer.close()]);
     },
@@ -152,7 +155,7 @@ async function allConflicts(
   return [...found, ...extra].sort((x, y) => (x.path < y.path ? -1 : 1));
 }
 
-function mergeCommit(
+export function mergeCommit(
   engine: Engine,
   tree: Oid,
   parents: readonly Oid[],

@@ -14,6 +14,7 @@ import { checkedOutAt } from "./checkouts.ts";
 import type { Oid, OpenRepository, Repository } from "./contract.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { createMerger } from "./merge.ts";
+import { mergeAll } from "./merge-batch.ts";
 import { setUp } from "./setup.ts";
 import { sweep } from "./sweep.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -58,6 +59,11 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     },
     isAncestor: (ancestor, descendant) => engine.isAncestor(ancestor, descendant),
     merge: (request, signal) => merger.merge(request, signal),
+    mergeAll: (request) =>
+      mergeAll(engine, request, (one) => {
+        merger.forget(one.target);
+        return merger.merge(one);
+      }),
     join: (commits) => merger.join(commits),
     workspace: (request, signal) => openWorkspace(engine, request, signal),
     sweep: () => sweep(engine),

@@ -19,6 +19,8 @@ import {
   newWorkspaceName,
   notedOwner,
   removeTree,
+  SCRATCH_PREFIX,
+  scratchRoots,
   TREE,
   workspacesDir,
 } from "./workspace-home.ts";
@@ -90,6 +92,15 @@ async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
 
 async function removeScratch(setup: Setup): Promise<number> {
   let removed = 0;
+  for (const root of scratchRoots(setup)) {
+    for (const name of await names(root)) {
+      const dir = path.join(root, name);
+      if (!name.startsWith(SCRATCH_PREFIX) || (await isOwned(name.slice(SCRATCH_PREFIX.length), dir)))
+        continue;
+      await removeTree(dir);
+      removed++;
+    }
+  }
   const privateDir = setup.objectSite.cwd;
   const scratch: readonly [string, RegExp][] = [
     [path.join(setup.stateDir, "tmp"), /./],

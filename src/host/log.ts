@@ -24,6 +24,7 @@ export function openLog(options: LogOptions): Log {
   if (options.level === "silent")
     return { info: () => undefined, error: () => undefined, close: () => undefined };
   const file = openFile(options.file);
+  let closed = false;
   const log = pino(
     { level: options.level, base: { pid: process.pid }, hooks: { streamWrite: options.redact } },
     file,
@@ -31,7 +32,10 @@ export function openLog(options: LogOptions): Log {
   return {
     info: (about, message) => log.info(about, message),
     error: (about, message) => log.error(about, message),
-    close: () => file.end(),
+    close: () => {
+      if (!closed) file.end();
+      closed = true;
+    },
   };
 }
 

@@ -5,20 +5,39 @@
  */
 import type { Conflict, Outcome, Subtask, Task } from "../core/model.ts";
 import type { EventBody } from "../core/events.ts";
-import type { MergeResult } from "../git/contract.ts";
+import type { MergeResult, MergeSource } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { integrationBranch, refComponent } from "../core/branch-name.ts";
 import { outOfScope, scopeOf } from "./scope.ts";
+import { aboutLease } from "./tool-context.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
   const subtasks = await engine.store.subtasks(task.task_id);
   const outcomes = new Map(
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );
+  const ready: { subtask: Subtask; source: MergeSource }[] = [];
   for (const subtask of mergeOrder(subtasks)) {
     const outcome = outcomes.get(subtask.subtask_id);
     if (!outcome) continue;
-    await engine.store.append(await mergeOne(engine, task, subtask, outcome, subtasks));
+    const admitted = await admit(engine, task, subtask, outcome);
+    if ("branch" in admitted) ready.push({ subtask, source: admitted });
+    else await engine.store.append([admitted.refusal]);
+  }
+  if (ready.length === 0) return;
+  const target = integrationBranch(task.ticket);
+  const sources = ready.map(({ source }) => source);
+  const results = await engine.repo.mergeAll({ target, start: task.base_commit, sources });
+  for (const [i, { subtask, source }] of ready.entries()) {
+    const result = results[i];
+    if (!result) continue;
+    const { branch, commit } = source;
+    const about = { ...aboutLease({ subtask }), branch, commit };
+    if (result.kind === "conflict") {
+      const conflicts = await nameConflicts(engine, task, subtask, result.conflicts, subtasks);
+      await engine.store.append([{ event: "merge_conflict", ...about, conflicts }]);
+    } else
+      await engine.store.append([{ event: "merged", ...about, into: target, merge_commit: result.commit }]);
   }
 }
 
@@ -38,42 +57,25 @@ export function mergeOrder(subtasks: readonly Subtask[]): Subtask[] {
   return [...ordered];
 }
 
-async function mergeOne(
+/** What may be merged, or the event that says why it is not. */
+async function admit(
   engine: Engine,
   task: Task,
   subtask: Subtask,
   outcome: Outcome,
-  all: readonly Subtask[],
-): Promise<EventBody[]> {
-  const about = {
-    task_id: task.task_id,
-    subtask_id: subtask.subtask_id,
-    conversation_id: subtask.conversation_id,
-    source: subtask.agent,
-  };
+): Promise<MergeSource | { readonly refusal: EventBody }> {
+  const about = aboutLease({ subtask });
   const { branch, commit } = outcome;
   if (outcome.outcome !== "completed")
-    return [{ event: "merge_skipped", ...about, branch, reason: outcome.outcome }];
+    return { refusal: { event: "merge_skipped", ...about, branch, reason: outcome.outcome } };
   if (branch === null || commit === null)
-    return [{ event: "merge_skipped", ...about, branch, reason: "nothing committed" }];
+    return { refusal: { event: "merge_skipped", ...about, branch, reason: "nothing committed" } };
   const outside = await leftScope(engine, subtask, task, commit);
   if (outside.length > 0) {
     const { code, message } = outOfScope(engine, subtask, outside);
-    return [{ event: "refused", ...about, code, message }];
+    return { refusal: { event: "refused", ...about, code, message } };
   }
-  const target = integrationBranch(task.ticket);
-  const source = {
-    branch,
-    commit,
-    agent: subtask.agent,
-    subtaskId: subtask.subtask_id,
-    taskId: task.task_id,
-  };
-  const result = await engine.repo.merge({ target, start: task.base_commit, source });
-  if (result.kind !== "conflict")
-    return [{ event: "merged", ...about, branch, commit, into: target, merge_commit: result.commit }];
-  const conflicts = await nameConflicts(engine, task, subtask, result.conflicts, all);
-  return [{ event: "merge_conflict", ...about, branch, commit, conflicts }];
+  return { branch, commit, agent: subtask.agent, subtaskId: subtask.subtask_id, taskId: task.task_id };
 }
 
 /** The gate: what a branch changed since it started must lie in its scope, whoever wrote it. */

@@ -1,0 +1,133 @@
+/**
+ * Many merges onto one target. `merge-tree` writes every tree on the way as a loose file, which costs far more than the
+ * merging; so here the objects of a batch go to a scratch directory in memory, reach the repository as one pack, and
+ * the target moves once, by compare-and-swap, after them. Whatever is not plainly clean (a conflict, a file both sides
+ * touched, somebody else's move) takes the ordinary way, one by one.
+ */
+import { mkdirSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { hasCode } from "../core/errors.ts";
+import { refuseCheckedOut } from "./checkouts.ts";
+import { type GitSite, runGitOrThrow } from "./command.ts";
+import type { MergeResult, MergeSource, Oid } from "./contract.ts";
+import type { Engine } from "./engine.ts";
+import { mergeCommit, type MergeRequest } from "./merge.ts";
+import { createTreeMerger } from "./merge-tree.ts";
+import { nowSeconds } from "./message.ts";
+import { createObjectWriter } from "./object-writer.ts";
+import { newWorkspaceName, removeTree, SCRATCH_PREFIX, scratchRoots } from "./workspace-home.ts";
+
+export interface BatchRequest {
+  readonly target: string;
+  readonly start: Oid;
+  readonly sources: readonly MergeSource[];
+}
+
+/** Below this a scratch directory and a pack cost more than they save. */
+const WORTH_IT = 3;
+
+/** One result for each source, in order; what each names is as durable and as checked as after single merges. */
+export async function mergeAll(
+  engine: Engine,
+  request: BatchRequest,
+  mergeOne: (request: MergeRequest) => Promise<MergeResult>,
+): Promise<readonly MergeResult[]> {
+  const { target, start, sources } = request;
+  const results: MergeResult[] = [];
+  const alone = async (source: MergeSource) => {
+    results.push(await mergeOne({ target, start, source }));
+  };
+  let rest = [...sources];
+  while (rest.length >= WORTH_IT) {
+    const merged = await mergeClean(engine, { target, start, sources: rest });
+    for (const commit of merged) results.push({ kind: "merged", commit });
+    rest = rest.slice(merged.length);
+    const next = rest.shift();
+    if (next) await alone(next);
+  }
+  for (const source of rest) await alone(source);
+  return results;
+}
+
+/** The merge commits of the longest clean run at the front; [] when the batch could not be brought in. */
+async function mergeClean(engine: Engine, { target, start, sources }: BatchRequest): Promise<readonly Oid[]> {
+  const ref = `refs/heads/${target}`;
+  refuseCheckedOut(engine.setup, ref);
+  const tip = await engine.readRef(ref);
+  const scratch = makeScratch(engine);
+  try {
+    const commits = await mergeInScratch(engine, scratch, tip ?? start, target, sources);
+    const last = commits.at(-1);
+    if (last === undefined) return [];
+    await bringIn(engine, scratch);
+    await engine.refs.apply([{ ref, old: tip, new: last }]);
+    return commits;
+  } catch (error) {
+    // A full scratch directory, or somebody else's move: the ordinary way says what is wrong, or does it.
+    if (hasCode(error, "git_failed") || hasCode(error, "branch_moved")) return [];
+    throw error;
+  } finally {
+    await removeTree(scratch.dir);
+  }
+}
+
+interface Scratch {
+  readonly dir: string;
+  readonly site: GitSite;
+}
+
+/** In memory where the system has such a directory; else on the disk, which is only slower. */
+function makeScratch({ setup }: Engine): Scratch {
+  const name = SCRATCH_PREFIX + newWorkspaceName();
+  const real = setup.objectSite.objectDir ?? path.join(setup.commonDir, "objects");
+  for (const root of scratchRoots(setup)) {
+    const dir = path.join(root, name);
+    try {
+      mkdirSync(path.join(dir, "info"), { recursive: true, mode: 0o700 });
+      return { dir, site: { ...setup.objectSite, objectDir: dir, alternates: real } };
+    } catch (error) {
+      if (root === setup.stateDir) throw error;
+    }
+  }
+  throw new Error("no scratch directory");
+}
+
+async function mergeInScratch(
+  engine: Engine,
+  { dir, site }: Scratch,
+  from: Oid,
+  into: string,
+  sources: readonly MergeSource[],
+): Promise<Oid[]> {
+  const merger = createTreeMerger({ ...engine.setup, objectSite: site });
+  const writer = createObjectWriter(site, "commit", path.join(dir, "text"));
+  const commits: Oid[] = [];
+  try {
+    let onto = from;
+    let tree = (await engine.objects.commit(from)).tree;
+    for (const source of sources) {
+      const merge = await merger.merge(onto, source.commit);
+      const plain = merge.clean && merge.tree !== tree && merge.messages.length === 0;
+      if (!plain) break;
+      const parents = [onto, source.commit];
+      onto = await writer.write(mergeCommit(engine, merge.tree, parents, source, into, nowSeconds()));
+      tree = merge.tree;
+      commits.push(onto);
+    }
+    return commits;
+  } finally {
+    await Promise.all([merger.close(), writer.close()]);
+  }
+}
+
+/** The scratch objects as one pack in the repository, flushed to the disk by git before it is in place. */
+async function bringIn(engine: Engine, { dir, site }: Scratch): Promise<void> {
+  const oids = readdirSync(dir)
+    .filter((name) => /^[0-9a-f]{2}$/.test(name))
+    .flatMap((name) => readdirSync(path.join(dir, name)).map((rest) => name + rest));
+  const pack = await runGitOrThrow(site, ["pack-objects", "--stdout", "-q", "--window=0"], {
+    input: `${oids.join("\n")}\n`,
+    maxOutputBytes: Number.POSITIVE_INFINITY,
+  });
+  await runGitOrThrow(engine.setup.objectSite, ["index-pack", "--stdin"], { input: pack });
+}
