@@ -1,6 +1,6 @@
 /**
  * Many merges onto one target. `merge-tree` writes every tree on the way as a loose file, which costs far more than the
- * merging; so here the objects of a batch go to a scratch directory in memory, reach the repository as one pack, and
+ * merging; so here the objects of a batch go to a scratch directory in memory, reach the repository as packs, and
  * the target moves once, by compare-and-swap, after them. Whatever is not plainly clean (a conflict, a file both sides
  * touched, somebody else's move) takes the ordinary way, one by one.
  */
@@ -25,6 +25,8 @@ export interface BatchRequest {
 
 /** Below this a scratch directory and a pack cost more than they save. */
 const WORTH_IT = 3;
+/** Merges whose objects travel together. */
+const CARRIED_AT_ONCE = 32;
 
 /** One result for each source, in order; what each names is as durable and as checked as after single merges. */
 export async function mergeAll(
@@ -50,16 +52,18 @@ export async function mergeAll(
 }
 
 /** The merge commits of the longest clean run at the front; [] when the batch could not be brought in. */
-async function mergeClean(engine: Engine, { target, start, sources }: BatchRequest): Promise<readonly Oid[]> {
+async function mergeClean(engine: Engine, request: BatchRequest): Promise<readonly Oid[]> {
+  const { target, start } = request;
   const ref = `refs/heads/${target}`;
   refuseCheckedOut(engine.setup, ref);
   const tip = await engine.readRef(ref);
   const scratch = makeScratch(engine);
+  const carrier = createCarrier(engine, scratch);
   try {
-    const commits = await mergeInScratch(engine, scratch, tip ?? start, target, sources);
+    const commits = await mergeInScratch(engine, scratch, tip ?? start, request, carrier);
+    await carrier.finish();
     const last = commits.at(-1);
     if (last === undefined) return [];
-    await bringIn(engine, scratch);
     await engine.refs.apply([{ ref, old: tip, new: last }]);
     return commits;
   } catch (error) {
@@ -67,6 +71,7 @@ async function mergeClean(engine: Engine, { target, start, sources }: BatchReque
     if (hasCode(error, "git_failed") || hasCode(error, "branch_moved")) return [];
     throw error;
   } finally {
+    await carrier.finish().catch(() => undefined);
     await removeTree(scratch.dir);
   }
 }
@@ -96,8 +101,8 @@ async function mergeInScratch(
   engine: Engine,
   { dir, site }: Scratch,
   from: Oid,
-  into: string,
-  sources: readonly MergeSource[],
+  { target, sources }: BatchRequest,
+  carrier: Carrier,
 ): Promise<Oid[]> {
   const merger = createTreeMerger({ ...engine.setup, objectSite: site });
   const writer = createObjectWriter(site, "commit", path.join(dir, "text"));
@@ -110,24 +115,55 @@ async function mergeInScratch(
       const plain = merge.clean && merge.tree !== tree && merge.messages.length === 0;
       if (!plain) break;
       const parents = [onto, source.commit];
-      onto = await writer.write(mergeCommit(engine, merge.tree, parents, source, into, nowSeconds()));
+      onto = await writer.write(mergeCommit(engine, merge.tree, parents, source, target, nowSeconds()));
       tree = merge.tree;
       commits.push(onto);
+      if (commits.length % CARRIED_AT_ONCE === 0) carrier.carry();
     }
+    carrier.carry();
     return commits;
   } finally {
     await Promise.all([merger.close(), writer.close()]);
   }
 }
 
-/** The scratch objects as one pack in the repository, flushed to the disk by git before it is in place. */
-async function bringIn(engine: Engine, { dir, site }: Scratch): Promise<void> {
-  const oids = readdirSync(dir)
-    .filter((name) => /^[0-9a-f]{2}$/.test(name))
-    .flatMap((name) => readdirSync(path.join(dir, name)).map((rest) => name + rest));
-  const pack = await runGitOrThrow(site, ["pack-objects", "--stdout", "-q", "--window=0"], {
-    input: `${oids.join("\n")}\n`,
-    maxOutputBytes: Number.POSITIVE_INFINITY,
-  });
-  await runGitOrThrow(engine.setup.objectSite, ["index-pack", "--stdin"], { input: pack });
+interface Carrier {
+  /** Sends what is new in the scratch directory on its way; merging goes on meanwhile. */
+  carry(): void;
+  /** Waits until everything sent is in the repository. Throws git_failed. */
+  finish(): Promise<void>;
+}
+
+/** Objects reach the repository as packs, which git flushes to the disk before they are in place. */
+function createCarrier(engine: Engine, { dir, site }: Scratch): Carrier {
+  const sent = new Set<string>();
+  let last: Promise<void> = Promise.resolve();
+  const fresh = () => {
+    const folders = readdirSync(dir).filter((name) => /^[0-9a-f]{2}$/.test(name));
+    const found = folders.flatMap((name) =>
+      readdirSync(path.join(dir, name))
+        .filter((rest) => /^[0-9a-f]+$/.test(rest))
+        .map((rest) => name + rest),
+    );
+    const news = found.filter((oid) => !sent.has(oid));
+    for (const oid of news) sent.add(oid);
+    return news;
+  };
+  const send = async (oids: readonly string[]) => {
+    const pack = await runGitOrThrow(site, ["pack-objects", "--stdout", "-q", "--window=0", "--threads=1"], {
+      input: `${oids.join("\n")}\n`,
+      maxOutputBytes: Number.POSITIVE_INFINITY,
+    });
+    await runGitOrThrow(engine.setup.objectSite, ["index-pack", "--stdin"], { input: pack });
+  };
+  return {
+    carry() {
+      const oids = fresh();
+      if (oids.length === 0) return;
+      last = Promise.all([last, send(oids)]).then(() => undefined);
+      // Whoever finishes hears of a failure; until then it is nobody's.
+      last.catch(() => undefined);
+    },
+    finish: () => last,
+  };
 }

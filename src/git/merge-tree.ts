@@ -48,12 +48,7 @@ export function createTreeMerger(setup: Setup): TreeMerger {
   let helper: Promise<Helper | null> | null = null;
 
   const open = async (): Promise<Helper | null> => {
-    if (!hasStdin) return null;
-    const probe = await run("stdbuf", ["-o0", "true"], {
-      cwd: setup.objectSite.cwd,
-      env: gitEnv(setup.objectSite),
-    });
-    if (probe.exitCode !== 0) return null;
+    if (!hasStdin || !(await hasStdbuf(setup))) return null;
     return createHelper(() => startGit(setup.objectSite, [...args, "--stdin"], ["stdbuf", "-o0"]));
   };
 
@@ -76,6 +71,21 @@ export function createTreeMerger(setup: Setup): TreeMerger {
       await (await helper)?.close();
     },
   };
+}
+
+const stdbufOn = new Map<string, Promise<boolean>>();
+
+/** Asked once for each PATH: the answer does not change while we run. */
+function hasStdbuf({ objectSite }: Setup): Promise<boolean> {
+  const env = gitEnv(objectSite);
+  const key = env["PATH"] ?? "";
+  const known = stdbufOn.get(key);
+  if (known) return known;
+  const asked = run("stdbuf", ["-o0", "true"], { cwd: objectSite.cwd, env }).then(
+    (probe) => probe.exitCode === 0,
+  );
+  stdbufOn.set(key, asked);
+  return asked;
 }
 
 function broken(): never {
