@@ -33,8 +33,10 @@ export interface CommitWriter {
 
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 const MAX_BATCH_COMMITS = 1000;
-/** From about this many objects on fast-import leaves a pack, which it guards with a `.keep` file until it ends. */
-const PACKED_OBJECTS = 80;
+/** A batch takes in what arrives while git works on it, but nobody waits for ever. */
+const MAX_ROUNDS = 30;
+/** From this many objects on fast-import leaves a pack, which it guards with a `.keep` file until it ends. */
+const PACKED_OBJECTS = 40;
 /** fast-import remembers every object it wrote; a new process forgets them. */
 const COMMITS_PER_PROCESS = 5000;
 /**
@@ -43,8 +45,20 @@ const COMMITS_PER_PROCESS = 5000;
  */
 const IDLE_MS = 15_000;
 
-/** Speed over size: what stays is packed again by `git gc` some day. */
-const FAST_IMPORT = ["-c", "pack.compression=1", "fast-import", "--quiet", "--date-format=raw", "--depth=0"];
+/**
+ * Speed over size: what stays is packed again by `git gc` some day. Deflating costs more than all the rest of a commit. A
+ * loose object costs a file, about a millisecond: as many as two commits have go in a pack.
+ */
+const FAST_IMPORT = [
+  "-c",
+  "pack.compression=0",
+  "-c",
+  `fastimport.unpackLimit=${PACKED_OBJECTS}`,
+  "fast-import",
+  "--quiet",
+  "--date-format=raw",
+  "--depth=0",
+];
 
 interface Job {
   readonly commit: NewCommit;
@@ -55,36 +69,46 @@ interface Job {
 
 export function createCommitWriter(site: GitSite, zero: Oid): CommitWriter {
   const stream = createStream(site, zero);
-  let queue: Job[] = [];
+  const queue: Job[] = [];
   let running: Promise<void> | null = null;
 
-  const runBatch = async (batch: readonly Job[]): Promise<void> => {
-    const commits = batch.map((job) => job.commit);
-    let written = await stream.send(commits);
+  /** Writes `batch`, and what `more` gives while git is busy with it. */
+  const runBatch = async (batch: Job[], more: () => readonly Job[]): Promise<void> => {
+    let written = await stream.send(commitsOf(batch), () => {
+      const joining = more();
+      batch.push(...joining);
+      return commitsOf(joining);
+    });
     // It ended without a complaint about the request: killed. Writing objects again does no harm.
-    if (written === "") written = await stream.send(commits);
+    if (written === "") written = await stream.send(commitsOf(batch), () => []);
     if (typeof written !== "string") {
       for (const [i, job] of batch.entries()) job.done(written[i] ?? "");
     } else if (batch.length === 1) {
       batch[0]?.fail(gitFailed(["fast-import"], written));
     } else {
       // One bad request ends the stream for all: each gets a try of its own.
-      for (const job of batch) await runBatch([job]);
+      for (const job of batch) await runBatch([job], () => []);
     }
   };
 
   const work = async (): Promise<void> => {
     while (queue.length > 0) {
       let bytes = 0;
-      let count = 0;
-      while (count < queue.length && count < MAX_BATCH_COMMITS && bytes < MAX_BATCH_BYTES) {
-        bytes += queue[count]?.bytes ?? 0;
-        count++;
-      }
-      const batch = queue.slice(0, count);
-      queue = queue.slice(count);
+      let room = MAX_BATCH_COMMITS;
+      let rounds = 0;
+      const take = (): readonly Job[] => {
+        let count = 0;
+        while (rounds < MAX_ROUNDS && count < queue.length && room > 0 && bytes < MAX_BATCH_BYTES) {
+          bytes += queue[count]?.bytes ?? 0;
+          room--;
+          count++;
+        }
+        rounds++;
+        return queue.splice(0, count);
+      };
+      const batch = [...take()];
       try {
-        await runBatch(batch);
+        await runBatch(batch, take);
       } catch (error) {
         for (const job of batch) job.fail(error);
       }
@@ -107,6 +131,10 @@ export function createCommitWriter(site: GitSite, zero: Oid): CommitWriter {
   };
 }
 
+function commitsOf(jobs: readonly Job[]): readonly NewCommit[] {
+  return jobs.map((job) => job.commit);
+}
+
 function sizeOf(edit: TreeEdit): number {
   return edit.mode === null ? 0 : (edit.content?.length ?? 0);
 }
@@ -115,29 +143,39 @@ function sizeOf(edit: TreeEdit): number {
 function createStream(site: GitSite, zero: Oid) {
   let process: LongProcess | null = null;
   let written = 0;
-  let text = "";
-  let awaited = "";
-  let settle: ((lines: string[] | null) => void) | null = null;
+  let lines: string[] = [];
+  let rest = "";
+  let awaited = 0;
+  let settle: ((alive: boolean) => void) | null = null;
   const retired = new Set<Promise<void>>();
   let idle: NodeJS.Timeout | undefined;
 
-  const finish = (lines: string[] | null): void => {
+  const finish = (alive: boolean): void => {
     const waiting = settle;
     settle = null;
-    text = "";
-    waiting?.(lines);
+    waiting?.(alive);
+  };
+  /** False when the process ended before it had said so many lines. */
+  const answers = (count: number): Promise<boolean> => {
+    awaited = count;
+    return new Promise((resolve) => {
+      settle = resolve;
+    });
   };
   const start = (): LongProcess => {
     const started = startGit(site, FAST_IMPORT);
     written = 0;
+    rest = "";
     started.stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString("latin1");
-      if (text.endsWith(`progress ${awaited}\n`)) finish(text.split("\n").slice(0, -2));
+      const parts = (rest + chunk.toString("latin1")).split("\n");
+      rest = parts.pop() ?? "";
+      lines.push(...parts);
+      if (lines.length >= awaited) finish(true);
     });
     void started.exited.then(() => {
       if (process !== started) return;
       process = null;
-      finish(null);
+      finish(false);
     });
     return started;
   };
@@ -151,30 +189,36 @@ function createStream(site: GitSite, zero: Oid) {
   };
 
   return {
-    async send(commits: readonly NewCommit[]): Promise<Oid[] | string> {
+    /** Writes the commits, then those that `more` gives until it has none. */
+    async send(first: readonly NewCommit[], more: () => readonly NewCommit[]): Promise<Oid[] | string> {
       clearTimeout(idle);
       const current = (process ??= start());
-      awaited = newId("batch");
-      const answered = new Promise<string[] | null>((resolve) => {
-        settle = resolve;
-      });
+      const name = newId("batch");
       // All commits of a batch take turns on one name (each says where it starts from), which is dropped in the end:
       // a name each would cost more than writing the objects.
-      const ref = `refs/oxbow/tmp/${awaited}`;
-      for (const [i, commit] of commits.entries()) {
-        const ready = current.stdin.write(encode(commit, ref, i + 1));
-        if (ready || settle === null) continue;
-        await Promise.race([new Promise((drained) => current.stdin.once("drain", drained)), answered]);
+      const ref = `refs/oxbow/tmp/${name}`;
+      lines = [];
+      let sent = 0;
+      let objects = 0;
+      for (let commits = first; commits.length > 0; commits = more()) {
+        const answered = answers(sent + commits.length);
+        for (const commit of commits) {
+          objects += 2 + 2 * commit.edits.length;
+          const ready = current.stdin.write(encode(commit, ref, ++sent));
+          if (ready || settle === null) continue;
+          await Promise.race([new Promise((drained) => current.stdin.once("drain", drained)), answered]);
+        }
+        if (!(await answered)) return firstWords(current.stderrTail());
       }
-      current.stdin.write(`reset ${ref}\nfrom ${zero}\n\ncheckpoint\nprogress ${awaited}\n`);
-      const lines = await answered;
-      if (lines === null) return firstWords(current.stderrTail());
-      written += commits.length;
-      const objects = commits.reduce((sum, commit) => sum + 2 + 2 * commit.edits.length, 0);
+      const ended = answers(sent + 1);
+      current.stdin.write(`reset ${ref}\nfrom ${zero}\n\ncheckpoint\nprogress ${name}\n`);
+      if (!(await ended)) return firstWords(current.stderrTail());
+      written += sent;
       if (objects >= PACKED_OBJECTS || written >= COMMITS_PER_PROCESS) retire();
       else idle = setTimeout(retire, IDLE_MS).unref();
-      if (lines.length !== commits.length) throw new OxbowError("git_failed", "fast-import lost an answer.");
-      return lines;
+      if (lines.at(-1) !== `progress ${name}`)
+        throw new OxbowError("git_failed", "fast-import lost an answer.");
+      return lines.slice(0, sent);
     },
     async close() {
       retire();
