@@ -129,6 +129,7 @@ export async function createFreeBranch(
 }
 
 export interface Fences {
+  plan(subtaskId: string, token: number): Promise<{ fence: Fence; change: RefChange }>;
   take(subtaskId: string, token: number): Promise<Fence>;
   close(): Promise<void>;
 }
@@ -143,22 +144,26 @@ export function createFences(engine: Engine): Fences {
     blobs.set(String(token), written, 1);
     return written;
   };
+  const plan: Fences["plan"] = async (subtaskId, token) => {
+    const ref = FENCE_PREFIX + refComponent(subtaskId);
+    const [oid, old] = await Promise.all([blobOf(token), engine.readRef(ref)]);
+    const held = old === null ? -1 : Number((await engine.objects.blob(old)).toString("latin1"));
+    if (held >= token) {
+      throw new OxbowError(
+        "fenced",
+        `Token ${held} holds the fence of ${subtaskId}; ${token} comes too late.`,
+      );
+    }
+    return { fence: { subtaskId, token, ref, oid }, change: { ref, old, new: oid } };
+  };
   return {
+    plan,
     async take(subtaskId, token) {
-      const ref = FENCE_PREFIX + refComponent(subtaskId);
-      const oid = await blobOf(token);
       for (;;) {
-        const old = await engine.readRef(ref);
-        const held = old === null ? -1 : Number((await engine.objects.blob(old)).toString("latin1"));
-        if (held >= token) {
-          throw new OxbowError(
-            "fenced",
-            `Token ${held} holds the fence of ${subtaskId}; ${token} comes too late.`,
-          );
-        }
+        const { fence, change } = await plan(subtaskId, token);
         try {
-          await engine.refs.apply([{ ref, old, new: oid }]);
-          return { subtaskId, token, ref, oid };
+          await engine.refs.apply([change]);
+          return fence;
         } catch (error) {
           // Somebody took it in between: with a higher token, or with a lower one that is overtaken now.
           if (!hasCode(error, "fenced")) throw error;

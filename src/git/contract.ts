@@ -175,11 +175,16 @@ export interface Repository extends AsyncDisposable {
     ticket: string;
     commit: Oid;
     taken?: ReadonlySet<string>;
-    /** Refs that come into being with the branch, or not at all. Throws branch_moved when one of them cannot. */
+    /** Refs that come into being with the branch, or not at all. Throws branch_moved (fenced) when one of them cannot. */
     along?: readonly RefChange[];
   }): Promise<BranchAllocation>;
   /** Moves `refs/oxbow/fence/<subtask>` to `token` by compare-and-swap. Throws fenced when a token as high is there already. */
   takeFence(subtaskId: string, token: number): Promise<Fence>;
+  /**
+   * As takeFence, but moves nothing: the fence is held once a transaction with `change` in it went through, which throws
+   * fenced when somebody was faster.
+   */
+  planFence(subtaskId: string, token: number): Promise<{ fence: Fence; change: RefChange }>;
   /** Opens a branch for editing. Throws rev_not_found, branch_checked_out. */
   openBranch(options: BranchOptions): Promise<BranchTree>;
   /** The last work an attempt saved, newest attempt first; null when none did. */

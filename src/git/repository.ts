@@ -49,6 +49,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     allocateBranch: (request) => allocateBranch(engine, request),
     createFreeBranch: (request) => createFreeBranch(engine, request),
     takeFence: (subtaskId, token) => fences.take(subtaskId, token),
+    planFence: (subtaskId, token) => fences.plan(subtaskId, token),
     openBranch: (request) => openBranchTree(engine, request),
     lastAttempt: (subtaskId) => attempts.last(subtaskId),
     listFiles: (commit) => listFiles(engine, commit),

@@ -1,8 +1,8 @@
 /** The branch an attempt works on: found again, or made; with what an earlier attempt left. */
-import type { BranchTree, MergeSource } from "../git/contract.ts";
+import type { BranchTree, Fence, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
-import { OxbowError } from "../core/errors.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
 import { branchName, refComponent } from "../core/branch-name.ts";
 import { readScopeOf, scopeOf } from "./scope.ts";
 
@@ -13,34 +13,17 @@ export interface Prepared {
 
 export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepared> {
   const { repo } = engine;
-  const { subtask, task } = lease;
-  const fence = await repo.takeFence(subtask.subtask_id, lease.token);
-  const baseRef = `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
-  const known = await repo.readRef(baseRef);
-  const base = known ?? (await startingCommit(engine, lease));
-  // Written with the branch: every attempt and the merge gate agree on where it started.
-  const along = known === null ? [{ ref: baseRef, old: null, new: base }] : [];
-  let branch = subtask.branch;
-  const created = branch === null;
-  if (branch === null) {
-    const first = branchName({ ticket: task.ticket, agentName: subtask.agent });
-    const taken = new Set(await engine.store.branches(task.task_id, first));
-    const made = await repo.createFreeBranch({
-      agentName: subtask.agent,
-      ticket: task.ticket,
-      commit: base,
-      taken,
-      along,
-    });
-    branch = made.name;
-    if (!(await engine.store.setBranch(lease, branch)))
-      throw new OxbowError("fenced", "Another worker has taken this conversation over.");
-  }
+  const { subtask } = lease;
+  const created = subtask.branch === null;
+  const { branch, base, fence } =
+    subtask.branch === null
+      ? await makeBranch(engine, lease)
+      : await takeBranchOver(engine, lease, subtask.branch);
   const tree = await repo.openBranch({
     branch,
     base,
     agent: subtask.agent,
-    taskId: task.task_id,
+    taskId: lease.task.task_id,
     subtaskId: subtask.subtask_id,
     conversationId: subtask.conversation_id,
     attempt: lease.attempt,
@@ -50,6 +33,59 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     cleanMessage: (message) => engine.redact(message),
   });
   return { tree, created };
+}
+
+type Held = { readonly branch: string; readonly base: string; readonly fence: Fence };
+
+/**
+ * A new branch with its fence, in one transaction. A base that is not the task's own is written along: every attempt and
+ * the merge gate agree on where the branch started.
+ */
+async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
+  const { repo, store } = engine;
+  const { subtask, task } = lease;
+  const baseRef = baseRefOf(lease);
+  const first = branchName({ ticket: task.ticket, agentName: subtask.agent });
+  const [{ fence, change }, known, names] = await Promise.all([
+    repo.planFence(subtask.subtask_id, lease.token),
+    repo.readRef(baseRef),
+    store.branches(task.task_id, first),
+  ]);
+  const base = known ?? (await startingCommit(engine, lease));
+  const noted = known !== null || base === task.base_commit;
+  const made = await unlessFenced(
+    repo.createFreeBranch({
+      agentName: subtask.agent,
+      ticket: task.ticket,
+      commit: base,
+      taken: new Set(names),
+      along: noted ? [change] : [change, { ref: baseRef, old: null, new: base }],
+    }),
+  );
+  // Somebody took the fence in between: with a newer token, which the next look tells, or with an older one.
+  if (made === null) return makeBranch(engine, lease);
+  const { name } = made;
+  if (!(await store.setBranch(lease, name)))
+    throw new OxbowError("fenced", "Another worker has taken this conversation over.");
+  return { branch: name, base, fence };
+}
+
+async function unlessFenced<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (hasCode(error, "fenced")) return null;
+    throw error;
+  }
+}
+
+async function takeBranchOver({ repo }: Engine, lease: Lease, branch: string): Promise<Held> {
+  const fence = await repo.takeFence(lease.subtask.subtask_id, lease.token);
+  return { branch, base: (await repo.readRef(baseRefOf(lease))) ?? lease.task.base_commit, fence };
+}
+
+function baseRefOf({ subtask }: Lease): string {
+  return `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
 }
 
 /** Where the branch starts: the task's base, with dependencies their merged work. */
