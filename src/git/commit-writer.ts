@@ -54,6 +54,8 @@ const FAST_IMPORT = [
   "pack.compression=0",
   "-c",
   `fastimport.unpackLimit=${PACKED_OBJECTS}`,
+  "-c",
+  "core.warnAmbiguousRefs=false",
   "fast-import",
   "--quiet",
   "--date-format=raw",

@@ -9,8 +9,20 @@ import type { Oid, RefChange } from "./contract.ts";
 
 export const FENCE_PREFIX = "refs/oxbow/fence/";
 const MAX_BATCH = 500;
-/** Refs are the ledger: a new log beside each (with its directories) would cost as much as the ref. Existing logs go on. */
-const UPDATE_REF = ["-c", "core.logAllRefUpdates=false", "update-ref", "--no-deref", "--stdin", "-z"];
+/**
+ * Refs are the ledger: a new log beside each (with its directories) would cost as much as the ref. Existing logs go on.
+ * Nobody reads a warning that a ref is named like an object id, and git looks in six places, twice, for each id it is given.
+ */
+const UPDATE_REF = [
+  "-c",
+  "core.logAllRefUpdates=false",
+  "-c",
+  "core.warnAmbiguousRefs=false",
+  "update-ref",
+  "--no-deref",
+  "--stdin",
+  "-z",
+];
 const LOCK_RETRIES = 5;
 
 export interface RefTransactions {
