@@ -1,9 +1,10 @@
 /** The branch an attempt works on: found again, or made; with what an earlier attempt left. */
+
+import { branchName, refComponent } from "../core/branch-name.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
 import type { BranchTree, Fence, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
-import { hasCode, OxbowError } from "../core/errors.ts";
-import { branchName, refComponent } from "../core/branch-name.ts";
 import { readScopeOf, scopeOf } from "./scope.ts";
 
 export interface Prepared {
