@@ -133,12 +133,17 @@ export async function gitText(site: GitSite, args: readonly string[]): Promise<G
       allowUnsafePager: true,
       allowUnsafeConfigPaths: true,
     },
+    // Its own ways to end a call keep every call 50 ms longer: "exit" as well as "close" is waited for, …
+    completion: { onClose: true, onExit: false },
     errors: (_error, result) => {
       exitCode = result.exitCode;
       stderr = Buffer.concat(result.stdErr).toString("utf8");
       return undefined;
     },
-  }).env(env);
+  })
+    .env(env)
+    // … and a call without a word of output is taken for one whose output is still to come.
+    .outputHandler((_command, out) => void out.once("end", () => out.emit("data", Buffer.alloc(0))));
   let stdout: string;
   try {
     stdout = await git.raw([...gitArgs(site), ...args]);
