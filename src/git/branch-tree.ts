@@ -6,8 +6,8 @@ import { refuseCheckedOut } from "./checkouts.ts";
 import type { BranchOptions, BranchTree, Oid, TreeChange } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { createFileEdits } from "./file-edits.ts";
-import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
 import { matcherFor } from "./matcher.ts";
+import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
 import { createOverlay, fileFrom } from "./overlay.ts";
 import { diffTrees, searchTree } from "./search.ts";
 import { byPath, type TreeDifference } from "./trees.ts";
@@ -16,7 +16,11 @@ import { byPath, type TreeDifference } from "./trees.ts";
 export async function openBranchTree(engine: Engine, options: BranchOptions): Promise<BranchTree> {
   const ref = `refs/heads/${options.branch}`;
   const saved = attemptRef(options.subtaskId, options.attempt);
-  const [tip, attempt] = await Promise.all([engine.readRef(ref), engine.readRef(saved)]);
+  // Were it not so, the first commit would be refused: it expects these values.
+  const [tip, attempt] =
+    options.fresh === true
+      ? [options.base, null]
+      : await Promise.all([engine.readRef(ref), engine.readRef(saved)]);
   if (tip === null) throw new OxbowError("rev_not_found", `There is no branch ${options.branch}.`);
   refuseCheckedOut(engine.setup, ref);
   const { tree } = await engine.objects.commit(tip);

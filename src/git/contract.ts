@@ -60,6 +60,8 @@ export interface BranchOptions {
   readonly conversationId: string;
   readonly attempt: number;
   readonly fence: Fence;
+  /** The branch was made at `base` for this attempt just now: what its refs say is known. */
+  readonly fresh?: boolean | undefined;
   /** Called before each write, move and delete with the normalised path; throws out_of_scope. */
   readonly mayWrite?: ((path: string) => void) | undefined;
   /** Called before each read. */

@@ -56,15 +56,24 @@ export function createObjectReader(site: GitSite): ObjectReader {
     commits.set(oid, commit, 1);
     return commit;
   };
+  const readTree = async (oid: Oid): Promise<Tree> => {
+    const found = await process.contents(oid);
+    if (found?.type !== "tree") throw missing(oid, "tree");
+    const tree = parseTree(found.bytes, oid.length / 2);
+    trees.set(oid, tree, tree.size + 1);
+    return tree;
+  };
+  /** A hundred children that begin at one commit ask for the same trees at once: each is read and parsed once. */
+  const reading = new Map<Oid, Promise<Tree>>();
   return {
     async tree(oid) {
       const known = trees.get(oid);
       if (known !== undefined) return known;
-      const found = await process.contents(oid);
-      if (found?.type !== "tree") throw missing(oid, "tree");
-      const tree = parseTree(found.bytes, oid.length / 2);
-      trees.set(oid, tree, tree.size + 1);
-      return tree;
+      const asked = reading.get(oid);
+      if (asked !== undefined) return asked;
+      const read = readTree(oid).finally(() => reading.delete(oid));
+      reading.set(oid, read);
+      return read;
     },
     async commit(oid) {
       const commit = await commitOrNull(oid);
@@ -143,6 +152,9 @@ interface Waiting {
   fail(error: OxbowError): void;
 }
 
+/** Refs are asked for by their full names: git need not look whether a shorter one could mean another. */
+const CAT_FILE = ["-c", "core.warnAmbiguousRefs=false", "cat-file", "--batch-command", "--buffer"];
+
 /** One `cat-file --batch-command`: started at the first question, again after a failure; questions are pipelined. */
 export function createBatch(site: GitSite): Batch {
   let process: LongProcess | null = null;
@@ -152,7 +164,7 @@ export function createBatch(site: GitSite): Batch {
   let closed = false;
 
   const start = (): LongProcess => {
-    const started = startGit(site, ["cat-file", "--batch-command", "--buffer"]);
+    const started = startGit(site, CAT_FILE);
     const queue = createByteQueue();
     let header: ObjectInfo | null = null;
     const step = (): boolean => {

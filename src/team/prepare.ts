@@ -29,6 +29,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     conversationId: subtask.conversation_id,
     attempt: lease.attempt,
     fence,
+    fresh: created,
     mayWrite: scopeOf(engine, subtask).check,
     mayRead: readScopeOf(engine, subtask),
     cleanMessage: (message) => engine.redact(message),

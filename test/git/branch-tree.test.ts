@@ -286,6 +286,19 @@ test("a branch that a person has checked out is not moved", async () => {
   expect(await tree.commit("Mine", NO_ABORT)).toMatchObject({ files: 1 });
 });
 
+test("a branch opened as fresh that is not where it was made loses nothing: the commit is refused", async () => {
+  const dir = sampleRepo();
+  const repo = await openRepo(dir);
+  const tree = await openTree(repo, "Api", { fresh: true });
+  await tree.write("a.txt", bytes("a"));
+  const first = await tree.commit("First", NO_ABORT);
+  const base = tree.base;
+  const stale = await openTree(repo, "Api", { fresh: true, branch: tree.branch, base, token: 2 });
+  await stale.write("b.txt", bytes("b"));
+  await expect(stale.commit("Stale", NO_ABORT)).rejects.toMatchObject({ code: "branch_moved" });
+  expect(git(dir, "rev-parse", tree.branch)).toBe(first?.commit);
+});
+
 test("fifty branches commit at once, each with its own verdict", async () => {
   const dir = sampleRepo();
   const repo = await openRepo(dir);

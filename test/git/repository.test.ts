@@ -317,6 +317,24 @@ describe("branches", () => {
       ]),
     ).rejects.toMatchObject({ code: "fenced" });
   });
+
+  test("a planned fence is held once its transaction went through; who plans on an old value is told", async () => {
+    const dir = sampleRepo();
+    const repo = await openRepo(dir);
+    const commit = git(dir, "rev-parse", "main");
+    const [first, second] = await Promise.all([
+      repo.planFence("Api::t::1", 1),
+      repo.planFence("Api::t::1", 2),
+    ]);
+    const wanted = { agentName: "Api", ticket: "7", commit };
+    const made = await repo.createFreeBranch({ ...wanted, along: [second.change] });
+    expect(git(dir, "cat-file", "blob", second.fence.ref)).toBe("2");
+    await expect(repo.createFreeBranch({ ...wanted, along: [first.change] })).rejects.toMatchObject({
+      code: "fenced",
+    });
+    await expect(repo.planFence("Api::t::1", 2)).rejects.toMatchObject({ code: "fenced" });
+    expect([...(await repo.refs("refs/heads/feature/")).keys()]).toEqual([`refs/heads/${made.name}`]);
+  });
 });
 
 test("files, blobs and changes of commits", async () => {
