@@ -51,7 +51,7 @@ const IDLE_MS = 15_000;
  */
 const FAST_IMPORT = [
   "-c",
-  "pack.compression=0",
+  "pack.compression=1",
   "-c",
   `fastimport.unpackLimit=${PACKED_OBJECTS}`,
   "-c",
