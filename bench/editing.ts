@@ -86,6 +86,8 @@ function editInWorkTree(made: Made, home: string, child: ChildWork): { ms: numbe
 }
 
 /** A round of a contestant in a copy of its own, so that none finds the objects of another. */
+let copies = 0;
+
 async function inCopy(
   bench: Bench,
   made: Made,
@@ -94,11 +96,11 @@ async function inCopy(
     look(dir: string, addedBytes: number): void;
   },
 ): Promise<number> {
-  const dir = copyRepository(made, path.join(bench.dir, "copy"));
+  // Kept until the bench ends: what was just deleted slows down the making of files on some file systems.
+  const dir = copyRepository(made, path.join(bench.dir, `copy-${copies++}`));
   const before = diskUse(path.join(dir, ".git"));
   const ms = await round.work(dir);
   round.look(dir, diskUse(path.join(dir, ".git")) - before);
-  rmSync(dir, { recursive: true, force: true });
   return ms;
 }
 

@@ -54,6 +54,9 @@ function historyOf(dir: string, base: string): string {
   return git(dir, ["log", "--first-parent", "--reverse", "--format=%T", ...range]);
 }
 
+/** Copies are kept until the bench ends: what was just deleted slows down the making of files on some file systems. */
+let copies = 0;
+
 async function measure(bench: Bench, made: Made, branches: number): Promise<Result> {
   const ready = path.join(bench.dir, "ready");
   copyRepository(made, ready);
@@ -66,10 +69,9 @@ async function measure(bench: Bench, made: Made, branches: number): Promise<Resu
   });
   const history = { oxbow: "", checkout: "" };
   const inCopy = async (name: keyof typeof history, merge: (dir: string) => Promise<number> | number) => {
-    const dir = copyRepository({ ...made, dir: ready }, path.join(bench.dir, "copy"));
+    const dir = copyRepository({ ...made, dir: ready }, path.join(bench.dir, `merged-${copies++}`));
     const ms = await merge(dir);
     history[name] = historyOf(dir, made.base);
-    rmSync(dir, { recursive: true, force: true });
     return ms;
   };
   const taken = await takeTurns(
