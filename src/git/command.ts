@@ -38,6 +38,8 @@ const HARDENING: readonly string[] = [
   "gc.auto=0",
   "maintenance.auto=false",
   "core.quotePath=false",
+  // Without it git looks for refs named like each object id it is given.
+  "core.warnAmbiguousRefs=false",
   "core.filesRefLockTimeout=2000",
 ];
 
