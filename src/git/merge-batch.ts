@@ -27,7 +27,7 @@ export interface BatchRequest {
 /** Below this a scratch directory and a pack cost more than they save. */
 const WORTH_IT = 3;
 /** Merges whose objects travel together. */
-const CARRIED_AT_ONCE = 24;
+const CARRIED_AT_ONCE = 48;
 
 /** One result for each source, in order; what each names is as durable and as checked as after single merges. */
 export async function mergeAll(

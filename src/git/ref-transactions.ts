@@ -8,7 +8,7 @@ import { type GitSite, gitFailed, startGit } from "./command.ts";
 import type { Oid, RefChange } from "./contract.ts";
 
 export const FENCE_PREFIX = "refs/oxbow/fence/";
-const MAX_BATCH = 500;
+const MAX_BATCH = 32;
 /**
  * Refs are the ledger: a new log beside each (with its directories) would cost as much as the ref. Existing logs go on.
  * Nobody reads a warning that a ref is named like an object id, and git looks in six places, twice, for each id it is given.

@@ -23,6 +23,7 @@ export async function taskStatus(
   wanted: string | undefined,
 ): Promise<TaskStatus[]> {
   const tasks = wanted === undefined ? await store.tasks({ limit: SHOWN }) : await find(store, wanted);
+  if (tasks.length === 0) return [];
   const heads = await repo.refs("refs/heads/");
   return Promise.all(
     tasks.map(async (task) => {
