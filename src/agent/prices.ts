@@ -1,9 +1,7 @@
 /**
- * List prices of models, as data with a date. A model that is not here has no price: a cost is never guessed.
+ * List prices of models, as data, as of 2026-03-21. A model that is not here has no price: a cost is never guessed.
  * Prices hold only for the vendor's own service, so the provider says whether they apply.
  */
-export const PRICES_AS_OF = "2026-03-21";
-
 /** US dollars for a million tokens. */
 export interface ModelPrice {
   readonly input: number;

@@ -59,7 +59,6 @@ export type EventBody =
   | (About & { event: "cancel_requested"; reason: string })
   | (About & { event: "task_finished"; state: ReportState });
 
-export type EventKind = EventBody["event"];
 /** `id` is opaque, unique and increasing within a store; `ts` is ISO 8601 in UTC. */
 export type OxbowEvent = EventBody & { readonly id: string; readonly ts: string };
 

@@ -10,8 +10,6 @@ export type TaskState = "planned" | "running" | "needs_review" | "completed" | "
 export type OutcomeKind = "completed" | "failed" | "cancelled" | "timed_out";
 export type SubtaskState = "planned" | "blocked" | "awaiting_approval" | "running" | OutcomeKind;
 
-export const OUTCOMES: readonly OutcomeKind[] = ["completed", "failed", "cancelled", "timed_out"];
-
 /** Tokens as the provider counted them; `requests` is the number of model calls. */
 export interface Usage {
   readonly requests: number;

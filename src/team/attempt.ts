@@ -11,10 +11,11 @@ import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
 import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
 import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
+import { committedTip } from "./leftovers.ts";
 import { prepareBranch } from "./prepare.ts";
 import { runProgram } from "./run-program.ts";
 import { runModel } from "./run-model.ts";
-import { aboutLease } from "./tool-context.ts";
+import { aboutLease } from "./about.ts";
 
 export interface Attempt {
   readonly engine: Engine;
@@ -77,7 +78,7 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
     return lease.subtask.root ? await dropEmptyBranch(engine, tree, found) : found;
   } catch (error) {
     const branch = tree?.branch ?? lease.subtask.branch;
-    const commit = tree && tree.tip !== tree.base ? tree.tip : null;
+    const commit = tree && committedTip(tree);
     const outcome = failureKind(error, signal);
     return { ...NOTHING_RAN, outcome, branch, commit, summary: "", error: toErrorValue(error) };
   }

@@ -76,6 +76,15 @@ export function runtimeOf(options: RunOptions, agent: AgentSpec): "openai_agents
   return options.runtime ?? agent.runtime;
 }
 
+/** The program of an agent whose runtime is `command`. Throws command_invalid when none is given. */
+export function commandOf(options: RunOptions, agent: AgentSpec): readonly string[] {
+  const argv = options.command ?? agent.command;
+  if (argv && argv.length > 0) return argv;
+  throw new OxbowError("command_invalid", `The agent ${agent.name} runs a command, but none is given.`, {
+    hint: `Give --command '…', or \`command: [...]\` for ${agent.name} in the team file.`,
+  });
+}
+
 /** `--provider`, else what a `--script` implies, else the agent's own, the team's, OpenAI. */
 export function providerOf(options: RunOptions, agent: AgentSpec, team: TeamFile): string {
   const scripted = options.script === null ? null : "scripted";

@@ -9,7 +9,7 @@ import type { MergeResult, MergeSource } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { integrationBranch, refComponent } from "../core/branch-name.ts";
 import { outOfScope, scopeOf } from "./scope.ts";
-import { aboutLease } from "./tool-context.ts";
+import { aboutLease } from "./about.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
   const subtasks = await engine.store.subtasks(task.task_id);
@@ -34,7 +34,7 @@ export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
     const { branch, commit } = source;
     const about = { ...aboutLease({ subtask }), branch, commit };
     if (result.kind === "conflict") {
-      const conflicts = await nameConflicts(engine, task, subtask, result.conflicts, subtasks);
+      const conflicts = await nameConflicts(engine, task, subtask, result.conflicts, outcomes);
       await engine.store.append([{ event: "merge_conflict", ...about, conflicts }]);
     } else
       await engine.store.append([{ event: "merged", ...about, into: target, merge_commit: result.commit }]);
@@ -95,16 +95,14 @@ async function nameConflicts(
   task: Task,
   subtask: Subtask,
   bare: readonly BareConflict[],
-  all: readonly Subtask[],
+  outcomes: ReadonlyMap<string, Outcome>,
 ): Promise<Conflict[]> {
-  const outcomes = await engine.store.outcomes(task.task_id);
   const touched = new Map<string, Set<string>>();
-  for (const other of all) {
-    const outcome = outcomes.find((each) => each.subtask_id === other.subtask_id);
-    if (outcome?.outcome !== "completed" || !outcome.commit) continue;
+  for (const outcome of outcomes.values()) {
+    if (outcome.outcome !== "completed" || !outcome.commit) continue;
     for (const { path } of await engine.repo.changedPaths(task.base_commit, outcome.commit)) {
       const agents = touched.get(path) ?? new Set();
-      touched.set(path, agents.add(other.agent));
+      touched.set(path, agents.add(outcome.agent));
     }
   }
   return bare.map((conflict) => {

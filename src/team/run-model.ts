@@ -7,9 +7,11 @@ import type { Finding } from "./outcome.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { inputFor, instructionsFor } from "./brief.ts";
 import { runOptions } from "./engine.ts";
+import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { outcomeOf } from "./outcome.ts";
 import { toolsFor } from "./tool-choice.ts";
-import { aboutLease, createToolContext } from "./tool-context.ts";
+import { aboutLease } from "./about.ts";
+import { createToolContext } from "./tool-context.ts";
 
 export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
   const { engine, lease, slots, sink, signal } = attempt;
@@ -21,10 +23,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
   const tools = toolsFor(engine, agent, subtask, options);
 
   async function save(): Promise<void> {
-    if (tree.edited) {
-      const saved = await tree.saveWork();
-      if (saved) sink.emit({ event: "work_saved", ...about, commit: saved.commit, files: saved.files });
-    }
+    if (tree.edited) await keepEdits(attempt, tree);
     await sink.flush();
     await signals.saveCursors();
   }
@@ -54,7 +53,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
   return {
     outcome: outcomeOf(result.error),
     branch: tree.branch,
-    commit: tree.tip === tree.base ? null : tree.tip,
+    commit: committedTip(tree),
     summary: result.output,
     usage: result.usage,
     cost: result.cost,
@@ -78,25 +77,11 @@ async function commitLeftovers(
   broken: boolean,
 ): Promise<void> {
   if (!tree.edited) return;
-  const { lease, sink } = attempt;
+  const { lease } = attempt;
   const subject = broken
     ? "Keep unfinished work"
     : firstLine(output) || firstLine(lease.subtask.brief) || "Work";
-  const made = await tree.commit(subject, AbortSignal.timeout(60_000));
-  if (!made) return;
-  sink.emit({
-    event: "commit",
-    ...aboutLease(lease),
-    branch: made.branch,
-    commit: made.commit,
-    message: subject,
-    files: made.files,
-  });
-}
-
-export function firstLine(text: string): string {
-  const line = text.trim().split("\n", 1)[0] ?? "";
-  return line.length > 72 ? `${line.slice(0, 71)}…` : line;
+  await commitFor(attempt, tree, subject);
 }
 
 function toEvent(event: RunnerEvent, redact: (text: string) => string) {

@@ -6,25 +6,21 @@ import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { runCommand } from "../agent/command.ts";
-import { runOptions } from "./engine.ts";
+import { commandOf, runOptions } from "./engine.ts";
+import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
-import { firstLine } from "./run-model.ts";
 import { outOfScope, scopeOf } from "./scope.ts";
-import { aboutLease } from "./tool-context.ts";
+import { aboutLease } from "./about.ts";
 
 export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
   const { engine, lease, signal } = attempt;
   const { subtask, task } = lease;
-  const argv = runOptions(task).command ?? agent.command;
-  if (!argv || argv.length === 0)
-    throw new OxbowError("command_invalid", `The agent ${agent.name} runs a command, but none is given.`, {
-      hint: `Give --command '…', or \`command: [...]\` for ${agent.name} in the team file.`,
-    });
+  const argv = commandOf(runOptions(task), agent);
   const paths = argv.some((word) => word.includes("{paths}")) ? await ownedFiles(attempt, tree) : null;
   const none = {
     ...NOTHING_RAN,
     branch: tree.branch,
-    commit: tree.tip === tree.base ? null : tree.tip,
+    commit: committedTip(tree),
     error: null,
   };
   if (paths?.length === 0)
@@ -118,34 +114,24 @@ async function settle(
   const error = joined([result.error ?? null, refused, strayed]);
   const base = { usage: result.usage, cost: result.cost, elapsed_ms: result.elapsed_ms, branch: tree.branch };
   if (error) {
-    const kept = await keep(attempt, tree);
+    const kept = await keepEdits(attempt, tree);
     const message = kept ? `${error.message} Its changes are kept in commit ${kept}.` : error.message;
-    const commit = tree.tip === tree.base ? null : tree.tip;
     return {
       ...base,
       outcome: outcomeOf(error),
-      commit,
+      commit: committedTip(tree),
       summary: result.output,
       error: { ...error, message },
     };
   }
   const subject = firstLine(lease.subtask.brief) || "Work";
-  const made = await tree.commit(subject, AbortSignal.timeout(60_000));
-  if (made)
-    attempt.sink.emit({
-      event: "commit",
-      ...aboutLease(lease),
-      branch: made.branch,
-      commit: made.commit,
-      message: subject,
-      files: made.files,
-    });
+  const made = await commitFor(attempt, tree, subject);
   const count = made ? `Changed ${made.files} file${made.files === 1 ? "" : "s"}.` : "Changed nothing.";
   const summary = result.output.trim() ? `${count}\n${result.output.trim()}` : count;
   return {
     ...base,
     outcome: "completed",
-    commit: tree.tip === tree.base ? null : tree.tip,
+    commit: committedTip(tree),
     summary,
     error: null,
   };
@@ -155,13 +141,6 @@ async function settle(
 function joined(errors: readonly (ErrorValue | null)[]): ErrorValue | null {
   const all = errors.filter((error) => error !== null);
   return all[0] ? { ...all[0], message: all.map((error) => error.message).join(" ") } : null;
-}
-
-async function keep({ sink, lease }: Attempt, tree: BranchTree): Promise<string | null> {
-  const saved = await tree.saveWork();
-  if (!saved) return null;
-  sink.emit({ event: "work_saved", ...aboutLease(lease), commit: saved.commit, files: saved.files });
-  return saved.commit;
 }
 
 /** Only what a program needs to start, and what the agent's `sandbox.env` names. */

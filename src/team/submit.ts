@@ -8,7 +8,7 @@ import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
-import { agentNamed, runtimeOf } from "./engine.ts";
+import { agentNamed, commandOf, runtimeOf } from "./engine.ts";
 
 export interface TaskRequest {
   readonly title: string;
@@ -155,10 +155,7 @@ function checkRunnable(
   const involved = byOwner ? parts.map((part) => agentNamed(engine, part.agent)) : engine.registry.list();
   for (const agent of involved) {
     if (runtimeOf(options, agent) === "openai_agents") engine.models(options, agent);
-    else if (!(options.command ?? agent.command))
-      throw new OxbowError("command_invalid", `The agent ${agent.name} runs a command, but none is given.`, {
-        hint: `Give --command '…', or \`command: [...]\` for ${agent.name} in the team file.`,
-      });
+    else commandOf(options, agent);
   }
 }
 

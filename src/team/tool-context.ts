@@ -5,6 +5,8 @@ import type { BranchTree } from "../git/contract.ts";
 import type { BranchFiles, ToolContext } from "../core/tool.ts";
 import type { Engine } from "./engine.ts";
 import type { SavedSignals } from "./signals.ts";
+import { aboutLease } from "./about.ts";
+import { committedTip } from "./leftovers.ts";
 import { createSignals } from "./signals.ts";
 import { splitFrom } from "./split.ts";
 import type { Slots } from "./slots.ts";
@@ -56,12 +58,7 @@ export function createToolContext(options: {
     ),
     signals,
     split: (request, waiting) =>
-      splitFrom(
-        engine,
-        { task, subtask, signals, base: tree.tip === tree.base ? null : tree.tip },
-        request,
-        waiting,
-      ),
+      splitFrom(engine, { task, subtask, signals, base: committedTip(tree) }, request, waiting),
     owner: (path) => {
       const owner = engine.registry.findOwner(path);
       return {
@@ -72,15 +69,6 @@ export function createToolContext(options: {
     signal,
   };
   return { context, signals };
-}
-
-export function aboutLease({ subtask }: Pick<Lease, "subtask">) {
-  return {
-    task_id: subtask.task_id,
-    subtask_id: subtask.subtask_id,
-    conversation_id: subtask.conversation_id,
-    source: subtask.agent,
-  };
 }
 
 interface Committed {
