@@ -8,6 +8,7 @@ import type { LongProcess } from "../host/process.ts";
 import { createByteQueue, type RawPath } from "./bytes.ts";
 import { gitEnv, gitFailed, runGit, startGit } from "./command.ts";
 import type { Oid } from "./contract.ts";
+import { createInOrder } from "./in-order.ts";
 import { atLeast, type Setup } from "./setup.ts";
 
 export interface MergeStage {
@@ -99,45 +100,24 @@ interface Helper {
 }
 
 function createHelper(start: () => LongProcess): Helper {
-  let process: LongProcess | null = null;
-  let done = 0;
-  let waiting: ((merge: TreeMerge | null) => void)[] = [];
-  const fresh = (): LongProcess => {
-    const started = start();
+  const merging = createInOrder<TreeMerge>(start, () => {
     const parser = createRecordParser();
-    done = 0;
-    started.stdout.on("data", (chunk: Buffer) => {
-      for (const merge of parser.push(chunk)) waiting.shift()?.(merge);
-    });
-    void started.exited.then(() => {
-      if (process !== started) return;
-      process = null;
-      const lost = waiting;
-      waiting = [];
-      for (const one of lost) one(null);
-    });
-    return started;
-  };
+    return (chunk) => parser.push(chunk);
+  });
+  let done = 0;
   return {
     async merge(line) {
-      if (done >= MERGES_PER_PROCESS && waiting.length === 0) {
-        const old = process;
-        process = null;
-        await old?.close();
+      if (done >= MERGES_PER_PROCESS && merging.waiting() === 0) {
+        done = 0;
+        await merging.close();
       }
-      const current = (process ??= fresh());
       done++;
-      const timer = setTimeout(() => current.kill(), PATIENCE_MS);
-      const merge = await new Promise<TreeMerge | null>((resolve) => {
-        waiting.push(resolve);
-        current.stdin.write(line);
-      });
+      const timer = setTimeout(() => merging.kill(), PATIENCE_MS);
+      const merge = await merging.ask(line);
       clearTimeout(timer);
       return merge;
     },
-    async close() {
-      await process?.close();
-    },
+    close: () => merging.close(),
   };
 }
 

@@ -2,9 +2,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { newId } from "../host/ids.ts";
-import type { LongProcess } from "../host/process.ts";
 import { type GitSite, gitFailed, startGit } from "./command.ts";
 import type { Oid } from "./contract.ts";
+import { createInOrder } from "./in-order.ts";
 
 export interface ObjectWriter {
   write(content: string): Promise<Oid>;
@@ -13,27 +13,9 @@ export interface ObjectWriter {
 
 /** `dir` holds the text of an object while git reads it. */
 export function createObjectWriter(site: GitSite, type: "blob" | "commit", dir: string): ObjectWriter {
-  let process: LongProcess | null = null;
+  const args = ["hash-object", "-t", type, "-w", "--no-filters", "--stdin-paths"];
+  const writing = createInOrder<Oid>(() => startGit(site, args), createLines);
   let ready = false;
-  let waiting: ((oid: Oid | null) => void)[] = [];
-  const start = (): LongProcess => {
-    const started = startGit(site, ["hash-object", "-t", type, "-w", "--no-filters", "--stdin-paths"]);
-    let text = "";
-    started.stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString("latin1");
-      const lines = text.split("\n");
-      text = lines.pop() ?? "";
-      for (const line of lines) waiting.shift()?.(line);
-    });
-    void started.exited.then(() => {
-      if (process !== started) return;
-      process = null;
-      const lost = waiting;
-      waiting = [];
-      for (const one of lost) one(null);
-    });
-    return started;
-  };
   return {
     async write(content) {
       const file = path.join(dir, newId("object"));
@@ -44,20 +26,23 @@ export function createObjectWriter(site: GitSite, type: "blob" | "commit", dir: 
       try {
         // Once more when the process died over it: writing an object twice is writing it once.
         for (let tries = 0; ; tries++) {
-          const current = (process ??= start());
-          const oid = await new Promise<Oid | null>((resolve) => {
-            waiting.push(resolve);
-            current.stdin.write(`${JSON.stringify(file)}\n`);
-          });
+          const oid = await writing.ask(`${JSON.stringify(file)}\n`);
           if (oid !== null) return oid;
-          if (tries > 0) throw gitFailed(["hash-object"], current.stderrTail());
+          if (tries > 0) throw gitFailed(["hash-object"], writing.stderrTail());
         }
       } finally {
         rmSync(file, { force: true });
       }
     },
-    async close() {
-      await process?.close();
-    },
+    close: () => writing.close(),
+  };
+}
+
+function createLines(): (chunk: Buffer) => readonly string[] {
+  let text = "";
+  return (chunk) => {
+    const lines = (text + chunk.toString("latin1")).split("\n");
+    text = lines.pop() ?? "";
+    return lines;
   };
 }
