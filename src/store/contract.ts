@@ -54,6 +54,35 @@ export interface Topics {
   ): Promise<readonly TopicEntry[]>;
 }
 
+/** A process that takes conversations of any task it can work on. */
+export interface WorkerPresence {
+  readonly worker_id: string;
+  readonly team: string;
+  readonly agents: readonly string[];
+  /** Conversations it works on at once. */
+  readonly places: number;
+  /** By task, the agents it cannot run where it is (no key, no script). */
+  readonly declined: Readonly<Record<string, readonly string[]>>;
+  readonly started_at: number;
+}
+
+/** A task that is planned or running. */
+export interface LiveTask {
+  readonly task: Task;
+  /** Who carries it to its end (`drive`), or null. */
+  readonly driver: string | null;
+  /** False: only its driver works on it. */
+  readonly shared: boolean;
+  /** A person has cancelled it: nothing of it is leased any more. */
+  readonly cancelled: boolean;
+}
+
+/** A look at what is new in the event streams of all tasks. A hint: what follows from it is read from the rows. */
+export interface EventFeed extends Disposable {
+  /** Waits for any event; returns those of the kinds asked for, none when the time is up or others came. */
+  next(timeoutMs: number, signal?: AbortSignal): Promise<readonly OxbowEvent[]>;
+}
+
 export interface Store extends AsyncDisposable {
   readonly topics: Topics;
 
@@ -74,18 +103,25 @@ export interface Store extends AsyncDisposable {
   addChildren(taskId: string, children: readonly NewChild[], events: readonly EventBody[]): Promise<void>;
   /**
    * Leases one conversation that has an unacknowledged message, no live lease, and whose dependencies all have an
-   * outcome (whichever). Creates the attempt row. Null when there is none.
+   * outcome (whichever). Creates the attempt row. Null when there is none. Nothing of a cancelled task is leased.
    */
   claim(options: {
     workerId: string;
     taskId?: string;
+    /** Only of these tasks. */
+    tasks?: readonly string[];
     agents?: readonly string[];
+    exceptAgents?: readonly string[];
+    /** By task: how many of its conversations may be at work at once, whoever works on them. Parked ones do not count. */
+    limits?: Readonly<Record<string, number>>;
     leaseMs: number;
   }): Promise<Lease | null>;
   /** False when the lease is no longer ours. */
   renew(lease: Lease, leaseMs: number): Promise<boolean>;
   /** Hands the conversation back unfinished; another worker may claim it at once. */
   release(lease: Lease): Promise<void>;
+  /** Says that the conversation waits for others (or no longer does). False when the lease is no longer ours. */
+  park(lease: Lease, parked: boolean): Promise<boolean>;
   setBranch(lease: Lease, branch: string): Promise<boolean>;
   /**
    * Outcome row, done signal in the outbox (event id `done:<conversation_id>`), acknowledgement, states, events: one
@@ -117,6 +153,35 @@ export interface Store extends AsyncDisposable {
   /** Ends the leases of a worker known to be dead, so that its conversations can be claimed at once. */
   expireLeases(workerId: string): Promise<number>;
 
+  /** This process takes conversations, for `ttlMs` from now unless it says so again. */
+  heartbeat(worker: WorkerPresence, ttlMs: number): Promise<void>;
+  removeWorker(workerId: string): Promise<void>;
+  /** Those whose time is not up; the oldest first. */
+  workers(): Promise<readonly WorkerPresence[]>;
+  /** Who works on what: every live lease. */
+  holders(): Promise<
+    readonly {
+      readonly worker_id: string;
+      readonly task_id: string;
+      readonly subtask_id: string;
+      readonly conversation_id: string;
+      readonly agent: string;
+    }[]
+  >;
+  /** The oldest first. */
+  liveTasks(): Promise<readonly LiveTask[]>;
+  /**
+   * Takes (or renews) the right to carry a task to its end for `ttlMs`, and returns who has it: `holder`, or another whose
+   * time is not up. `shared: false` keeps workers away. Throws task_unknown.
+   */
+  drive(taskId: string, holder: string, options: { ttlMs: number; shared: boolean }): Promise<string>;
+  /** Lets go of it; nothing when another has it. */
+  stopDriving(taskId: string, holder: string): Promise<void>;
+  /** Cancels the task for all processes, or takes that back; the events are written when this changed anything. */
+  setCancelled(taskId: string, cancelled: boolean, events: readonly EventBody[]): Promise<boolean>;
+
+  /** Opens a look at the events of all tasks from here on. */
+  openFeed(kinds: readonly EventBody["event"][]): Promise<EventFeed>;
   append(events: readonly EventBody[]): Promise<readonly OxbowEvent[]>;
   events(taskId: string, after: string | null, limit: number): Promise<readonly OxbowEvent[]>;
   /** Live and gapless: everything after `after`, then whatever comes, until aborted. */

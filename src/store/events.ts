@@ -1,6 +1,8 @@
 /** The event stream: one integer sequence per store, in the order of the commits. */
 import type { EventBody, OxbowEvent } from "../core/events.ts";
+import { sql } from "kysely";
 import { OxbowError } from "../core/errors.ts";
+import type { EventFeed } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
 import { toEvent, toJson } from "./rows.ts";
 
@@ -46,6 +48,39 @@ export async function readEvents({ db }: Database, taskId: string, after: string
     .limit(limit)
     .execute();
   return rows.map(toEvent);
+}
+
+/** Looks at what is new since it was opened, of the kinds asked for, whichever task it belongs to. */
+export async function openFeed(database: Database, kinds: readonly EventBody["event"][]): Promise<EventFeed> {
+  const { db } = database;
+  const newest = async () =>
+    (await db.selectFrom("events").select(sql<number>`coalesce(max(seq), 0)`.as("seq")).executeTakeFirst())
+      ?.seq ?? 0;
+  const registration = database.hub.waitForAnyTask();
+  try {
+    await registration.ready;
+    let last = await newest();
+    return {
+      async next(timeoutMs, signal) {
+        await registration.woken(timeoutMs, signal);
+        const until = await newest();
+        const rows = await db
+          .selectFrom("events")
+          .selectAll()
+          .where("seq", ">", last)
+          .where("seq", "<=", until)
+          .where("event", "in", kinds)
+          .orderBy("seq")
+          .execute();
+        last = until;
+        return rows.map(toEvent);
+      },
+      [Symbol.dispose]: () => registration[Symbol.dispose](),
+    };
+  } catch (error) {
+    registration[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** Ends quietly on abort; throws store_failed when the store closes under it. */

@@ -8,6 +8,8 @@
 import { OxbowError } from "../core/errors.ts";
 import { type Foreign, type Polling, startPolling } from "./poller.ts";
 
+/** No task has an empty id. */
+const ANY_TASK = "";
 /** The longest timer Node can set. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -24,6 +26,8 @@ export interface Registration extends Disposable {
 export interface Hub {
   waitForTopics(names: readonly string[]): Registration;
   waitForTask(taskId: string): Registration;
+  /** Woken with [ANY_TASK] by events of whichever task. */
+  waitForAnyTask(): Registration;
   notify(topics: Iterable<string>, tasks: Iterable<string>): void;
   /** How many registrations there are, and whether the poller runs. */
   inspect(): { waiting: number; polling: boolean };
@@ -106,7 +110,8 @@ export function createHub(foreign: Foreign | null): Hub {
 
   const notify: Hub["notify"] = (topicNames, taskIds) => {
     topics.mark(topicNames);
-    tasks.mark(taskIds);
+    const ids = [...taskIds];
+    if (ids.length > 0) tasks.mark([...ids, ANY_TASK]);
   };
   // Those who are woken read again and meet the failure themselves.
   const pollFailed = () => {
@@ -140,6 +145,7 @@ export function createHub(foreign: Foreign | null): Hub {
   return {
     waitForTopics: (names) => register(topics, names),
     waitForTask: (taskId) => register(tasks, [taskId]),
+    waitForAnyTask: () => register(tasks, [ANY_TASK]),
     notify,
     inspect: () => ({ waiting: waiters.size, polling: polling !== null }),
     close() {

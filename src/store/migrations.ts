@@ -3,6 +3,7 @@ import { sql, type Transaction } from "kysely";
 import { OxbowError } from "../core/errors.ts";
 import type { Engine } from "./engine.ts";
 import { createTables } from "./migration-1.ts";
+import { addWorkers } from "./migration-2.ts";
 import type { Schema } from "./schema.ts";
 
 interface Migration {
@@ -11,7 +12,10 @@ interface Migration {
   up(db: Transaction<Schema>, engine: Engine): Promise<void>;
 }
 
-const MIGRATIONS: readonly Migration[] = [{ version: 1, name: "first tables", up: createTables }];
+const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: "first tables", up: createTables },
+  { version: 2, name: "workers and drives", up: addWorkers },
+];
 
 /**
  * Brings the schema up to date in one transaction: a process that opens the same fresh file meanwhile waits and then

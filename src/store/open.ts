@@ -3,7 +3,16 @@ import { isAbsolute } from "node:path";
 import { OxbowError } from "../core/errors.ts";
 import type { Store } from "./contract.ts";
 import { createDatabase, type Database } from "./engine.ts";
-import { appendEvents, readEvents, watchEvents } from "./events.ts";
+import { appendEvents, openFeed, readEvents, watchEvents } from "./events.ts";
+import {
+  createFleetReads,
+  drive,
+  heartbeat,
+  park,
+  removeWorker,
+  setCancelled,
+  stopDriving,
+} from "./fleet.ts";
 import { createForeign } from "./foreign.ts";
 import { createHub } from "./hub.ts";
 import { migrate } from "./migrations.ts";
@@ -64,11 +73,19 @@ function createStore(database: Database): Store {
   return {
     topics,
     ...createReads(database),
+    ...createFleetReads(database),
     submit: (task, children, events) => write((tx) => submitTask(tx, task, children, events)),
     addChildren: (taskId, children, events) => write((tx) => addChildren(tx, taskId, children, events)),
     claim: (wanted) => write((tx) => claim(database, tx, wanted)),
     renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs)),
     release: (lease) => write((tx) => release(tx, lease)),
+    park: (lease, parked) => write((tx) => park(tx, lease, parked)),
+    heartbeat: (worker, ttlMs) => write((tx) => heartbeat(tx, worker, ttlMs)),
+    removeWorker: (workerId) => write((tx) => removeWorker(tx, workerId)),
+    drive: (taskId, holder, how) => write((tx) => drive(tx, taskId, holder, how)),
+    stopDriving: (taskId, holder) => write((tx) => stopDriving(tx, taskId, holder)),
+    setCancelled: (taskId, cancelled, events) => write((tx) => setCancelled(tx, taskId, cancelled, events)),
+    openFeed: (kinds) => openFeed(database, kinds),
     setBranch: (lease, branch) => write((tx) => setBranch(tx, lease, branch)),
     finish: (lease, outcome, signalPayload, events) =>
       write((tx) => finish(tx, lease, outcome, signalPayload, events)),

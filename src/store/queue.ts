@@ -12,12 +12,18 @@ import { changeSubtask } from "./status.ts";
 export interface ClaimOptions {
   readonly workerId: string;
   readonly taskId?: string;
+  readonly tasks?: readonly string[];
   readonly agents?: readonly string[];
+  readonly exceptAgents?: readonly string[];
+  /** By task: how many of its conversations may be at work at once. */
+  readonly limits?: Readonly<Record<string, number>>;
   readonly leaseMs: number;
 }
 
 /** The oldest message of those that are free, or whose holder let the lease run out. */
 async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, options: ClaimOptions) {
+  if (options.agents?.length === 0 || options.tasks?.length === 0) return undefined;
+  const full = await fullTasks(tx, options.limits ?? {});
   const from = (state: "ready" | "held") => {
     let query = tx.db
       .selectFrom("leases")
@@ -26,14 +32,36 @@ async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, opt
       .orderBy("message_seq")
       .limit(1);
     if (options.taskId !== undefined) query = query.where("task_id", "=", options.taskId);
+    if (options.tasks !== undefined) query = query.where("task_id", "in", options.tasks);
     if (options.agents !== undefined) query = query.where("agent", "in", options.agents);
-    return query;
+    if (options.exceptAgents?.length) query = query.where("agent", "not in", options.exceptAgents);
+    if (full.length > 0) query = query.where("task_id", "not in", full);
+    return query.where("task_id", "not in", (sub) =>
+      sub.selectFrom("drives").select("task_id").where("cancelled_at", "is not", null),
+    );
   };
-  if (options.agents?.length === 0) return undefined;
   const ready = await lockForClaim(from("ready")).executeTakeFirst();
   const expired = await lockForClaim(from("held").where("expires_at", "<=", tx.now)).executeTakeFirst();
   if (!ready || !expired) return ready ?? expired;
   return ready.message_seq < expired.message_seq ? ready : expired;
+}
+
+/** The tasks that have as many conversations at work as they may. */
+async function fullTasks(tx: Tx, limits: Readonly<Record<string, number>>): Promise<readonly string[]> {
+  const limited = Object.keys(limits);
+  if (limited.length === 0) return [];
+  const rows = await tx.db
+    .selectFrom("leases")
+    .select(["task_id", (count) => count.fn.countAll<number>().as("working")])
+    .where("state", "=", "held")
+    .where("parked", "=", 0)
+    .where("expires_at", ">", tx.now)
+    .where("task_id", "in", limited)
+    .groupBy("task_id")
+    .execute();
+  return rows
+    .filter(({ task_id, working }) => Number(working) >= (limits[task_id] ?? Infinity))
+    .map(({ task_id }) => task_id);
 }
 
 export async function claim(database: Database, tx: Tx, options: ClaimOptions): Promise<Lease | null> {
@@ -45,7 +73,14 @@ export async function claim(database: Database, tx: Tx, options: ClaimOptions): 
   const { db, now } = tx;
   await db
     .updateTable("leases")
-    .set({ state: "held", worker_id: options.workerId, token, attempt, expires_at: now + options.leaseMs })
+    .set({
+      state: "held",
+      worker_id: options.workerId,
+      token,
+      attempt,
+      expires_at: now + options.leaseMs,
+      parked: 0,
+    })
     .where("conversation_id", "=", conversation_id)
     .execute();
   await endAttempt(tx, subtask_id, found.attempt, "lost");

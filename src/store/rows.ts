@@ -12,8 +12,16 @@ import type {
   Task,
   TaskState,
 } from "../core/model.ts";
-import type { TopicEntry } from "./contract.ts";
-import type { EventRow, MessageRow, OutcomeRow, SubtaskRow, TaskRow, TopicEntryRow } from "./schema.ts";
+import type { TopicEntry, WorkerPresence } from "./contract.ts";
+import type {
+  EventRow,
+  MessageRow,
+  OutcomeRow,
+  SubtaskRow,
+  TaskRow,
+  TopicEntryRow,
+  WorkerRow,
+} from "./schema.ts";
 
 /** JSON as the tables keep it. Throws payload_invalid for what JSON cannot say. */
 export function toJson(value: unknown): string {
@@ -95,6 +103,10 @@ export function toOutcome({ commit_id, created_at: _, ...row }: OutcomeRow): Out
 export function toEvent(row: Selectable<EventRow>): OxbowEvent {
   const body = fromJson<EventBody>(row.body);
   return { ...body, id: String(row.seq), ts: new Date(row.at).toISOString() };
+}
+
+export function toWorker({ expires_at: _, ...row }: WorkerRow): WorkerPresence {
+  return { ...row, agents: fromJson(row.agents), declined: fromJson(row.declined) };
 }
 
 /** Padded, so that ids of one store also sort as text. */

@@ -117,6 +117,32 @@ export interface LeaseRow {
   token: number;
   attempt: number;
   expires_at: number;
+  /** 1 while its holder waits for other conversations: held, but not at work. */
+  parked: Generated<number>;
+}
+
+/** A process that works on any task, until `expires_at` unless it says so again. */
+export interface WorkerRow {
+  worker_id: string;
+  team: string;
+  /** JSON: the agents whose conversations it takes. */
+  agents: string;
+  places: number;
+  /** JSON: by task, the agents it cannot run here. */
+  declined: string;
+  started_at: number;
+  expires_at: number;
+}
+
+/** Which process carries a live task to its end. At most one, until `expires_at` unless it says so again. */
+export interface DriveRow {
+  task_id: string;
+  holder: string | null;
+  expires_at: number;
+  /** 0: only the holder works on it. */
+  shared: number;
+  /** Set once a person has cancelled the task: nothing of it is leased from then on. */
+  cancelled_at: number | null;
 }
 
 export interface ArtifactRow {
@@ -201,6 +227,8 @@ export interface Schema {
   attempts: AttemptRow;
   outcomes: OutcomeRow;
   leases: LeaseRow;
+  workers: WorkerRow;
+  drives: DriveRow;
   artifacts: ArtifactRow;
   approvals: ApprovalRow;
   agents: AgentRow;

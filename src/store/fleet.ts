@@ -1,0 +1,151 @@
+/**
+ * Who is there to work, and which process carries which task. Such rows count until they expire; their process renews
+ * them, so that one which died or stands still is soon counted no more.
+ */
+import { OxbowError } from "../core/errors.ts";
+import type { EventBody } from "../core/events.ts";
+import type { Lease, LiveTask, WorkerPresence } from "./contract.ts";
+import type { Database, Tx } from "./engine.ts";
+import { appendEvents } from "./events.ts";
+import { held } from "./queue.ts";
+import { toJson, toTask, toWorker } from "./rows.ts";
+
+/** How long the row of a process that said no goodbye is kept after it expired, milliseconds. */
+const FORGET_MS = 60_000;
+
+export async function heartbeat(tx: Tx, worker: WorkerPresence, ttlMs: number): Promise<void> {
+  const row = {
+    ...worker,
+    agents: toJson(worker.agents),
+    declined: toJson(worker.declined),
+    expires_at: tx.now + ttlMs,
+  };
+  await tx.db
+    .insertInto("workers")
+    .values(row)
+    .onConflict((conflict) => conflict.column("worker_id").doUpdateSet(row))
+    .execute();
+  await tx.db
+    .deleteFrom("workers")
+    .where("expires_at", "<", tx.now - FORGET_MS)
+    .execute();
+}
+
+export async function removeWorker(tx: Tx, workerId: string): Promise<void> {
+  await tx.db.deleteFrom("workers").where("worker_id", "=", workerId).execute();
+}
+
+/** Returns who carries the task now: `holder`, or another whose time is not up. Throws task_unknown. */
+export async function drive(
+  tx: Tx,
+  taskId: string,
+  holder: string,
+  options: { readonly ttlMs: number; readonly shared: boolean },
+): Promise<string> {
+  const task = await tx.db
+    .selectFrom("tasks")
+    .leftJoin("drives", "drives.task_id", "tasks.task_id")
+    .select(["drives.holder", "drives.expires_at"])
+    .where("tasks.task_id", "=", taskId)
+    .executeTakeFirst();
+  if (!task)
+    throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
+  const other = task.holder !== null && task.holder !== holder && (task.expires_at ?? 0) > tx.now;
+  if (other && task.holder !== null) return task.holder;
+  const row = { holder, expires_at: tx.now + options.ttlMs, shared: options.shared ? 1 : 0 };
+  await tx.db
+    .insertInto("drives")
+    .values({ task_id: taskId, ...row, cancelled_at: null })
+    .onConflict((conflict) => conflict.column("task_id").doUpdateSet(row))
+    .execute();
+  return holder;
+}
+
+/** Lets go of the task, when it was held; nothing is kept of one that has ended. */
+export async function stopDriving(tx: Tx, taskId: string, holder: string): Promise<void> {
+  await tx.db
+    .updateTable("drives")
+    .set({ holder: null, expires_at: 0 })
+    .where("task_id", "=", taskId)
+    .where("holder", "=", holder)
+    .execute();
+  await tx.db
+    .deleteFrom("drives")
+    .where("task_id", "=", taskId)
+    .where("holder", "is", null)
+    .where("task_id", "not in", (sub) =>
+      sub.selectFrom("tasks").select("task_id").where("state", "in", ["planned", "running"]),
+    )
+    .execute();
+}
+
+export async function setCancelled(
+  tx: Tx,
+  taskId: string,
+  cancelled: boolean,
+  events: readonly EventBody[],
+): Promise<boolean> {
+  const found = await tx.db
+    .selectFrom("drives")
+    .select("cancelled_at")
+    .where("task_id", "=", taskId)
+    .executeTakeFirst();
+  if (((found?.cancelled_at ?? null) !== null) === cancelled) return false;
+  const cancelled_at = cancelled ? tx.now : null;
+  await tx.db
+    .insertInto("drives")
+    .values({ task_id: taskId, holder: null, expires_at: 0, shared: 1, cancelled_at })
+    .onConflict((conflict) => conflict.column("task_id").doUpdateSet({ cancelled_at }))
+    .execute();
+  await appendEvents(tx, events);
+  return true;
+}
+
+/** A conversation that waits for others keeps its lease, but does not count as being at work. */
+export async function park(tx: Tx, lease: Lease, parked: boolean): Promise<boolean> {
+  const { numUpdatedRows } = await held(tx, lease)
+    .set({ parked: parked ? 1 : 0 })
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+export function createFleetReads({ db, now }: Database) {
+  return {
+    async workers(): Promise<readonly WorkerPresence[]> {
+      const rows = await db
+        .selectFrom("workers")
+        .selectAll()
+        .where("expires_at", ">", now())
+        .orderBy("started_at")
+        .orderBy("worker_id")
+        .execute();
+      return rows.map(toWorker);
+    },
+    async liveTasks(): Promise<readonly LiveTask[]> {
+      const rows = await db
+        .selectFrom("tasks")
+        .leftJoin("drives", "drives.task_id", "tasks.task_id")
+        .selectAll("tasks")
+        .select(["drives.holder", "drives.expires_at", "drives.shared", "drives.cancelled_at"])
+        .where("tasks.state", "in", ["planned", "running"])
+        .orderBy("tasks.created_at")
+        .execute();
+      return rows.map(({ holder, expires_at, shared, cancelled_at, ...task }) => ({
+        task: toTask(task),
+        driver: (expires_at ?? 0) > now() ? holder : null,
+        shared: shared !== 0,
+        cancelled: cancelled_at !== null,
+      }));
+    },
+    async holders() {
+      const rows = await db
+        .selectFrom("leases")
+        .select(["task_id", "subtask_id", "conversation_id", "agent", "worker_id"])
+        .where("state", "=", "held")
+        .where("expires_at", ">", now())
+        .orderBy("message_seq")
+        .execute();
+      return rows.flatMap(({ worker_id, ...row }) => (worker_id === null ? [] : [{ ...row, worker_id }]));
+    },
+  };
+}
