@@ -6,7 +6,15 @@ import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { OxbowEvent, Report } from "./core/events.ts";
 import type { Json, Task } from "./core/model.ts";
-import type { OwnerAnswer, SignalMessage, SignalTimeout } from "./core/tool.ts";
+import type { TeamRegistry } from "./core/registry.ts";
+import type {
+  OwnerAnswer,
+  SignalMessage,
+  Signals,
+  SignalTimeout,
+  SplitRequest,
+  SplitResult,
+} from "./core/tool.ts";
 import type { BranchAllocation, Repository } from "./git/contract.ts";
 import type { Store } from "./store/contract.ts";
 import type { DoctorRow } from "./doctor.ts";
@@ -71,9 +79,9 @@ export interface App extends AsyncDisposable {
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
   allocateBranch(options: {
     agentName: string;
-    ticket?: string;
-    base?: string;
-    switch?: boolean;
+    ticket?: string | undefined;
+    base?: string | undefined;
+    switch?: boolean | undefined;
   }): Promise<BranchAllocation>;
   signalSend(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
   signalWait(
@@ -81,6 +89,11 @@ export interface App extends AsyncDisposable {
     options: { lastId?: string | undefined; timeoutMs: number },
     signal: AbortSignal,
   ): Promise<SignalMessage | SignalTimeout>;
+  signals(): Promise<Signals>;
+  /** Enqueues a task and its children for the workers; with `wait`, waits for their done signals. */
+  split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
+  /** The team at work. */
+  registry(): Promise<TeamRegistry>;
   /** Where things are: for `doctor`. */
   facts(): Promise<RepositoryFacts>;
   /** The files of HEAD. */
@@ -189,6 +202,21 @@ export function openApp(options: AppOptions = {}): App {
       const { createSignals } = await import("./team/signals.ts");
       const { store } = await opened();
       return createSignals({ store, settings }).wait(topic, lastId, timeoutMs, signal);
+    },
+
+    async signals() {
+      const { createSignals } = await import("./team/signals.ts");
+      const { store } = await opened();
+      return createSignals({ store, settings });
+    },
+
+    async split(request, signal) {
+      const { splitTask } = await import("./team/split.ts");
+      return splitTask(await engine(), request, signal);
+    },
+
+    async registry() {
+      return (await engine()).registry;
     },
 
     async facts() {

@@ -14,8 +14,7 @@ import { TeamRegistry } from "./core/registry.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";
-import { builtinTools } from "../tools/index.ts";
-import { createToolRegistry } from "../tools/registry.ts";
+import { toolbox } from "./toolbox.ts";
 
 export async function bindEngine(
   options: AppOptions,
@@ -24,8 +23,6 @@ export async function bindEngine(
   rooms: Rooms,
 ): Promise<Engine> {
   const team = await teamOf(options, rooms);
-  const tools = createToolRegistry();
-  for (const tool of builtinTools) tools.register(tool);
   const redactor = createRedactor({ known: secretsOf(settings, team, env) });
   const redact = (text: string) => redactor.redact(text);
   return {
@@ -41,7 +38,7 @@ export async function bindEngine(
     team,
     registry: TeamRegistry.fromTeamFile(team),
     settings,
-    tools,
+    tools: toolbox,
     workerId: workerName(),
     environment: env,
     redact,
@@ -93,7 +90,8 @@ function modelSources(settings: Settings, team: TeamFile) {
   };
 }
 
-function readScript(file: string): { file: string; text: string } {
+/** A scripted provider's file. Throws script_invalid. */
+export function readScript(file: string): { file: string; text: string } {
   try {
     return { file, text: readFileSync(file, "utf8") };
   } catch (error) {

@@ -44,7 +44,7 @@ export interface RunOptions {
   readonly maxParallel: number | null;
 }
 
-export function runOptions(task: Task): RunOptions {
+export function runOptions(task: Pick<Task, "options">): RunOptions {
   const read = (key: string) => task.options[key];
   const text = (key: string) => {
     const value = read(key);

@@ -1,11 +1,15 @@
 /** `orchestrate_split`: children that are durable before anyone hears of them, and the optional fan-in. */
-import type { SplitRequest, SplitResult } from "../core/tool.ts";
+import type { Signals, SplitRequest, SplitResult } from "../core/tool.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
+import type { NewChild } from "../store/contract.ts";
 import type { SavedSignals } from "./signals.ts";
 import { OxbowError } from "../core/errors.ts";
 import { planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
+import { runOptions } from "./engine.ts";
+import { createSignals } from "./signals.ts";
+import { planTask, submitTask, targetAgent } from "./submit.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
@@ -55,16 +59,36 @@ export async function splitFrom(
   };
   const children = makeChildren(engine, planned, birth);
   await engine.store.addChildren(task.task_id, children, announcements(engine, children, birth));
+  return answer(children, request, parent.signals, signal);
+}
+
+/**
+ * A split by a caller outside of any task: a task of its own, durable with its children, for the workers to carry out.
+ * Throws as `splitFrom`, and ticket_in_use, branch_conflict, branch_checked_out.
+ */
+export async function splitTask(
+  engine: Engine,
+  request: SplitRequest,
+  signal: AbortSignal,
+): Promise<SplitResult> {
+  const { task: title, ticket, wait: _wait, timeoutMs: _timeoutMs, ...parts } = request;
+  const options = runOptions({ options: {} });
+  const plan = await planTask(engine, { title, ticket, options, split: { task: title, ...parts } });
+  const { children } = await submitTask(engine, plan);
+  const { store, settings } = engine;
+  return answer(children, request, createSignals({ store, settings }), signal);
+}
+
+async function answer(
+  children: readonly NewChild[],
+  request: SplitRequest,
+  signals: Signals,
+  signal: AbortSignal,
+): Promise<SplitResult> {
   const topics = children.map((child) => child.subtask.done_topic);
   const made = { children: children.map((child) => child.conversation.conversation_id), topics };
   if (!request.wait) return { ok: true, ...made };
-  const fanIn = await parent.signals.waitAll(topics, {}, request.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal);
+  const fanIn = await signals.waitAll(topics, {}, request.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal);
   const results = topics.flatMap((topic) => (fanIn.messages[topic] ? [fanIn.messages[topic].message] : []));
   return { ok: fanIn.ok, ...made, wait: { ok: fanIn.ok, results, running: fanIn.missing } };
-}
-
-/** The agent named, else ORCHESTRATE_TARGET_AGENT, else AGENT_NAME, else the team's first agent. */
-export function targetAgent(engine: Engine, named: string | undefined): string {
-  const { orchestrateTargetAgent, agentName } = engine.settings;
-  return named ?? orchestrateTargetAgent ?? agentName ?? engine.registry.list()[0]?.name ?? "";
 }

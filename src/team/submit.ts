@@ -1,9 +1,11 @@
 /** From what a person asked to a durable task with its first subtasks. Everything that can be refused is refused before. */
 import { createHash } from "node:crypto";
 import type { Json, Task } from "../core/model.ts";
-import type { PlannedChild } from "../core/split.ts";
+import type { PlannedChild, SplitPlan } from "../core/split.ts";
+import type { SplitRequest } from "../core/tool.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import type { EventBody } from "../core/events.ts";
+import type { NewChild } from "../store/contract.ts";
 import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { ownScope, planSplit } from "../core/split.ts";
@@ -16,6 +18,8 @@ export interface TaskRequest {
   readonly ticket?: string | undefined;
   readonly base?: string | undefined;
   readonly options: RunOptions;
+  /** The parts as a caller wants them, in place of a lead that splits. */
+  readonly split?: SplitRequest | undefined;
 }
 
 export interface TaskPlan {
@@ -44,13 +48,15 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       "branch_checked_out",
       `${integration} is checked out in ${inUse}, so it cannot be moved.`,
     );
-  const byOwner = options.by === "owner";
-  const { children, leftovers } = byOwner
-    ? await partsByOwner(engine, request.title, commit)
-    : { children: [leadPart(engine, request.title)], leftovers: [] };
-  checkRunnable(engine, options, children, byOwner);
+  const split = request.split ?? (options.by === "owner" ? { task: request.title, by: options.by } : null);
+  const { children, leftovers } =
+    split === null
+      ? { children: [leadPart(engine, request.title)], leftovers: [] }
+      : await splitParts(engine, split, commit);
+  // A caller that only enqueues need not be able to run them: its workers do.
+  if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
   const now = engine.now();
-  const body = { title: request.title, ticket, base: request.base ?? null, options };
+  const body = { title: request.title, ticket, base: request.base ?? null, options, split: request.split };
   const task: Task = {
     task_id: taskId,
     ticket,
@@ -64,11 +70,20 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
     created_at: now,
     updated_at: now,
   };
-  return { task, root: !byOwner, parts: children, leftovers, notices: await notices(engine, leftovers) };
+  return {
+    task,
+    root: split === null,
+    parts: children,
+    leftovers,
+    notices: await notices(engine, leftovers),
+  };
 }
 
 /** Makes it durable. Throws ticket_in_use, task_conflict. */
-export async function submitTask(engine: Engine, plan: TaskPlan): Promise<{ task: Task; created: boolean }> {
+export async function submitTask(
+  engine: Engine,
+  plan: TaskPlan,
+): Promise<{ task: Task; created: boolean; children: readonly NewChild[] }> {
   const { task } = plan;
   const birth: Birth = { taskId: task.task_id, parent: null, root: plan.root, base: null, siblings: [] };
   const children = makeChildren(engine, plan.parts, birth);
@@ -89,7 +104,7 @@ export async function submitTask(engine: Engine, plan: TaskPlan): Promise<{ task
     ...announcements(engine, children, birth),
   ]);
   await engine.store.relay();
-  return result;
+  return { ...result, children };
 }
 
 /** `--base`, else what the ticket came to so far, else the team's `repo.base` where it exists, else HEAD. */
@@ -121,21 +136,24 @@ async function refuseBlockedNames(engine: Engine, ticket: string, integration: s
     );
 }
 
-async function partsByOwner(engine: Engine, title: string, commit: string) {
-  const files = (await engine.repo.listFiles(commit)).map((file) => file.path);
-  return planSplit(
-    { task: title, by: "owner" },
-    {
-      agents: engine.registry.list(),
-      limits: engine.team.limits,
-      depth: 0,
-      existingChildren: 0,
-      targetAgent: "",
-      files,
-      ownership: engine.registry.ownership(),
-      parentScope: null,
-    },
-  );
+async function splitParts(engine: Engine, split: SplitRequest, commit: string): Promise<SplitPlan> {
+  const files = split.by === "owner" ? await engine.repo.listFiles(commit) : [];
+  return planSplit(split, {
+    agents: engine.registry.list(),
+    limits: engine.team.limits,
+    depth: 0,
+    existingChildren: 0,
+    targetAgent: targetAgent(engine, split.targetAgent),
+    files: files.map((file) => file.path),
+    ownership: engine.registry.ownership(),
+    parentScope: null,
+  });
+}
+
+/** The agent named, else ORCHESTRATE_TARGET_AGENT, else AGENT_NAME, else the team's first agent. */
+export function targetAgent(engine: Engine, named: string | undefined): string {
+  const { orchestrateTargetAgent, agentName } = engine.settings;
+  return named ?? orchestrateTargetAgent ?? agentName ?? engine.registry.list()[0]?.name ?? "";
 }
 
 function leadPart(engine: Engine, title: string): PlannedChild {

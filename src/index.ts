@@ -1,0 +1,63 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** The package's face. The list of names is guarded by test/library/exports.test.ts. */
+export {
+  allocateBranch,
+  orchestrateSplit,
+  signalSend,
+  signalWait,
+  signalWaitAll,
+  signalWaitAny,
+} from "./library-default.ts";
+export { openApp } from "./library.ts";
+export { AgentRunner } from "./library-runner.ts";
+export { TeamRegistry } from "./library-team.ts";
+export { registerTool } from "./toolbox.ts";
+
+export { branchName } from "./core/branch-name.ts";
+export { OxbowError } from "./core/errors.ts";
+export { createOwnership } from "./core/ownership.ts";
+export { createRedactor } from "./core/redact.ts";
+export { checkPath } from "./library-paths.ts";
+
+export type { AppOptions } from "./app.ts";
+export type {
+  AllocateBranchOptions,
+  LastIds,
+  OxbowApp,
+  RunTaskOptions,
+  SignalAllResult,
+  SignalAnyResult,
+} from "./library.ts";
+export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
+export type { NewTool } from "./toolbox.ts";
+export type { ModelSource, RunnerEvent, RunResult } from "./agent/contract.ts";
+export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";
+export type { ErrorCode, ErrorValue, PathCode } from "./core/errors.ts";
+export type { EventBody, OxbowEvent, Report, ReportChild, ReportState } from "./core/events.ts";
+export type {
+  Conflict,
+  Json,
+  Outcome,
+  OutcomeKind,
+  Subtask,
+  SubtaskState,
+  Task,
+  TaskState,
+  Usage,
+} from "./core/model.ts";
+export type { Ownership } from "./core/ownership.ts";
+export type { Redactor, RedactorOptions, RedactorStream } from "./core/redact.ts";
+export type { NewAgent, RegisteredOwner } from "./core/registry.ts";
+export type { AgentSpec, TeamFile } from "./core/team-file.ts";
+export type {
+  SignalMessage,
+  SignalTimeout,
+  SplitChild,
+  SplitRequest,
+  SplitResult,
+  ToolContext,
+  ToolDef,
+  ToolFlag,
+} from "./core/tool.ts";
+export type { BranchAllocation } from "./git/contract.ts";
+export type { TaskStatus } from "./team/status.ts";

@@ -1,0 +1,140 @@
+/** The runner that every sub-agent call goes through, with what it needs taken from the settings when it is not given. */
+import type { ModelSource, RunnerEvent, RunResult } from "./agent/contract.ts";
+import type { ToolContext, ToolDef } from "./core/tool.ts";
+import { readScript } from "./bind.ts";
+import { createModelSource } from "./agent/providers.ts";
+import { AgentRunner as Runner } from "./agent/runner.ts";
+import { OxbowError } from "./core/errors.ts";
+import { parseSettings } from "./core/settings.ts";
+import { environment } from "./host/env.ts";
+
+export interface AgentRunnerOptions {
+  readonly runtime: "openai_agents";
+  /** `openai` (default), `openai_chat` or `scripted`. Keys and base URL come from the environment. */
+  readonly provider?: string | undefined;
+  /** The file of the provider `scripted`. */
+  readonly script?: string | undefined;
+  /** In place of a provider: where the models come from. */
+  readonly models?: ModelSource | undefined;
+  /** Default: the process's environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds before the first retry of a model call; it doubles up to 30 s. Default 500. */
+  readonly retryBaseMs?: number | undefined;
+}
+
+export interface AgentRun {
+  /** The agent's name: the `source` of every event. */
+  readonly agent: string;
+  readonly input: string;
+  readonly instructions?: string | undefined;
+  /** Default: OPENAI_MODEL. */
+  readonly model?: string | undefined;
+  /** Default: none. */
+  readonly tools?: readonly ToolDef[] | undefined;
+  /** What the tools may do to the world. A call of something that is not given is refused with `tool_disabled`. */
+  readonly context?: Partial<Omit<ToolContext, "agent" | "signal">> | undefined;
+  /** Answers of the model, at most. Default 40. */
+  readonly maxTurns?: number | undefined;
+  /** Wall time of the whole run, milliseconds. Default 900,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Retries of one model call after the first, for retryable errors only. Default 4. */
+  readonly maxRetries?: number | undefined;
+  readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
+  readonly traceId?: string | undefined;
+}
+
+const DEFAULT_TURNS = 40;
+const DEFAULT_TIMEOUT_MS = 900_000;
+
+export class AgentRunner {
+  readonly #runner: Runner;
+  readonly #options: AgentRunnerOptions;
+  #opened: { readonly models: ModelSource; readonly model: string } | null = null;
+
+  /** Throws runtime_not_available. */
+  constructor(options: AgentRunnerOptions) {
+    this.#runner = new Runner(options);
+    this.#options = options;
+  }
+
+  /**
+   * Runs one agent to its final answer. Never rejects: whatever goes wrong, also a missing key, is `error` of a result of
+   * the same shape. Aborting `signal` gives the code `cancelled`, `timeoutMs` gives `timed_out`.
+   */
+  run(request: AgentRun, signal?: AbortSignal): Promise<RunResult> {
+    const { agent, context = {}, maxTurns = DEFAULT_TURNS, timeoutMs = DEFAULT_TIMEOUT_MS } = request;
+    return this.#runner.run(
+      {
+        ...request,
+        instructions: request.instructions ?? "",
+        tools: request.tools ?? [],
+        context: { ...outsideOfTasks(agent), ...context },
+        maxTurns,
+        timeoutMs,
+        // Asked for inside the run, so that what is wrong with the settings is a result too.
+        models: {
+          name: this.#options.models?.name ?? this.#options.provider ?? "openai",
+          simulated: this.#options.provider === "scripted" || this.#options.models?.simulated === true,
+          model: async (wanted) => {
+            const { models, model } = this.#open();
+            return models.model({ ...wanted, model: wanted.model ?? model });
+          },
+          price: (named) => {
+            const { models, model } = this.#open();
+            return models.price?.(named ?? model) ?? null;
+          },
+        },
+      },
+      signal,
+    );
+  }
+
+  #open(): { readonly models: ModelSource; readonly model: string } {
+    if (this.#opened !== null) return this.#opened;
+    const { models, provider = "openai", script, env } = this.#options;
+    const settings = parseSettings(env ?? environment());
+    this.#opened = {
+      model: settings.openaiModel,
+      models:
+        models ??
+        createModelSource({
+          provider,
+          apiKey: settings.openaiApiKey,
+          baseUrl: settings.openaiBaseUrl,
+          script: script === undefined ? undefined : readScript(script),
+        }),
+    };
+    return this.#opened;
+  }
+}
+
+/** A run that belongs to no task has no branch, no conversation and no team. */
+function outsideOfTasks(agent: string): ToolContext {
+  const refuse = (): never => {
+    throw new OxbowError("tool_disabled", "This run belongs to no task, so it has no branch and no team.", {
+      hint: "Give `context` with what the tools may use, or run the agent in a task with app.run().",
+    });
+  };
+  return {
+    agent,
+    taskId: "",
+    conversationId: "",
+    files: {
+      list: refuse,
+      read: refuse,
+      search: refuse,
+      write: refuse,
+      move: refuse,
+      delete: refuse,
+      apply: refuse,
+      diff: refuse,
+      commit: refuse,
+    },
+    signals: { send: refuse, wait: refuse, waitAny: refuse, waitAll: refuse },
+    chat: { send: refuse },
+    todos: { create: refuse, get: refuse, list: refuse, update: refuse, delete: refuse },
+    split: refuse,
+    owner: refuse,
+    signal: new AbortController().signal,
+  };
+}

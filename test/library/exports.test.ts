@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+import * as oxbow from "oxbow";
+
+describe("the package", () => {
+  it("exports these names and no others", () => {
+    expect(Object.keys(oxbow).sort()).toEqual([
+      "AgentRunner",
+      "OxbowError",
+      "TeamRegistry",
+      "allocateBranch",
+      "branchName",
+      "checkPath",
+      "createOwnership",
+      "createRedactor",
+      "openApp",
+      "orchestrateSplit",
+      "registerTool",
+      "signalSend",
+      "signalWait",
+      "signalWaitAll",
+      "signalWaitAny",
+    ]);
+  });
+});
