@@ -6,19 +6,11 @@ import { PATH_CODES, type PathCode } from "./errors.ts";
 import { createMatcher } from "./ownership.ts";
 import { isDeviceName, isProtected, normalisePath, type PathProblem, pathProblem } from "./paths.ts";
 import { quoted } from "./text.ts";
+import { belowRoot, isForeign, type PathFs, walkPath, walkProblem as problem } from "./walk-path.ts";
+
+export type { PathFs } from "./walk-path.ts";
 
 export type PathOp = "read" | "write" | "delete" | "list" | "mkdir" | "rename_to" | "create_symlink";
-
-/** Disk, or a branch's tree. Paths are the root, a slash and the path below it. */
-export interface PathFs {
-  /** Null when there is nothing. A submodule is `other`. */
-  lstat(path: string): {
-    readonly kind: "file" | "directory" | "symlink" | "other";
-    readonly nlink?: number;
-    readonly size?: number;
-  } | null;
-  readlink(path: string): string;
-}
 
 export interface PathOptions {
   readonly root: string;
@@ -37,7 +29,6 @@ export interface PathVerdict {
 
 /** Files beyond this are not read as text. */
 const MAX_TEXT_BYTES = 10_485_760;
-const MAX_LINKS = 40;
 
 const LOOKS: ReadonlySet<PathOp> = new Set<PathOp>(["read", "list"]);
 /** These act on the name itself; the others on what a final symlink points to. */
@@ -70,10 +61,6 @@ function refused({ code, reason }: PathProblem): PathVerdict {
   return { allowed: false, code, reason };
 }
 
-function problem(code: PathCode, path: string, why: string): PathProblem {
-  return { code, reason: `The path ${quoted(path)} ${why}.` };
-}
-
 function nameProblem(op: PathOp, path: string): PathProblem | null {
   for (const name of path.split("/")) {
     if (name === "" || name === ".") continue;
@@ -103,7 +90,11 @@ function scopeProblem(path: string, owns: readonly string[] | undefined): PathPr
 /** Where the path leads, every symlink on the way followed as the kernel would; or why it must not. */
 function lookUp(op: PathOp, path: string, fs: PathFs, options: PathOptions): { path: string } | PathProblem {
   try {
-    const found = walk(path, { root: options.root.replace(/\/+$/, ""), fs, followLast: !ON_NAME.has(op) });
+    const found = walkPath(path, {
+      root: options.root.replace(/\/+$/, ""),
+      fs,
+      followLast: !ON_NAME.has(op),
+    });
     if ("code" in found) return found;
     const entry = fs.lstat(`${options.root.replace(/\/+$/, "")}/${found.path}`);
     if (op === "create_symlink")
@@ -130,55 +121,7 @@ function linkTarget(path: string, exists: boolean, fs: PathFs, options: PathOpti
   const inside = target.startsWith("/") ? belowRoot(target, root) : folder + target;
   if (inside === null || isForeign(target))
     return problem("symlink_outside", path, `would point outside, to ${quoted(target)}`);
-  const found = walk(inside, { root, fs, followLast: true });
+  const found = walkPath(inside, { root, fs, followLast: true });
   if ("code" in found) return found;
   return found.path === "" ? null : pathProblem(found.path);
-}
-
-interface Walk {
-  readonly root: string;
-  readonly fs: PathFs;
-  readonly followLast: boolean;
-}
-
-function walk(path: string, { root, fs, followLast }: Walk): { path: string } | PathProblem {
-  const pending = path.split("/").toReversed();
-  let done: string[] = [];
-  let links = 0;
-  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-    if (name === "" || name === ".") continue;
-    if (name === "..") {
-      if (done.pop() === undefined)
-        return problem("symlink_outside", path, "leads outside through a symlink");
-      continue;
-    }
-    const here = [...done, name].join("/");
-    const entry = fs.lstat(`${root}/${here}`);
-    if (entry?.kind === "other")
-      return problem("special_file", path, `passes ${quoted(here)}, which is no file or directory`);
-    if (entry?.kind !== "symlink" || (pending.length === 0 && !followLast)) {
-      done.push(name);
-      continue;
-    }
-    if (++links > MAX_LINKS) return problem("symlink_loop", path, "goes through symlinks without end");
-    const target = fs.readlink(`${root}/${here}`);
-    const absolute = target.startsWith("/");
-    const inside = absolute ? belowRoot(target, root) : target;
-    if (inside === null || isForeign(target)) {
-      return problem("symlink_outside", path, `leads outside through the symlink ${quoted(here)}`);
-    }
-    if (absolute) done = [];
-    pending.push(...inside.split("/").toReversed());
-  }
-  return { path: done.join("/") };
-}
-
-/** Windows' ways to write a path, and texts that are none. */
-function isForeign(target: string): boolean {
-  return target === "" || /[\\\0]|^[A-Za-z]:/.test(target);
-}
-
-function belowRoot(target: string, root: string): string | null {
-  if (target === root) return "";
-  return target.startsWith(`${root}/`) ? target.slice(root.length + 1) : null;
 }

@@ -48,6 +48,16 @@ export const ERRORS = {
     1,
     "Read the file again and give the exact text, with more lines around it if it occurs more than once.",
   ),
+  patch_invalid: row(
+    400,
+    1,
+    "Write the patch as *** Begin Patch, then *** Add File:, *** Update File: or *** Delete File: sections, then *** End Patch.",
+  ),
+  patch_failed: row(
+    409,
+    1,
+    "Nothing was written. Read the file again and give its lines exactly, in the order of the file.",
+  ),
   out_of_scope: row(403, 1, "Ask the owner of the path, or widen the agent's allowed_paths."),
   ticket_in_use: row(409, 2, "Wait for the other task, resume it with --resume, or use another ticket."),
   task_unknown: row(404, 2, "Run `oxbow status` to see the tasks of this repository."),
@@ -73,6 +83,9 @@ export const ERRORS = {
     "Begin the topic with the prefix in SIGNAL_TOPIC_PREFIX; no blanks, at most 512 bytes.",
   ),
   topic_reserved: row(403, 1, "The engine sends the done signal itself; end the run instead."),
+  recipient_unknown: row(404, 1, "Write to an agent or a conversation of this task that is still at work."),
+  recipient_finished: row(409, 1, "Nobody reads there any more; write to another agent, or go on without."),
+  todo_unknown: row(404, 1, "Call todo_list to see the entries there are."),
   timed_out: row(408, 1, "Give it more time.", true),
   cancelled: row(409, 130, "Resume it with `oxbow run --resume TASK`."),
   provider_missing: row(
@@ -180,3 +193,55 @@ export const PATH_CODES = {
 } as const satisfies Record<string, string>;
 
 export type PathCode = keyof typeof PATH_CODES;
+
+/** The codes of `checkCommand`: why a command line is refused, in words a program can rely on. */
+export const COMMAND_CODES = {
+  ok: "The command may run.",
+  // The line
+  empty: "There is no program, or an empty path.",
+  line_too_long: "The line has more than 8,192 bytes.",
+  too_many_words: "The line has more than 1,024 words.",
+  nul: "It contains a NUL byte.",
+  control_character: "It contains a control character.",
+  invalid_unicode: "It contains half of a surrogate pair, or bytes that were no text.",
+  hidden_character: "It contains an invisible or bidirectional character, or a blank that is no space.",
+  newline: "It contains a line break, quoted or not.",
+  operator: "It contains a shell operator.",
+  redirection: "It redirects input or output.",
+  substitution: "It contains a backtick or `$(`.",
+  expansion: "It contains a `$` that a shell would expand.",
+  brace_expansion: "It contains braces that a shell would expand.",
+  tilde: "It contains a `~` that a shell would expand.",
+  comment: "It contains a comment.",
+  unfinished: "A quote is not closed, or a backslash has nothing after it.",
+  env_prefix: "It sets a variable before the program.",
+  foreign_dash: "A word begins with a dash that is not `-`.",
+  // The program
+  program_path: "The program is not a bare name.",
+  program_quoted: "The program's name is quoted or escaped.",
+  look_alike: "The program only looks like one on the list.",
+  not_allowed: "Nothing on the list allows it.",
+  denied: "The list of denied commands names it.",
+  no_grammar: "The program is known only by name; the entry must say how it may run.",
+  program_refused: "The program starts others, whatever its arguments.",
+  // Its arguments
+  flag: "The flag is not among those that are safe.",
+  flag_value: "The value of a flag is missing or not safe.",
+  subcommand: "The subcommand is not among those that are safe.",
+  operand: "There are more arguments than are safe, or one is missing or not safe.",
+  needs_entry: "It runs the project's code, which only an entry of several words allows.",
+  script: "The script does more than edit text.",
+  secret_file: "It names a file of secrets (`.env`).",
+  // Paths, as in PATH_CODES
+  backslash: PATH_CODES.backslash,
+  absolute: "The path is absolute and not below the root.",
+  traversal: "The path leads out of the root.",
+  git_directory: PATH_CODES.git_directory,
+  too_long: PATH_CODES.too_long,
+  symlink_outside: PATH_CODES.symlink_outside,
+  symlink_loop: PATH_CODES.symlink_loop,
+  special_file: PATH_CODES.special_file,
+  unreadable: PATH_CODES.unreadable,
+} as const satisfies Record<string, string>;
+
+export type CommandCode = keyof typeof COMMAND_CODES;

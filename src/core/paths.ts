@@ -75,7 +75,7 @@ function joined(path: string): string {
 }
 
 /** `.git` as Git, HFS+ or NTFS would fold it: case, `git~1`, ignorable characters, trailing dots and blanks, streams. */
-function isGitDirectory(name: string): boolean {
+export function isGitDirectory(name: string): boolean {
   if (!/[.g\u0080-\u{10FFFF}]/iu.test(name)) return false;
   const folded = foldName(name);
   return folded === ".git" || folded === "git~1";
