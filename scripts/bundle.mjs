@@ -81,6 +81,9 @@ async function bundle() {
   await rename(making, made);
 }
 
+// Packing runs `prepare` too, and needs no bundles: they are for this checkout.
+if (process.env.npm_command === "pack") process.exit(0);
+
 try {
   await mkdir(making, { recursive: true });
   await bundle();

@@ -19,9 +19,9 @@ export { createOwnership } from "./core/ownership.ts";
 export { createRedactor } from "./core/redact.ts";
 export { checkPath } from "./library-paths.ts";
 
-export type { AppOptions } from "./app.ts";
 export type {
   AllocateBranchOptions,
+  AppOptions,
   LastIds,
   OxbowApp,
   RunTaskOptions,
@@ -30,7 +30,7 @@ export type {
 } from "./library.ts";
 export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
 export type { NewTool } from "./toolbox.ts";
-export type { ModelSource, RunnerEvent, RunResult } from "./agent/contract.ts";
+export type { RunnerEvent, RunResult } from "./agent/result.ts";
 export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";
 export type { ErrorCode, ErrorValue, PathCode } from "./core/errors.ts";
 export type { EventBody, OxbowEvent, Report, ReportChild, ReportState } from "./core/events.ts";

@@ -1,5 +1,6 @@
 /** The runner that every sub-agent call goes through, with what it needs taken from the settings when it is not given. */
-import type { ModelSource, RunnerEvent, RunResult } from "./agent/contract.ts";
+import type { ModelSource } from "./agent/contract.ts";
+import type { RunnerEvent, RunResult } from "./agent/result.ts";
 import type { ToolContext, ToolDef } from "./core/tool.ts";
 import { readScript } from "./bind.ts";
 import { createModelSource } from "./agent/providers.ts";
@@ -14,8 +15,6 @@ export interface AgentRunnerOptions {
   readonly provider?: string | undefined;
   /** The file of the provider `scripted`. */
   readonly script?: string | undefined;
-  /** In place of a provider: where the models come from. */
-  readonly models?: ModelSource | undefined;
   /** Default: the process's environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Milliseconds before the first retry of a model call; it doubles up to 30 s. Default 500. */
@@ -73,8 +72,8 @@ export class AgentRunner {
         timeoutMs,
         // Asked for inside the run, so that what is wrong with the settings is a result too.
         models: {
-          name: this.#options.models?.name ?? this.#options.provider ?? "openai",
-          simulated: this.#options.provider === "scripted" || this.#options.models?.simulated === true,
+          name: this.#options.provider ?? "openai",
+          simulated: this.#options.provider === "scripted",
           model: async (wanted) => {
             const { models, model } = this.#open();
             return models.model({ ...wanted, model: wanted.model ?? model });
@@ -91,18 +90,16 @@ export class AgentRunner {
 
   #open(): { readonly models: ModelSource; readonly model: string } {
     if (this.#opened !== null) return this.#opened;
-    const { models, provider = "openai", script, env } = this.#options;
+    const { provider = "openai", script, env } = this.#options;
     const settings = parseSettings(env ?? environment());
     this.#opened = {
       model: settings.openaiModel,
-      models:
-        models ??
-        createModelSource({
-          provider,
-          apiKey: settings.openaiApiKey,
-          baseUrl: settings.openaiBaseUrl,
-          script: script === undefined ? undefined : readScript(script),
-        }),
+      models: createModelSource({
+        provider,
+        apiKey: settings.openaiApiKey,
+        baseUrl: settings.openaiBaseUrl,
+        script: script === undefined ? undefined : readScript(script),
+      }),
     };
     return this.#opened;
   }

@@ -8,12 +8,21 @@ import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
 import type { TaskStatus } from "./team/status.ts";
-import { type AppOptions, openApp as openCore } from "./app.ts";
+import { openApp as openCore } from "./app.ts";
 
 /** Positions after which a wait reads, by topic. */
 export type LastIds = Readonly<Record<string, string>>;
 export type SignalAnyResult = Awaited<ReturnType<Signals["waitAny"]>>;
 export type SignalAllResult = Awaited<ReturnType<Signals["waitAll"]>>;
+
+export interface AppOptions {
+  /** A directory inside the repository. Default: the working directory. */
+  readonly repo?: string | undefined;
+  /** The team file. Default: `team.yaml` at the top of the repository. */
+  readonly team?: string | undefined;
+  /** Settings and what programs are started with. Default: the process's environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
 
 export interface AllocateBranchOptions {
   readonly agentName: string;

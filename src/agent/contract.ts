@@ -3,10 +3,11 @@
  * behave the same everywhere. It never sees the store or a repository: effects arrive through ToolContext.
  */
 import type { Model } from "@openai/agents";
-import type { ErrorValue } from "../core/errors.ts";
-import type { Usage } from "../core/model.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
 import type { ModelPrice } from "./prices.ts";
+import type { RunnerEvent } from "./result.ts";
+
+export type { RunnerEvent, RunResult } from "./result.ts";
 
 /** Where models come from. `simulated` is true for the scripted provider and is shown in all output. */
 export interface ModelSource {
@@ -17,23 +18,6 @@ export interface ModelSource {
   /** The price of a model at this provider; null (or no such method) when it is not known. */
   price?(model: string | undefined): ModelPrice | null;
 }
-
-export type RunnerEvent =
-  | { kind: "text_delta"; source: string; text: string }
-  | { kind: "text"; source: string; text: string }
-  | { kind: "tool_called"; source: string; tool: string; call_id: string; arguments: string }
-  | {
-      kind: "tool_result";
-      source: string;
-      tool: string;
-      call_id: string;
-      ok: boolean;
-      code?: string;
-      elapsed_ms: number;
-    }
-  /** After each answer of the model; `usage` is this turn's own, so that turns add up. */
-  | { kind: "turn"; source: string; turn: number; usage: Usage }
-  | { kind: "retry"; source: string; reason: string; attempt: number; delay_ms: number };
 
 export interface RunRequest {
   readonly agent: string;
@@ -55,17 +39,4 @@ export interface RunRequest {
   readonly onTurn?: ((turn: number) => Promise<void>) | undefined;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
   readonly traceId?: string | undefined;
-}
-
-/** A failure has the same shape as a success, plus `error`. */
-export interface RunResult {
-  readonly output: string;
-  readonly usage: Usage;
-  /** US dollars; null when the model's price is not known. */
-  readonly cost: number | null;
-  readonly elapsed_ms: number;
-  readonly request_id: string | null;
-  readonly trace_id: string;
-  /** Codes: provider_failed, model_behaviour, max_turns, timed_out, cancelled, internal. */
-  readonly error?: ErrorValue;
 }
