@@ -1,5 +1,7 @@
 /** Oxbow's own tools, in the order in which a model sees them. */
 import type { ToolDef } from "../src/core/tool.ts";
+import { applyPatch } from "./apply_patch.ts";
+import { chatSend } from "./chat_send.ts";
 import { commitTool } from "./commit.ts";
 import { deleteFile } from "./delete_file.ts";
 import { diffTool } from "./diff.ts";
@@ -14,6 +16,11 @@ import { signalWait } from "./signal_wait.ts";
 import { signalWaitAll } from "./signal_wait_all.ts";
 import { signalWaitAny } from "./signal_wait_any.ts";
 import { teamOwner } from "./team_owner.ts";
+import { todoCreate } from "./todo_create.ts";
+import { todoDelete } from "./todo_delete.ts";
+import { todoGet } from "./todo_get.ts";
+import { todoList } from "./todo_list.ts";
+import { todoUpdate } from "./todo_update.ts";
 import { writeFile } from "./write_file.ts";
 
 export const builtinTools: readonly ToolDef[] = [
@@ -22,6 +29,7 @@ export const builtinTools: readonly ToolDef[] = [
   searchFiles,
   writeFile,
   editFile,
+  applyPatch,
   moveFile,
   deleteFile,
   diffTool,
@@ -32,4 +40,10 @@ export const builtinTools: readonly ToolDef[] = [
   signalWaitAny,
   signalWaitAll,
   teamOwner,
+  chatSend,
+  todoCreate,
+  todoGet,
+  todoList,
+  todoUpdate,
+  todoDelete,
 ];

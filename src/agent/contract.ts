@@ -19,6 +19,17 @@ export interface ModelSource {
   price?(model: string | undefined): ModelPrice | null;
 }
 
+/** What others write to an agent while it runs. */
+export interface Inbox {
+  /** What has come in since the last call, oldest first, each text as the model is to read it. */
+  take(): Promise<readonly string[]>;
+  /**
+   * The same, asked when the model has given what would be its last answer: what comes in by then is read in one more
+   * turn, and when nothing has, nothing can come in any more.
+   */
+  takeOrClose(): Promise<readonly string[]>;
+}
+
 export interface RunRequest {
   readonly agent: string;
   readonly instructions: string;
@@ -37,6 +48,8 @@ export interface RunRequest {
    * writes is durable before the model goes on. A throw ends the run with that error.
    */
   readonly onTurn?: ((turn: number) => Promise<void>) | undefined;
+  /** Read before every model call. */
+  readonly inbox?: Inbox | undefined;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
   readonly traceId?: string | undefined;
 }

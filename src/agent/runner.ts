@@ -108,6 +108,8 @@ async function runTurns(
     model: await stop.guard(models.model({ agent: source, task: request.input, model: request.model })),
     maxRetries: request.maxRetries ?? DEFAULT_RETRIES,
     retryBaseMs,
+    inbox: request.inbox ?? null,
+    maxTurns: request.maxTurns,
     onAnswer: (answer) => {
       book.turns = answer.turn;
       book.usage = addUsage(book.usage, answer.usage);

@@ -6,10 +6,11 @@
  * library's nor the SDK's own retries are used.
  */
 import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
-import { hasCode } from "../core/errors.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
-import type { RunnerEvent } from "./contract.ts";
+import type { Inbox, RunnerEvent } from "./contract.ts";
 import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from "./failure.ts";
+import { createInterjections, fromUser } from "./interjections.ts";
 import type { Sdk } from "./sdk.ts";
 import { wellFormedArguments } from "./tool-input.ts";
 import { type Stop, pause } from "./stop.ts";
@@ -23,6 +24,10 @@ export interface TurnOptions {
   readonly maxRetries: number;
   /** The first retry's delay, milliseconds; it doubles, up to 30 s. */
   readonly retryBaseMs: number;
+  /** Messages for the model; null when nobody can write to it. */
+  readonly inbox: Inbox | null;
+  /** Answers of the model, those to messages that came after its last one included. */
+  readonly maxTurns: number;
   readonly emit: (event: RunnerEvent) => void;
   /** Called with each answer before the SDK sees it. */
   readonly onAnswer: (answer: Answer) => void;
@@ -48,43 +53,68 @@ type DoneResponse = {
 const MAX_RETRY_DELAY_MS = 30_000;
 
 export function createTurnModel(options: TurnOptions): Model {
-  const { emit, source, stop } = options;
+  const { stop, inbox, maxTurns } = options;
   const callIds = new Set<string>();
+  const interjections = createInterjections();
   let turn = 0;
+
+  /** One answer of the model, with all it was told before. */
+  const nextAnswer = async (request: ModelRequest): Promise<ModelResponse> => {
+    if (turn > 0) await stop.guard(options.onTurn(turn));
+    stop.signal.throwIfAborted();
+    if (turn >= maxTurns) throw new OxbowError("max_turns", `It was not done after ${maxTurns} turns.`);
+    if (inbox !== null) interjections.add(request.input, (await stop.guard(inbox.take())).map(fromUser));
+    turn += 1;
+    const told = { ...request, input: interjections.into(request.input) };
+    const { response, cachedTokens } = await withRetries(options, told);
+    const output = response.output.map((item) => repaired(item, callIds));
+    const answer = { ...response, output };
+    tell(options, answer, turn, cachedTokens);
+    return answer;
+  };
+
   return {
     async getResponse(request) {
-      if (turn > 0) await stop.guard(options.onTurn(turn));
-      stop.signal.throwIfAborted();
-      turn += 1;
-      const { response, cachedTokens } = await withRetries(options, request);
-      const output = response.output.map((item) => repaired(item, callIds));
-      const usage: Usage = {
-        requests: 1,
-        input_tokens: response.usage.inputTokens,
-        output_tokens: response.usage.outputTokens,
-        total_tokens: response.usage.totalTokens,
-      };
-      const text = textOf(output);
-      const requestId = response.requestId ?? response.responseId ?? null;
-      options.onAnswer({ turn, usage, cachedTokens, requestId, text });
-      if (text !== "") emit({ kind: "text", source, text });
-      emit({ kind: "turn", source, turn, usage });
-      for (const item of output) {
-        if (item.type !== "function_call") continue;
-        emit({
-          kind: "tool_called",
-          source,
-          tool: item.name,
-          call_id: item.callId,
-          arguments: item.arguments,
-        });
+      for (;;) {
+        const answer = await nextAnswer(request);
+        if (inbox === null || turn >= maxTurns || callsTools(answer.output)) return answer;
+        const late = await stop.guard(inbox.takeOrClose());
+        if (late.length === 0) return answer;
+        interjections.add(request.input, [...answer.output, ...late.map(fromUser)]);
       }
-      return { ...response, output };
     },
     getStreamedResponse() {
       throw new Error("The runner asks for whole answers; they are streamed underneath.");
     },
   };
+}
+
+function callsTools(output: Output): boolean {
+  return output.some((item) => item.type === "function_call");
+}
+
+function tell(
+  { emit, source, onAnswer }: TurnOptions,
+  answer: ModelResponse,
+  turn: number,
+  cachedTokens: number,
+) {
+  const { output, usage: counted } = answer;
+  const usage: Usage = {
+    requests: 1,
+    input_tokens: counted.inputTokens,
+    output_tokens: counted.outputTokens,
+    total_tokens: counted.totalTokens,
+  };
+  const text = textOf(output);
+  const requestId = answer.requestId ?? answer.responseId ?? null;
+  onAnswer({ turn, usage, cachedTokens, requestId, text });
+  if (text !== "") emit({ kind: "text", source, text });
+  emit({ kind: "turn", source, turn, usage });
+  for (const item of output) {
+    if (item.type !== "function_call") continue;
+    emit({ kind: "tool_called", source, tool: item.name, call_id: item.callId, arguments: item.arguments });
+  }
 }
 
 async function withRetries(options: TurnOptions, request: ModelRequest): Promise<DoneResponse> {

@@ -48,6 +48,16 @@ export type EventBody =
   | (About & { event: "commit"; branch: string; commit: string; message: string; files: number })
   | (About & { event: "signal_send"; topic: string; message_id: string; payload: unknown })
   | (About & { event: "signal_recv"; topic: string; message_id: string; payload: unknown })
+  | (About & {
+      event: "message_sent";
+      message_id: string;
+      /** The agent it is for, and the conversation it is on. */
+      recipient: string;
+      to: string;
+      content: string;
+    })
+  /** The model of the recipient has it before it from now on. */
+  | (About & { event: "message_received"; message_id: string; sender: string })
   | (About & { event: "retry"; reason: string; attempt: number; delay_ms: number })
   | (About & { event: "child_finished"; outcome: OutcomeKind; result: Outcome })
   | (About & { event: "late_result"; attempt: number; outcome: OutcomeKind; commit: string | null })

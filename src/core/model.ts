@@ -88,6 +88,22 @@ export interface Message {
   readonly metadata: { readonly [key: string]: Json };
 }
 
+export const TODO_STATES = ["open", "in_progress", "done"] as const;
+export type TodoState = (typeof TODO_STATES)[number];
+
+/** An entry of a task's todo list, which all of the task's agents share. `todo_id` counts from 1 within the task. */
+export interface Todo {
+  readonly todo_id: string;
+  readonly title: string;
+  readonly details: string;
+  readonly state: TodoState;
+  /** The agent who is to do it. */
+  readonly owner: string;
+  readonly created_by: string;
+  readonly created_at: number;
+  readonly updated_at: number;
+}
+
 /** The one durable result of a subtask. */
 export interface Outcome {
   readonly subtask_id: string;

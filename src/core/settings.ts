@@ -201,7 +201,7 @@ const TABLE = {
     "ENABLE_FILE_TOOLS",
     "tools",
     true,
-    "Tools that read and edit files, diff and commit.",
+    "Tools that read, edit and patch files, diff and commit.",
   ),
   enableSignalTools: flag("ENABLE_SIGNAL_TOOLS", "tools", true, "Tools that send signals and wait for them."),
   enableTeamTools: flag("ENABLE_TEAM_TOOLS", "tools", true, "Tools that look up owners."),
@@ -221,6 +221,18 @@ const TABLE = {
   signalPayloadMaxBytes: PAYLOAD,
   signalTopicPrefix: text(
     "SIGNAL_TOPIC_PREFIX",
+  enableChatTools: flag(
+    "ENABLE_CHAT_TOOLS",
+    "tools",
+    true,
+    "The tool chat_send: agents of a task write to each other.",
+  ),
+  enableTodoTools: flag(
+    "ENABLE_TODO_TOOLS",
+    "tools",
+    true,
+    "Tools for the todo list that the agents of a task share.",
+  ),
     "signals",
     "",
     "Topics that agents may use must begin with this; empty allows all.",
@@ -239,7 +251,7 @@ export type Settings = { readonly [K in keyof Table]: Value<Table[K]> } & {
 /** What the launcher passes on to itself. */
 const INTERNAL = new Set(["OXBOW_LAUNCHER_PID"]);
 /** Switches of tools that come later. Refused, because a switch that does nothing is a lie. */
-const LATER = /^ENABLE_(TERMINAL_TOOL|BARRIER_TOOL|MCP_TOOLS|CHAT_TOOLS|TODO_TOOLS)$/;
+const LATER = /^ENABLE_(TERMINAL_TOOL|BARRIER_TOOL|MCP_TOOLS)$/;
 /** Names that only Oxbow would use. The user's AGENT_ID or SIGNAL_CLI are none of its business. */
 const OURS =
   /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ)|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
@@ -288,6 +300,8 @@ function parsed<T>(row: Row<T>, written: string): T {
     details: { name: row.name, allowed: row.allowed },
   });
 }
+    enableChatTools: value(TABLE.enableChatTools),
+    enableTodoTools: value(TABLE.enableTodoTools),
 
 function refuseUnknown(env: Readonly<Record<string, string>>): void {
   const known = new Set<string>(Object.values(TABLE).map((row) => row.name));

@@ -3,7 +3,7 @@
  * A tool is pure in its own file; everything it can do to the world arrives through {@link ToolContext}.
  */
 import type { z } from "zod";
-import type { Json } from "./model.ts";
+import type { Json, Todo, TodoState } from "./model.ts";
 
 /** The env flag that switches a tool's group; `null` is always on. */
 export type ToolFlag =
@@ -45,6 +45,19 @@ export interface SearchHit {
   readonly text: string;
 }
 
+export type FileChange =
+  /** Keeps the mode of an existing file. */
+  | { readonly kind: "write"; readonly path: string; readonly content: Uint8Array }
+  /** One file, never a directory. */
+  | { readonly kind: "delete"; readonly path: string }
+  /** Keeps the mode; `content: null` also the bytes. A file that stands at `to` is replaced. */
+  | {
+      readonly kind: "move";
+      readonly from: string;
+      readonly to: string;
+      readonly content: Uint8Array | null;
+    };
+
 /** The agent's view of its branch: what is committed plus its own uncommitted edits. No file system is involved. */
 export interface BranchFiles {
   list(glob?: string): Promise<readonly FileEntry[]>;
@@ -61,6 +74,11 @@ export interface BranchFiles {
   /** Moves a file, or everything below a directory. Throws file_not_found, out_of_scope (either end). */
   move(from: string, to: string): Promise<{ moved: number }>;
   delete(path: string): Promise<{ deleted: number }>;
+  /**
+   * Changes made in their order, all or none: a throw leaves every file as it was. Throws file_not_found, path_rejected,
+   * out_of_scope.
+   */
+  apply(changes: readonly FileChange[]): Promise<void>;
   /** Unified diff of the branch (committed and not) against where it started. */
   diff(signal: AbortSignal): Promise<string>;
   /** Commits the edits to the branch; null when there is nothing to commit. */
@@ -158,6 +176,40 @@ export interface SplitResult {
   };
 }
 
+export interface ChatReceipt {
+  readonly ok: true;
+  readonly sent: readonly {
+    readonly message_id: string;
+    readonly conversation_id: string;
+    readonly agent: string;
+  }[];
+}
+
+export interface Chat {
+  /**
+   * To a conversation of the task, or to every conversation of an agent that is still at work there. Throws
+   * recipient_unknown, recipient_finished, payload_too_large, limit_exceeded, tool_input.
+   */
+  send(recipient: string, content: string): Promise<ChatReceipt>;
+}
+
+export interface TodoFields {
+  readonly title: string;
+  readonly details: string;
+  readonly state: TodoState;
+  readonly owner: string;
+}
+
+/** The task's todo list. Throws todo_unknown, limit_exceeded, payload_too_large, agent_unknown (an owner), tool_input. */
+export interface Todos {
+  create(todo: Pick<TodoFields, "title"> & Partial<TodoFields>): Promise<Todo>;
+  get(id: string): Promise<Todo>;
+  /** Oldest first. */
+  list(filter: Partial<Pick<TodoFields, "state" | "owner">>): Promise<readonly Todo[]>;
+  update(id: string, change: Partial<TodoFields>): Promise<Todo>;
+  delete(id: string): Promise<void>;
+}
+
 export interface OwnerAnswer {
   readonly path: string;
   readonly owner: {
@@ -175,6 +227,8 @@ export interface ToolContext {
   readonly conversationId: string;
   readonly files: BranchFiles;
   readonly signals: Signals;
+  readonly chat: Chat;
+  readonly todos: Todos;
   split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
   owner(path: string): OwnerAnswer;
   readonly signal: AbortSignal;

@@ -1,7 +1,7 @@
 /** Reading, writing, moving and deleting files of an overlay, with the rules about paths and scope in front. */
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
-import type { BranchFiles } from "../core/tool.ts";
+import type { BranchFiles, FileChange } from "../core/tool.ts";
 import { lossyText, type RawPath, shownPath, toRaw } from "./bytes.ts";
 import type { BranchOptions } from "./contract.ts";
 import type { ObjectReader } from "./objects.ts";
@@ -15,7 +15,7 @@ export interface FileEdits {
   /** Throws path_rejected. */
   checked(path: string): RawPath;
   readable(path: string): boolean;
-  inTurn(turns: Turns): Pick<BranchFiles, "read" | "write" | "move" | "delete">;
+  inTurn(turns: Turns): Pick<BranchFiles, "read" | "write" | "move" | "delete" | "apply">;
 }
 
 const SYMLINK = "120000";
@@ -106,6 +106,46 @@ export function createFileEdits(
     return { moved: plan.length };
   };
 
+  const apply = async (changes: readonly FileChange[]): Promise<void> => {
+    const undo = overlay.snapshot();
+    try {
+      for (const change of changes) await applyOne(change);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  };
+
+  const applyOne = async (change: FileChange): Promise<void> => {
+    if (change.kind === "write") {
+      const path = normalisePath(change.path);
+      rules.mayWrite?.(path);
+      await write(path, change.content);
+    } else if (change.kind === "delete") {
+      await removeFile(normalisePath(change.path));
+    } else {
+      const from = normalisePath(change.from);
+      const to = normalisePath(change.to);
+      if (from !== to && (await overlay.look(toRaw(to))).kind === "file") {
+        await refuseNoFile(from);
+        await removeFile(to);
+      }
+      await refuseNoFile(from);
+      await move(from, to);
+      if (change.content !== null) await write(to, change.content);
+    }
+  };
+
+  const refuseNoFile = async (path: string): Promise<void> => {
+    const found = await overlay.look(toRaw(path));
+    if (found.kind !== "file") throw notFile(path, found);
+  };
+
+  const removeFile = async (path: string): Promise<void> => {
+    await refuseNoFile(path);
+    await remove(path);
+  };
+
   const refuseOutwardLink = async (path: RawPath, file: OverlayFile): Promise<void> => {
     const target = Buffer.from(await bytesOf(file)).toString("latin1");
     if (leadsOutside(path, target))
@@ -140,8 +180,18 @@ export function createFileEdits(
       },
       move: (from, to) => turns(async () => move(normalisePath(from), normalisePath(to))),
       delete: (path) => turns(async () => remove(normalisePath(path))),
+      async apply(changes) {
+        const copies = changes.map(copied);
+        return turns(() => apply(copies));
+      },
     }),
   };
+}
+
+/** The caller may go on with its own bytes. */
+function copied(change: FileChange): FileChange {
+  if (change.kind === "delete" || change.content === null) return change;
+  return { ...change, content: Buffer.from(change.content) };
 }
 
 /** A symlink's target as the path of the link sees it: absolute, or climbing above the root. */

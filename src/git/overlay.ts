@@ -1,6 +1,6 @@
 /** Edits on top of a tree, in memory: what a branch would look like if they were committed. Paths are raw and checked. */
-import { blobOid, type RawPath } from "./bytes.ts";
-import type { TreeEdit } from "./commit-writer.ts";
+import { objectId, type RawPath } from "./bytes.ts";
+import type { TreeEdit } from "./edit-tree.ts";
 import type { Oid } from "./contract.ts";
 import { TREE_MODE } from "./objects.ts";
 import { byPath, type TreeDifference, type TreeFile, type Trees } from "./trees.ts";
@@ -34,6 +34,8 @@ export interface Overlay {
   filesBelow(directory: RawPath): Promise<readonly TreeFile[]>;
   differences(): Promise<readonly TreeDifference[]>;
   edits(): readonly TreeEdit[];
+  /** Remembers the edits; the answer brings them back, as long as the base is the same. */
+  snapshot(): () => void;
   /** A new base, no edits. */
   reset(base: Oid): void;
 }
@@ -146,6 +148,17 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
     },
     edits: () =>
       [...edits].map(([path, edit]): TreeEdit => (edit === null ? { path, mode: null } : { path, ...edit })),
+    snapshot() {
+      const kept = new Map(edits);
+      const counted = new Map(directories);
+      return () => {
+        edits.clear();
+        directories.clear();
+        for (const [path, edit] of kept) edits.set(path, edit);
+        for (const [path, count] of counted) directories.set(path, count);
+        version++;
+      };
+    },
     reset(next) {
       base = next;
       version++;
@@ -157,5 +170,5 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
 
 /** A file of the overlay from bytes, which must not change any more. */
 export function fileFrom(mode: string, content: Uint8Array, zero: Oid): OverlayFile {
-  return { mode, oid: blobOid(content, zero), content };
+  return { mode, oid: objectId("blob", content, zero), content };
 }

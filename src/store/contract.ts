@@ -3,7 +3,7 @@
  * Written so that an engine is a Kysely dialect plus one claim statement; every method is one transaction.
  */
 import type { EventBody, OxbowEvent } from "../core/events.ts";
-import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState } from "../core/model.ts";
+import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
 
 export interface NewChild {
   readonly subtask: Subtask;
@@ -90,8 +90,51 @@ export interface Store extends AsyncDisposable {
    * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is
    * (`created: false`). Throws task_conflict (another body), ticket_in_use (a live task has the ticket).
    */
+/** Messages of type `chat`, on the conversation of the one who is to read them. */
+export interface ChatStore {
+  /** Every conversation of the task, the oldest first; `listening` ones can be written to. */
+  addressees(
+    taskId: string,
+  ): Promise<readonly { conversation_id: string; agent: string; listening: boolean }[]>;
+  /**
+   * Writes the messages whose conversation still listens, each with its event, and returns these conversations. Throws
+   * limit_exceeded; then none is written.
+   */
+  send(posts: readonly { message: Message; event: EventBody }[]): Promise<readonly string[]>;
+  /** What came after a position (null: from the first), oldest first. */
+  read(
+    conversationId: string,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly { position: string; message: Message }[]>;
+  /**
+   * This attempt reads nothing after `after`: from here on nobody can write to it. While something is there it goes on
+   * listening (`stopped: false`), unless it must stop `anyway`; then `unread` says how much nobody has read.
+   */
+  stopListening(
+    lease: Lease,
+    after: string | null,
+    options: { anyway: boolean },
+  ): Promise<{ stopped: boolean; unread: number }>;
+}
+
+type TodoFields = Pick<Todo, "title" | "details" | "state" | "owner">;
+
+/** One list a task. An id that no entry has gives null (or false). */
+export interface TodoStore {
+  /** Throws limit_exceeded. */
+  create(taskId: string, todo: TodoFields & Pick<Todo, "created_by">): Promise<Todo>;
+  get(taskId: string, id: string): Promise<Todo | null>;
+  /** In the order in which they were made. */
+  list(taskId: string, filter: Partial<Pick<Todo, "state" | "owner">>): Promise<readonly Todo[]>;
+  update(taskId: string, id: string, change: Partial<TodoFields>): Promise<Todo | null>;
+  delete(taskId: string, id: string): Promise<boolean>;
+}
+
   submit(
     task: Task,
+  readonly chat: ChatStore;
+  readonly todos: TodoStore;
     children: readonly NewChild[],
     events: readonly EventBody[],
   ): Promise<{ task: Task; created: boolean }>;

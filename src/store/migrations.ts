@@ -4,6 +4,7 @@ import { OxbowError } from "../core/errors.ts";
 import type { Engine } from "./engine.ts";
 import { createTables } from "./migration-1.ts";
 import { addWorkers } from "./migration-2.ts";
+import { addTalk } from "./migration-3.ts";
 import type { Schema } from "./schema.ts";
 
 interface Migration {
@@ -15,6 +16,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "first tables", up: createTables },
   { version: 2, name: "workers and drives", up: addWorkers },
+  { version: 3, name: "todo lists and chat", up: addTalk },
 ];
 
 /**

@@ -1,5 +1,6 @@
 /** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
 import { isAbsolute } from "node:path";
+import { createChatStore } from "./chat.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { Store } from "./contract.ts";
 import { createDatabase, type Database } from "./engine.ts";
@@ -20,6 +21,7 @@ import { finish, finishUnstarted } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
 import { claim, expireLeases, release, renew, setBranch } from "./queue.ts";
 import { createReads } from "./reads.ts";
+import { createTodoStore } from "./todos.ts";
 import { openSqlite } from "./sqlite.ts";
 import { changeTask } from "./status.ts";
 import { addChildren, submitTask } from "./submit.ts";
@@ -59,6 +61,8 @@ function sqliteFile(url: string): string {
   if (file === ":memory:" || (isAbsolute(file) && !file.includes("\0"))) return file;
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? url.slice(0, 40);
   const problem =
+    chat: createChatStore(database),
+    todos: createTodoStore(database),
     scheme === "sqlite:" ? `needs an absolute path after "sqlite:"` : `does not begin with "sqlite:"`;
   throw new OxbowError("store_unsupported", `The store URL ${problem} (it begins with ${scheme}).`);
 }

@@ -119,6 +119,8 @@ export interface LeaseRow {
   expires_at: number;
   /** 1 while its holder waits for other conversations: held, but not at work. */
   parked: Generated<number>;
+  /** The token of the attempt that reads no more messages; a later attempt, with another token, reads them. */
+  deaf_token: number | null;
 }
 
 /** A process that works on any task, until `expires_at` unless it says so again. */
@@ -211,6 +213,24 @@ export interface TopicEntryRow {
   ts: number;
 }
 
+/** How many numbers the todo list of a task has given out. */
+export interface TodoListRow {
+  task_id: string;
+  last_number: number;
+}
+
+export interface TodoRow {
+  task_id: string;
+  number: number;
+  title: string;
+  details: string;
+  state: string;
+  owner: string;
+  created_by: string;
+  created_at: number;
+  updated_at: number;
+}
+
 export interface MigrationRow {
   version: number;
   name: string;
@@ -236,5 +256,7 @@ export interface Schema {
   cursors: CursorRow;
   outbox: OutboxRow;
   topic_entries: TopicEntryRow;
+  todo_lists: TodoListRow;
+  todos: TodoRow;
   migrations: MigrationRow;
 }

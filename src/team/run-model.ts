@@ -4,7 +4,9 @@ import type { BranchTree } from "../git/contract.ts";
 import type { RunnerEvent } from "../agent/contract.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
+import { STOP } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
+import { createInbox } from "./chat.ts";
 import { inputFor, instructionsFor } from "./brief.ts";
 import { runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
@@ -28,6 +30,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     await signals.saveCursors();
   }
 
+  const inbox = engine.settings.enableChatTools ? createInbox(engine, lease, sink.emit) : undefined;
   const defaults = engine.team.defaults;
   const result = await new AgentRunner({ runtime: "openai_agents" }).run(
     {
@@ -40,6 +43,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
       context,
       maxTurns: agent.maxTurns ?? defaults.maxTurns,
       timeoutMs: agent.timeoutMs ?? defaults.timeoutMs,
+      inbox,
       onTurn: save,
       onEvent: (event) => {
         const body = toEvent(event, (text) => engine.redact(text));
@@ -49,6 +53,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     signal,
   );
   await signals.saveCursors();
+  if (result.error !== undefined && !goesOnElsewhere(signal)) await inbox?.abandon();
   await commitLeftovers(attempt, tree, result.output, result.error !== undefined);
   return {
     outcome: outcomeOf(result.error),
@@ -60,6 +65,11 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     error: result.error ?? null,
     elapsed_ms: result.elapsed_ms,
   };
+}
+
+/** The next attempt reads the messages. */
+function goesOnElsewhere({ reason }: AbortSignal): boolean {
+  return reason === STOP.handBack || reason === STOP.leaseLost;
 }
 
 async function restore(attempt: Attempt, tree: BranchTree): Promise<number> {

@@ -15,6 +15,8 @@ export function toolsFor(
     ENABLE_FILE_TOOLS: settings.enableFileTools,
     ENABLE_SIGNAL_TOOLS: settings.enableSignalTools,
     ENABLE_TEAM_TOOLS: settings.enableTeamTools,
+    ENABLE_CHAT_TOOLS: settings.enableChatTools,
+    ENABLE_TODO_TOOLS: settings.enableTodoTools,
     ENABLE_ORCHESTRATE_TOOL: maySplit(engine, subtask, options),
   };
   return engine.tools.select({

@@ -6,8 +6,10 @@ import type { BranchFiles, ToolContext } from "../core/tool.ts";
 import type { Engine } from "./engine.ts";
 import type { SavedSignals } from "./signals.ts";
 import { aboutLease } from "./about.ts";
+import { createChat } from "./chat.ts";
 import { committedTip } from "./leftovers.ts";
 import { createSignals } from "./signals.ts";
+import { createTodos } from "./todos.ts";
 import { splitFrom } from "./split.ts";
 import type { Slots } from "./slots.ts";
 
@@ -57,6 +59,8 @@ export function createToolContext(options: {
       }),
     ),
     signals,
+    chat: createChat(engine, lease),
+    todos: createTodos(engine, lease),
     split: (request, waiting) =>
       splitFrom(engine, { task, subtask, signals, base: committedTip(tree) }, request, waiting),
     owner: (path) => {
@@ -86,6 +90,7 @@ function withCommitEvents(tree: BranchTree, committed: (commit: Committed) => vo
     write: (path, content) => tree.write(path, content),
     move: (from, to) => tree.move(from, to),
     delete: (path) => tree.delete(path),
+    apply: (changes) => tree.apply(changes),
     diff: (signal) => tree.diff(signal),
     async commit(message, signal) {
       const made = await tree.commit(message, signal);

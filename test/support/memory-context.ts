@@ -1,12 +1,21 @@
 /** A ToolContext over a map of files, for tests of tools and runs that need no repository. */
 import { OxbowError } from "../../src/core/errors.ts";
-import type { BranchFiles, SignalMessage, Signals, SplitRequest, ToolContext } from "../../src/core/tool.ts";
+import type { Todo } from "../../src/core/model.ts";
+import type {
+  BranchFiles,
+  SignalMessage,
+  Signals,
+  SplitRequest,
+  Todos,
+  ToolContext,
+} from "../../src/core/tool.ts";
 
 export interface MemoryContext extends ToolContext {
   /** The branch's files as text. */
   readonly contents: Map<string, Uint8Array>;
   readonly commits: { message: string; files: Record<string, string> }[];
   readonly splits: SplitRequest[];
+  readonly chats: { recipient: string; content: string }[];
   readonly sent: { topic: string; payload: unknown }[];
   text(path: string): string | null;
 }
@@ -28,6 +37,7 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
   }
   const commits: MemoryContext["commits"] = [];
   const splits: SplitRequest[] = [];
+  const chats: MemoryContext["chats"] = [];
   const sent: MemoryContext["sent"] = [];
   const delay = options.delay ?? (() => Promise.resolve());
   const text = (path: string): string | null => {
@@ -73,6 +83,23 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
       if (!contents.delete(path)) throw new OxbowError("file_not_found", `There is no file ${path}.`);
       edited = true;
       return { deleted: 1 };
+    },
+    async apply(changes) {
+      const before = new Map(contents);
+      try {
+        for (const change of changes) {
+          if (change.kind === "write") await files.write(change.path, change.content);
+          else if (change.kind === "delete") await files.delete(change.path);
+          else {
+            await files.move(change.from, change.to);
+            if (change.content !== null) await files.write(change.to, change.content);
+          }
+        }
+      } catch (error) {
+        contents.clear();
+        for (const [path, bytes] of before) contents.set(path, bytes);
+        throw error;
+      }
     },
     diff: async () => (edited ? "diff --git a/x b/x\n" : ""),
     async commit(message) {
@@ -120,6 +147,13 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
     conversationId: "c_1",
     files,
     signals,
+    chat: {
+      async send(recipient, content) {
+        chats.push({ recipient, content });
+        return { ok: true, sent: [{ message_id: "m_1", conversation_id: "c_2", agent: recipient }] };
+      },
+    },
+    todos: memoryTodos(),
     async split(request) {
       splits.push(request);
       return { ok: true, children: ["c_2"], topics: ["signal:c_2:done"] };
@@ -134,7 +168,41 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
     contents,
     commits,
     splits,
+    chats,
     sent,
     text,
+  };
+}
+
+function memoryTodos(): Todos {
+  const all: Todo[] = [];
+  const find = (id: string): Todo => {
+    const found = all.find((todo) => todo.todo_id === id);
+    if (found) return found;
+    throw new OxbowError("todo_unknown", `There is no todo ${id}.`);
+  };
+  return {
+    async create(todo) {
+      const at = { created_by: "Api", created_at: 1, updated_at: 1 };
+      const made = {
+        todo_id: String(all.length + 1),
+        details: "",
+        state: "open" as const,
+        owner: "Api",
+        ...todo,
+        ...at,
+      };
+      all.push(made);
+      return made;
+    },
+    get: async (id) => find(id),
+    list: async ({ state, owner }) =>
+      all.filter((todo) => (state ?? todo.state) === todo.state && (owner ?? todo.owner) === todo.owner),
+    async update(id, change) {
+      const made = { ...find(id), ...change };
+      all.splice(all.indexOf(find(id)), 1, made);
+      return made;
+    },
+    delete: async (id) => void all.splice(all.indexOf(find(id)), 1),
   };
 }

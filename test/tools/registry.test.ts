@@ -13,6 +13,8 @@ const GROUPS = [
   "ENABLE_FILE_TOOLS",
   "ENABLE_SIGNAL_TOOLS",
   "ENABLE_TEAM_TOOLS",
+  "ENABLE_CHAT_TOOLS",
+  "ENABLE_TODO_TOOLS",
   "ENABLE_ORCHESTRATE_TOOL",
 ] as const;
 const ALL_ON = Object.fromEntries(GROUPS.map((group) => [group, true]));
@@ -77,6 +79,7 @@ describe("the built-in tools", () => {
       "search_files(pattern, glob?)",
       "write_file(path, content)",
       "edit_file(path, old_string, new_string, replace_all?)",
+      "apply_patch(patch)",
       "move_file(from, to)",
       "delete_file(path)",
       "diff()",
@@ -87,6 +90,12 @@ describe("the built-in tools", () => {
       "signal_wait_any(topics, last_ids?, timeout_ms?)",
       "signal_wait_all(topics, last_ids?, timeout_ms?)",
       "team_owner(path)",
+      "chat_send(recipient, content)",
+      "todo_create(title, details?, owner?, state?)",
+      "todo_get(todo_id)",
+      "todo_list(state?, owner?)",
+      "todo_update(todo_id, title?, details?, owner?, state?)",
+      "todo_delete(todo_id)",
     ]);
   });
 });
