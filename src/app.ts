@@ -247,7 +247,7 @@ export interface Rooms {
   readonly store: Store;
 }
 
-async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms> {
+export async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms> {
   const [{ openRepository }, { openStore }] = await Promise.all([
     import("./git/repository.ts"),
     import("./store/open.ts"),
@@ -262,7 +262,7 @@ async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms
 }
 
 /** One database a repository, also where several share an OXBOW_HOME; a relative `sqlite:FILE` is from here. */
-function storeUrl(settings: Settings, repo: Repository): string {
+export function storeUrl(settings: Settings, repo: Repository): string {
   const given = settings.oxbowStoreUrl;
   if (given?.startsWith("sqlite:") && given !== "sqlite::memory:") return `sqlite:${resolve(given.slice(7))}`;
   if (given !== undefined) return given;

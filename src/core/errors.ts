@@ -122,6 +122,7 @@ export const ERRORS = {
   tool_input: row(400, 1, "Correct the arguments of the tool call."),
   tool_unknown: row(404, 1, "Call one of the tools you were given."),
   runtime_not_available: row(400, 2, "Use runtime openai_agents or command."),
+  unmerged_work: row(409, 2, "Merge or copy it first (git branch NAME REF), or lose it with --force."),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -96,6 +96,16 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow doctor", "oxbow doctor --repo ../shop --json"))
     .action(async (options) => done(await (await import("./doctor.ts")).doctor(options)));
+  program
+    .command("uninstall")
+    .description("Remove Oxbow's state and refs/oxbow/* from this repository; branches stay.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--yes", "do not ask")
+    .option("--force", "also lose work that is on no branch")
+    .option("--dry-run", "show what would go and remove nothing")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow uninstall", "oxbow uninstall --yes --json"))
+    .action(async (options) => done(await (await import("./uninstall.ts")).uninstall(options)));
   for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])])
     command.exitOverride().configureOutput({ writeErr: said });
   return program;
