@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
-import type { OxbowEvent, Report } from "./core/events.ts";
+import type { Report } from "./core/events.ts";
 import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type {
@@ -16,15 +16,22 @@ import type {
   SplitResult,
 } from "./core/tool.ts";
 import type { BranchAllocation, Repository } from "./git/contract.ts";
-import type { Store } from "./store/contract.ts";
+import type { Store, WorkerPresence } from "./store/contract.ts";
 import type { DoctorRow } from "./doctor.ts";
 import type { MadeTeam } from "./init.ts";
-import type { Engine, RunOptions } from "./team/engine.ts";
+import type { FollowHooks } from "./following.ts";
+import type { RunOptions } from "./team/engine.ts";
+import type { WorkersMode } from "./team/fleet.ts";
 import type { TaskStatus } from "./team/status.ts";
+import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
+import { STOP, withReason } from "./core/stop.ts";
 import { loadTeam } from "./load-team.ts";
 
+export type { WorkersMode } from "./team/fleet.ts";
+export type { WorkerEvent } from "./team/worker.ts";
+export type { WorkerPresence } from "./store/contract.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { TaskStatus } from "./team/status.ts";
 
@@ -51,11 +58,17 @@ export interface RunTask {
   readonly options: RunOptions;
 }
 
-export interface RunHooks {
-  /** Every event of the task from here on, in order; of a new task from the first. */
-  readonly onEvent?: ((event: OxbowEvent) => void) | undefined;
-  /** The task is durable: from here on `resume` can go on with it. */
-  readonly onSubmitted?: ((task: Task) => void) | undefined;
+export interface RunHooks extends FollowHooks {
+  /**
+   * `auto` (default): live workers do the work, this process only what none of them takes. `none`: it works alone.
+   * `only`: it never works itself, and waits for workers.
+   */
+  readonly workers?: WorkersMode | undefined;
+}
+
+export interface WorkOptions extends WorkerOptions {
+  /** Read the team file again when it has changed. Agents registered meanwhile are forgotten then. */
+  readonly followTeamFile?: boolean | undefined;
 }
 
 export interface PlannedRun {
@@ -74,6 +87,13 @@ export interface App extends AsyncDisposable {
   readonly settings: Settings;
   run(request: RunTask, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
   resume(taskId: string, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
+  /**
+   * Takes conversations of any live task of this team and works on them, until `signal` aborts: then what runs is handed
+   * back for others. Throws agent_unknown.
+   */
+  work(options: WorkOptions, signal: AbortSignal): Promise<void>;
+  /** Processes that work so, here or elsewhere. */
+  workers(): Promise<readonly WorkerPresence[]>;
   /** What `run` would do; makes nothing. */
   plan(request: RunTask): Promise<PlannedRun>;
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
@@ -153,14 +173,37 @@ export function openApp(options: AppOptions = {}): App {
 
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");
+      const { following } = await import("./following.ts");
       const bound = await engine();
-      return following(bound, hooks, (submitted) => runTask(bound, request, submitted, signal));
+      const workers = hooks.workers ?? "auto";
+      return following(bound, hooks, (submitted) =>
+        runTask(bound, request, { workers, submitted }, withReason(signal, STOP.cancelled)),
+      );
     },
 
     async resume(taskId, hooks, signal) {
       const { resumeTask } = await import("./team/flow.ts");
+      const { following } = await import("./following.ts");
       const bound = await engine();
-      return following(bound, hooks, (submitted) => resumeTask(bound, taskId, submitted, signal));
+      const workers = hooks.workers ?? "auto";
+      return following(bound, hooks, (submitted) =>
+        resumeTask(bound, taskId, { workers, submitted }, withReason(signal, STOP.cancelled)),
+      );
+    },
+
+    async work(given, signal) {
+      const { serve } = await import("./team/worker.ts");
+      const bound = await engine();
+      const current = given.followTeamFile
+        ? (await import("./bind.ts")).followTeamFile(bound, options, settings, env)
+        : () => Promise.resolve(bound);
+      await serve(current, given, withReason(signal, STOP.handBack));
+    },
+
+    async workers() {
+      const { liveWorkers } = await import("./team/fleet.ts");
+      const { workerIsDead } = await import("./host/worker.ts");
+      return liveWorkers({ store: (await opened()).store, workerIsDead });
     },
 
     async plan(request) {
@@ -271,42 +314,6 @@ export function storeUrl(settings: Settings, repo: Repository): string {
     ? `oxbow-${createHash("sha256").update(repo.commonDir).digest("hex").slice(0, 12)}`
     : "oxbow";
   return `sqlite:${join(repo.stateDir, `${name}.db`)}`;
-}
-
-/** Shows every event of the task while `work` runs, to the last one. */
-async function following(
-  engine: Engine,
-  hooks: RunHooks,
-  work: (submitted: (task: Task, after: string | null) => void) => Promise<Report>,
-): Promise<Report> {
-  const ended = new AbortController();
-  let shown: string | null = null;
-  let taskId: string | null = null;
-  let showing: Promise<void> = Promise.resolve();
-  const show = (event: OxbowEvent) => {
-    shown = event.id;
-    const { event: name, id: _id, ts: _ts, ...about } = event;
-    engine.log.info(about, name);
-    hooks.onEvent?.(event);
-  };
-  const follow = async (id: string) => {
-    for await (const event of engine.store.watch(id, shown, ended.signal)) show(event);
-  };
-  try {
-    return await work((task, after) => {
-      taskId = task.task_id;
-      shown = after;
-      hooks.onSubmitted?.(task);
-      showing = follow(task.task_id).catch((error: unknown) => {
-        if (!ended.signal.aborted) throw error;
-      });
-    });
-  } finally {
-    ended.abort();
-    await showing;
-    // What was written between the last look and the end.
-    if (taskId !== null) for (const event of await engine.store.events(taskId, shown, 10_000)) show(event);
-  }
 }
 
 interface Once<T> {

@@ -6,7 +6,7 @@ import { type AgentSpec, parseTeamFile, type TeamFile } from "./core/team-file.t
 import type { Settings } from "./core/settings.ts";
 import { type Engine, providerOf, type RunOptions } from "./team/engine.ts";
 import type { AppOptions, Rooms } from "./app.ts";
-import { loadTeam } from "./load-team.ts";
+import { loadTeam, readTeamFile } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { createRedactor } from "./core/redact.ts";
@@ -22,30 +22,62 @@ export async function bindEngine(
   env: Readonly<Record<string, string>>,
   rooms: Rooms,
 ): Promise<Engine> {
-  const team = await teamOf(options, rooms);
-  const redactor = createRedactor({ known: secretsOf(settings, team, env) });
-  const redact = (text: string) => redactor.redact(text);
-  return {
+  const log = openLog({
+    file:
+      settings.oxbowLogFile === undefined
+        ? join(rooms.repo.stateDir, "logs", "orchestrator.log")
+        : resolve(settings.oxbowLogFile),
+    level: settings.oxbowLogLevel,
+    redact: (line) => bound.redact(line),
+  });
+  const bound: Engine = {
     ...rooms,
-    log: openLog({
-      file:
-        settings.oxbowLogFile === undefined
-          ? join(rooms.repo.stateDir, "logs", "orchestrator.log")
-          : resolve(settings.oxbowLogFile),
-      level: settings.oxbowLogLevel,
-      redact,
-    }),
-    team,
-    registry: TeamRegistry.fromTeamFile(team),
+    ...teamParts(await teamOf(options, rooms), settings, env),
+    log,
     settings,
     tools: toolbox,
     workerId: workerName(),
     environment: env,
-    redact,
     now: Date.now,
     newId,
-    models: modelSources(settings, team),
     workerIsDead,
+  };
+  return bound;
+}
+
+/** What of the engine follows from the team file. */
+function teamParts(team: TeamFile, settings: Settings, env: Readonly<Record<string, string>>) {
+  const redactor = createRedactor({ known: secretsOf(settings, team, env) });
+  return {
+    team,
+    registry: TeamRegistry.fromTeamFile(team),
+    redact: (text: string) => redactor.redact(text),
+    models: modelSources(settings, team),
+  };
+}
+
+/**
+ * The engine with the team as its file says it at each call; the same one while nothing has changed. A file that became
+ * invalid is told once, by the error of its reading, and the team stays as it was. A bare repository's stays anyway.
+ */
+export function followTeamFile(
+  bound: Engine,
+  options: AppOptions,
+  settings: Settings,
+  env: Readonly<Record<string, string>>,
+): () => Promise<Engine> {
+  if (bound.repo.bare && options.team === undefined) return () => Promise.resolve(bound);
+  const read = () => readTeamFile({ team: options.team, repo: options.repo ?? bound.repo.root });
+  let known: string | null = null;
+  let engine = bound;
+  return async () => {
+    const { file, text } = read();
+    if (text === known) return engine;
+    const first = known === null;
+    known = text;
+    if (!first)
+      engine = { ...engine, ...teamParts(parseTeamFile(text, options.team ?? file), settings, env) };
+    return engine;
   };
 }
 

@@ -15,13 +15,22 @@ export async function loadTeam(options: {
   repo?: string | undefined;
 }): Promise<LoadedTeam> {
   const { parseTeamFile } = await import("./core/team-file.ts");
+  const { file, text } = readTeamFile(options);
+  return { file, team: parseTeamFile(text, options.team ?? file) };
+}
+
+/** Throws team_file_missing. */
+export function readTeamFile(options: { team?: string | undefined; repo?: string | undefined }): {
+  readonly file: string;
+  readonly text: string;
+} {
   const file = options.team === undefined ? findTeamFile(options.repo) : resolve(options.team);
   if (file === null || !existsSync(file)) {
     const where =
       options.team === undefined ? "There is no team.yaml here or above." : `There is no ${options.team}.`;
     throw new OxbowError("team_file_missing", where);
   }
-  return { file, team: parseTeamFile(readText(file), options.team ?? file) };
+  return { file, text: readText(file) };
 }
 
 function readText(file: string): string {

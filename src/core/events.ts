@@ -60,6 +60,10 @@ export type EventBody =
   | (About & { event: "message_received"; message_id: string; sender: string })
   | (About & { event: "retry"; reason: string; attempt: number; delay_ms: number })
   | (About & { event: "child_finished"; outcome: OutcomeKind; result: Outcome })
+  /** Its process went away in order; another may go on with it. */
+  | (About & { event: "handed_back"; attempt: number })
+  /** Who works on the task: workers, this process (`here`), both, or for now nobody. */
+  | (About & { event: "workers"; live: number; here: boolean; message: string })
   | (About & { event: "late_result"; attempt: number; outcome: OutcomeKind; commit: string | null })
   | (About & { event: "merge_started"; branch: string; commit: string })
   | (About & { event: "merged"; branch: string; commit: string; into: string; merge_commit: string })

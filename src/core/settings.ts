@@ -94,6 +94,11 @@ function readBytes(text: string): number | undefined {
   return bytes >= 1 && bytes <= 16_777_216 ? bytes : undefined;
 }
 
+function readLease(text: string): number | undefined {
+  const ms = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  return ms >= 1_000 && ms <= 600_000 ? ms : undefined;
+}
+
 function readNames(text: string): readonly string[] | undefined {
   const names = text.split(/[\s,]+/).filter((name) => name !== "");
   return names.length > 0 && names.every((name) => /^[A-Za-z0-9_.-]+$/.test(name)) ? names : undefined;
@@ -132,6 +137,16 @@ const TOOLS: Row<readonly string[] | undefined> = {
   secret: false,
   parse: readNames,
 };
+const LEASE: Row<number> = {
+  name: "OXBOW_LEASE_MS",
+  group: "state",
+  description:
+    "How long a process that says nothing keeps what it works on, milliseconds; then others take it.",
+  allowed: "a whole number from 1000 to 600000",
+  fallback: 15_000,
+  secret: false,
+  parse: readLease,
+};
 const PAYLOAD: Row<number> = {
   name: "SIGNAL_PAYLOAD_MAX_BYTES",
   group: "signals",
@@ -151,6 +166,7 @@ const TABLE = {
     "State directory; by default `oxbow` in the repository's git directory.",
   ),
   oxbowStoreUrl: STORE_URL,
+  oxbowLeaseMs: LEASE,
   oxbowLogFile: text(
     "OXBOW_LOG_FILE",
     "state",
@@ -205,6 +221,18 @@ const TABLE = {
   ),
   enableSignalTools: flag("ENABLE_SIGNAL_TOOLS", "tools", true, "Tools that send signals and wait for them."),
   enableTeamTools: flag("ENABLE_TEAM_TOOLS", "tools", true, "Tools that look up owners."),
+  enableChatTools: flag(
+    "ENABLE_CHAT_TOOLS",
+    "tools",
+    true,
+    "The tool chat_send: agents of a task write to each other.",
+  ),
+  enableTodoTools: flag(
+    "ENABLE_TODO_TOOLS",
+    "tools",
+    true,
+    "Tools for the todo list that the agents of a task share.",
+  ),
   enableOrchestrateTool: flag(
     "ENABLE_ORCHESTRATE_TOOL",
     "tools",
@@ -221,18 +249,6 @@ const TABLE = {
   signalPayloadMaxBytes: PAYLOAD,
   signalTopicPrefix: text(
     "SIGNAL_TOPIC_PREFIX",
-  enableChatTools: flag(
-    "ENABLE_CHAT_TOOLS",
-    "tools",
-    true,
-    "The tool chat_send: agents of a task write to each other.",
-  ),
-  enableTodoTools: flag(
-    "ENABLE_TODO_TOOLS",
-    "tools",
-    true,
-    "Tools for the todo list that the agents of a task share.",
-  ),
     "signals",
     "",
     "Topics that agents may use must begin with this; empty allows all.",
@@ -271,6 +287,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
   return {
     oxbowHome: value(TABLE.oxbowHome),
     oxbowStoreUrl: value(TABLE.oxbowStoreUrl),
+    oxbowLeaseMs: value(TABLE.oxbowLeaseMs),
     oxbowLogFile: value(TABLE.oxbowLogFile),
     oxbowLogLevel: value(TABLE.oxbowLogLevel),
     openaiApiKey: value(TABLE.openaiApiKey),
@@ -283,6 +300,8 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     enableFileTools: value(TABLE.enableFileTools),
     enableSignalTools: value(TABLE.enableSignalTools),
     enableTeamTools: value(TABLE.enableTeamTools),
+    enableChatTools: value(TABLE.enableChatTools),
+    enableTodoTools: value(TABLE.enableTodoTools),
     enableOrchestrateTool: value(TABLE.enableOrchestrateTool),
     agentTools: value(TABLE.agentTools),
     agentRequireExplicitTools: value(TABLE.agentRequireExplicitTools),
@@ -300,8 +319,6 @@ function parsed<T>(row: Row<T>, written: string): T {
     details: { name: row.name, allowed: row.allowed },
   });
 }
-    enableChatTools: value(TABLE.enableChatTools),
-    enableTodoTools: value(TABLE.enableTodoTools),
 
 function refuseUnknown(env: Readonly<Record<string, string>>): void {
   const known = new Set<string>(Object.values(TABLE).map((row) => row.name));

@@ -9,3 +9,13 @@ export const STOP = {
   /** Another worker has taken over. */
   leaseLost: new OxbowError("fenced", "Another worker has taken this conversation over."),
 } as const;
+
+/** Aborts with `signal`, for `reason` unless it gives one of ours. */
+export function withReason(signal: AbortSignal, reason: OxbowError): AbortSignal {
+  const ours: readonly unknown[] = Object.values(STOP);
+  const stopped = new AbortController();
+  const stop = () => stopped.abort(ours.includes(signal.reason) ? signal.reason : reason);
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  return stopped.signal;
+}

@@ -66,6 +66,13 @@ export interface WorkerPresence {
   readonly started_at: number;
 }
 
+/** The right to carry one task to its end, for `ttlMs` unless it is renewed. `shared: false` keeps workers away. */
+export interface Driver {
+  readonly holder: string;
+  readonly ttlMs: number;
+  readonly shared: boolean;
+}
+
 /** A task that is planned or running. */
 export interface LiveTask {
   readonly task: Task;
@@ -83,13 +90,6 @@ export interface EventFeed extends Disposable {
   next(timeoutMs: number, signal?: AbortSignal): Promise<readonly OxbowEvent[]>;
 }
 
-export interface Store extends AsyncDisposable {
-  readonly topics: Topics;
-
-  /**
-   * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is
-   * (`created: false`). Throws task_conflict (another body), ticket_in_use (a live task has the ticket).
-   */
 /** Messages of type `chat`, on the conversation of the one who is to read them. */
 export interface ChatStore {
   /** Every conversation of the task, the oldest first; `listening` ones can be written to. */
@@ -131,12 +131,21 @@ export interface TodoStore {
   delete(taskId: string, id: string): Promise<boolean>;
 }
 
-  submit(
-    task: Task,
+export interface Store extends AsyncDisposable {
+  readonly topics: Topics;
   readonly chat: ChatStore;
   readonly todos: TodoStore;
+
+  /**
+   * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is
+   * (`created: false`). A new one is carried by `driver` from its first moment (see `drive`). Throws task_conflict
+   * (another body), ticket_in_use (a live task has the ticket).
+   */
+  submit(
+    task: Task,
     children: readonly NewChild[],
     events: readonly EventBody[],
+    driver?: Driver,
   ): Promise<{ task: Task; created: boolean }>;
   /**
    * Adds children: subtasks, conversations, messages, an announcement on `chat:<agent>` each (through the outbox, event
@@ -211,13 +220,15 @@ export interface TodoStore {
       readonly agent: string;
     }[]
   >;
+  /** Conversations of the task that have no outcome yet. */
+  openSubtasks(taskId: string): Promise<number>;
   /** The oldest first. */
   liveTasks(): Promise<readonly LiveTask[]>;
   /**
-   * Takes (or renews) the right to carry a task to its end for `ttlMs`, and returns who has it: `holder`, or another whose
-   * time is not up. `shared: false` keeps workers away. Throws task_unknown.
+   * Takes (or renews) the right to carry a task to its end, and returns who has it: the holder, or another whose time is
+   * not up. Throws task_unknown.
    */
-  drive(taskId: string, holder: string, options: { ttlMs: number; shared: boolean }): Promise<string>;
+  drive(taskId: string, driver: Driver): Promise<string>;
   /** Lets go of it; nothing when another has it. */
   stopDriving(taskId: string, holder: string): Promise<void>;
   /** Cancels the task for all processes, or takes that back; the events are written when this changed anything. */

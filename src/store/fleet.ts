@@ -4,7 +4,7 @@
  */
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
-import type { Lease, LiveTask, WorkerPresence } from "./contract.ts";
+import type { Driver, Lease, LiveTask, WorkerPresence } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
 import { held } from "./queue.ts";
@@ -36,12 +36,7 @@ export async function removeWorker(tx: Tx, workerId: string): Promise<void> {
 }
 
 /** Returns who carries the task now: `holder`, or another whose time is not up. Throws task_unknown. */
-export async function drive(
-  tx: Tx,
-  taskId: string,
-  holder: string,
-  options: { readonly ttlMs: number; readonly shared: boolean },
-): Promise<string> {
+export async function drive(tx: Tx, taskId: string, { holder, ttlMs, shared }: Driver): Promise<string> {
   const task = await tx.db
     .selectFrom("tasks")
     .leftJoin("drives", "drives.task_id", "tasks.task_id")
@@ -52,7 +47,7 @@ export async function drive(
     throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
   const other = task.holder !== null && task.holder !== holder && (task.expires_at ?? 0) > tx.now;
   if (other && task.holder !== null) return task.holder;
-  const row = { holder, expires_at: tx.now + options.ttlMs, shared: options.shared ? 1 : 0 };
+  const row = { holder, expires_at: tx.now + ttlMs, shared: shared ? 1 : 0 };
   await tx.db
     .insertInto("drives")
     .values({ task_id: taskId, ...row, cancelled_at: null })
@@ -136,6 +131,15 @@ export function createFleetReads({ db, now }: Database) {
         shared: shared !== 0,
         cancelled: cancelled_at !== null,
       }));
+    },
+    async openSubtasks(taskId: string): Promise<number> {
+      const row = await db
+        .selectFrom("leases")
+        .select((count) => count.fn.countAll<number>().as("open"))
+        .where("task_id", "=", taskId)
+        .where("state", "<>", "done")
+        .executeTakeFirstOrThrow();
+      return Number(row.open);
     },
     async holders() {
       const rows = await db

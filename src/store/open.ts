@@ -21,10 +21,10 @@ import { finish, finishUnstarted } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
 import { claim, expireLeases, release, renew, setBranch } from "./queue.ts";
 import { createReads } from "./reads.ts";
-import { createTodoStore } from "./todos.ts";
 import { openSqlite } from "./sqlite.ts";
 import { changeTask } from "./status.ts";
 import { addChildren, submitTask } from "./submit.ts";
+import { createTodoStore } from "./todos.ts";
 import { createTopics } from "./topics.ts";
 
 const BUSY_MS = 30_000;
@@ -61,8 +61,6 @@ function sqliteFile(url: string): string {
   if (file === ":memory:" || (isAbsolute(file) && !file.includes("\0"))) return file;
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? url.slice(0, 40);
   const problem =
-    chat: createChatStore(database),
-    todos: createTodoStore(database),
     scheme === "sqlite:" ? `needs an absolute path after "sqlite:"` : `does not begin with "sqlite:"`;
   throw new OxbowError("store_unsupported", `The store URL ${problem} (it begins with ${scheme}).`);
 }
@@ -76,9 +74,16 @@ function createStore(database: Database): Store {
   };
   return {
     topics,
+    chat: createChatStore(database),
+    todos: createTodoStore(database),
     ...createReads(database),
     ...createFleetReads(database),
-    submit: (task, children, events) => write((tx) => submitTask(tx, task, children, events)),
+    submit: (task, children, events, driver) =>
+      write(async (tx) => {
+        const result = await submitTask(tx, task, children, events);
+        if (driver && result.created) await drive(tx, task.task_id, driver);
+        return result;
+      }),
     addChildren: (taskId, children, events) => write((tx) => addChildren(tx, taskId, children, events)),
     claim: (wanted) => write((tx) => claim(database, tx, wanted)),
     renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs)),
@@ -86,7 +91,7 @@ function createStore(database: Database): Store {
     park: (lease, parked) => write((tx) => park(tx, lease, parked)),
     heartbeat: (worker, ttlMs) => write((tx) => heartbeat(tx, worker, ttlMs)),
     removeWorker: (workerId) => write((tx) => removeWorker(tx, workerId)),
-    drive: (taskId, holder, how) => write((tx) => drive(tx, taskId, holder, how)),
+    drive: (taskId, driver) => write((tx) => drive(tx, taskId, driver)),
     stopDriving: (taskId, holder) => write((tx) => stopDriving(tx, taskId, holder)),
     setCancelled: (taskId, cancelled, events) => write((tx) => setCancelled(tx, taskId, cancelled, events)),
     openFeed: (kinds) => openFeed(database, kinds),

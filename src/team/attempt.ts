@@ -3,6 +3,7 @@
  * Whatever goes wrong in between becomes an outcome too; only a lost lease ends without one (the newer attempt has it).
  */
 import type { EventBody } from "../core/events.ts";
+import type { Outcome } from "../core/model.ts";
 import type { BranchTree } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine, EventSink } from "./engine.ts";
@@ -26,15 +27,23 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-export async function runAttempt(attempt: Attempt): Promise<void> {
+/** How an attempt ended: with the subtask's outcome, or without, because others go on with it. */
+export type AttemptEnd =
+  | { readonly kind: "finished"; readonly outcome: Outcome }
+  | { readonly kind: "handed_back" }
+  | { readonly kind: "lost" };
+
+export async function runAttempt(attempt: Attempt): Promise<AttemptEnd> {
   const { engine, lease, sink, signal } = attempt;
   const started = engine.now();
   const found = await performOrFail(attempt);
-  if (found.error?.code === "fenced" || signal.reason === STOP.leaseLost) return;
+  if (found.error?.code === "fenced" || signal.reason === STOP.leaseLost) return { kind: "lost" };
   if (signal.reason === STOP.handBack && found.outcome !== "completed") {
     await sink.flush();
     await engine.store.release(lease);
-    return;
+    // After the release, so that whoever is woken by it finds the conversation free.
+    await engine.store.append([{ event: "handed_back", ...aboutLease(lease), attempt: lease.attempt }]);
+    return { kind: "handed_back" };
   }
   const outcome = makeOutcome(
     lease.subtask,
@@ -49,8 +58,9 @@ export async function runAttempt(attempt: Attempt): Promise<void> {
     result: outcome,
   };
   await sink.flush();
-  await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
+  const ours = await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
   await engine.store.relay();
+  return ours ? { kind: "finished", outcome } : { kind: "lost" };
 }
 
 /** Whatever is thrown becomes a finding that still names the branch and what is on it. */

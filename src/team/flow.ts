@@ -1,65 +1,68 @@
 /**
  * One task from start to end:
- *   plan → submit (children durable, announced) → work (lease, branch, run, outcome, done signal)
+ *   plan → submit (children durable, announced) → work, here or in workers (lease, branch, run, outcome, done signal)
  *   → fan-in → merge onto integration/<ticket> → report
  */
-import type { EventBody, Report, ReportState } from "../core/events.ts";
-import type { Task, TaskState } from "../core/model.ts";
+import type { EventBody, Report } from "../core/events.ts";
+import type { Task } from "../core/model.ts";
+import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
-import { OxbowError } from "../core/errors.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
-import { runOptions } from "./engine.ts";
-import { mergeFinished } from "./fan-in.ts";
-import { createPool } from "./pool.ts";
-import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
+import { carry } from "./carry.ts";
+import { conclude, endCancelled } from "./conclude.ts";
+import { newDriver, takeDrive } from "./driving.ts";
+import { freeDeadLeases, type WorkersMode } from "./fleet.ts";
 import { makeReport } from "./report.ts";
 import { planTask, submitTask, type TaskRequest } from "./submit.ts";
 
-/** Told when the task is durable, with the last event that was there before (null: none). */
-type Submitted = (task: Task, after: string | null) => void;
+export interface Watcher {
+  readonly workers: WorkersMode;
+  /** Told when the task is durable, with the last event that was there before (null: none). */
+  submitted(task: Task, after: string | null): void;
+}
 
-/** Plans, submits and carries a task through. `submitted` hears of it as soon as it is durable. */
+/** Plans, submits and carries a task through. Throws task_active when another process carries it already. */
 export async function runTask(
   engine: Engine,
   request: TaskRequest,
-  submitted: Submitted,
+  watcher: Watcher,
   signal: AbortSignal,
 ): Promise<Report> {
   const plan = await planTask(engine, request);
-  const { task } = await submitTask(engine, plan);
-  submitted(task, null);
+  const driver = newDriver(engine, watcher.workers !== "none");
+  const { task } = await submitTask(engine, plan, driver);
+  watcher.submitted(task, null);
+  await using drive = await takeDrive(engine, task.task_id, driver);
   await clearUp(engine);
-  return carryOn(engine, task, signal);
+  return carryOn(engine, task, drive, watcher.workers, signal);
 }
 
-/** Goes on with a task whose process died or was closed. Everything needed is in the rows and the refs. */
+/** Goes on with a task whose process died or was closed. Everything needed is in the rows and the refs. Throws as runTask. */
 export async function resumeTask(
   engine: Engine,
   taskOrTicket: string,
-  submitted: Submitted,
+  watcher: Watcher,
   signal: AbortSignal,
 ): Promise<Report> {
-  const task = (await engine.store.task(taskOrTicket)) ?? (await engine.store.tasksByTicket(taskOrTicket))[0];
+  const { store } = engine;
+  const task = (await store.task(taskOrTicket)) ?? (await store.tasksByTicket(taskOrTicket))[0];
   if (!task) throw new OxbowError("task_unknown", `There is no task ${taskOrTicket} in this repository.`);
   const taskId = task.task_id;
-  if (task.state !== "running" && task.state !== "planned") return makeReport(engine, task);
-  for (const worker of await engine.store.liveWorkers(taskId)) {
-    if (!engine.workerIsDead(worker))
-      throw new OxbowError(
-        "task_active",
-        `The task ${taskId} is being worked on by another process (${worker}).`,
-      );
-    await engine.store.expireLeases(worker);
-  }
-  const [resumed] = await engine.store.append([{ event: "task_resumed", task_id: taskId }]);
-  submitted(task, resumed?.id ?? null);
+  if (!isLive(task)) return makeReport(engine, task);
+  await using drive = await takeDrive(engine, taskId, newDriver(engine, watcher.workers !== "none"));
+  await freeDeadLeases(engine);
+  // To go on is to take a cancellation back that was not carried out to its end.
+  await store.setCancelled(taskId, false, []);
+  const [resumed] = await store.append([{ event: "task_resumed", task_id: taskId }]);
+  watcher.submitted(task, resumed?.id ?? null);
   await clearUp(engine);
-  await engine.store.relay();
-  return carryOn(engine, task, signal);
+  await store.relay();
+  return carryOn(engine, task, drive, watcher.workers, signal);
 }
 
 /** What dead processes left is saved and said, whichever task it belongs to. */
-async function clearUp(engine: Engine): Promise<void> {
+export async function clearUp(engine: Engine): Promise<void> {
   const { saved } = await engine.repo.sweep();
   const events = saved.map(
     (work): EventBody => ({
@@ -75,58 +78,34 @@ async function clearUp(engine: Engine): Promise<void> {
   if (events.length > 0) await engine.store.append(events);
 }
 
-async function carryOn(engine: Engine, task: Task, signal: AbortSignal): Promise<Report> {
-  let broken: unknown = null;
-  const stopped = new AbortController();
-  const pool = createPool(engine, runOptions(task).maxParallel ?? engine.team.limits.maxParallel, (error) => {
-    broken ??= error;
-    stopped.abort(STOP.handBack);
-  });
-  await pool.work(task.task_id, AbortSignal.any([signal, stopped.signal]));
-  if (broken) throw broken;
-  if (signal.reason === STOP.handBack) return makeReport(engine, task);
-  if (signal.aborted) await cancelRest(engine, task);
-  else await mergeFinished(engine, task);
-  const report = await makeReport(engine, task);
-  await engine.store.setTaskState(task.task_id, TASK_STATE[report.state], [
-    { event: "task_finished", task_id: task.task_id, state: report.state },
-  ]);
-  return report;
+async function carryOn(
+  engine: Engine,
+  task: Task,
+  drive: Drive,
+  workers: WorkersMode,
+  signal: AbortSignal,
+): Promise<Report> {
+  const stop = new AbortController();
+  // What this process still works on is handed back: whoever carries the task now goes on with it.
+  const handBack = () => stop.abort(STOP.handBack);
+  drive.lost.addEventListener("abort", handBack, { once: true });
+  try {
+    await carry(engine, task, workers, AbortSignal.any([signal, stop.signal]));
+    if (!drive.lost.aborted) {
+      if (signal.reason === STOP.handBack) return await makeReport(engine, task);
+      if (signal.aborted) await endCancelled(engine, task, drive.lost);
+    }
+    return await conclude(engine, task, drive, signal.aborted);
+  } catch (error) {
+    // Somebody else has carried it to its end meanwhile: that is the end of it.
+    const now = hasCode(error, "task_active") ? await engine.store.task(task.task_id) : null;
+    if (now && !isLive(now)) return makeReport(engine, now);
+    throw error;
+  } finally {
+    drive.lost.removeEventListener("abort", handBack);
+  }
 }
 
-const TASK_STATE: Readonly<Record<ReportState, TaskState>> = {
-  completed: "completed",
-  partial: "failed",
-  failed: "failed",
-  conflict: "needs_review",
-  cancelled: "cancelled",
-};
-
-/** Children that never started hear of the cancellation too: each gets its outcome and its signal. */
-async function cancelRest(engine: Engine, task: Task): Promise<void> {
-  const { code, message, hint } = STOP.cancelled;
-  await engine.store.finishUnstarted(task.task_id, (subtask) => {
-    const found = {
-      ...NOTHING_RAN,
-      outcome: "cancelled" as const,
-      summary: "",
-      error: { code, message, hint },
-    };
-    const outcome = makeOutcome(subtask, 0, { ...found, branch: subtask.branch }, engine.redact);
-    const { task_id, subtask_id, conversation_id } = subtask;
-    return {
-      outcome,
-      signalPayload: donePayload(outcome),
-      event: {
-        event: "child_finished",
-        task_id,
-        subtask_id,
-        conversation_id,
-        source: subtask.agent,
-        outcome: "cancelled",
-        result: outcome,
-      },
-    };
-  });
-  await engine.store.relay();
+function isLive(task: Task): boolean {
+  return task.state === "running" || task.state === "planned";
 }

@@ -5,7 +5,7 @@ import type { PlannedChild, SplitPlan } from "../core/split.ts";
 import type { SplitRequest } from "../core/tool.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import type { EventBody } from "../core/events.ts";
-import type { NewChild } from "../store/contract.ts";
+import type { Driver, NewChild } from "../store/contract.ts";
 import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { ownScope, planSplit } from "../core/split.ts";
@@ -79,10 +79,11 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   };
 }
 
-/** Makes it durable. Throws ticket_in_use, task_conflict. */
+/** Makes it durable; `driver` carries it from its first moment. Throws ticket_in_use, task_conflict. */
 export async function submitTask(
   engine: Engine,
   plan: TaskPlan,
+  driver?: Driver,
 ): Promise<{ task: Task; created: boolean; children: readonly NewChild[] }> {
   const { task } = plan;
   const birth: Birth = { taskId: task.task_id, parent: null, root: plan.root, base: null, siblings: [] };
@@ -98,11 +99,8 @@ export async function submitTask(
   const told = plan.notices.map(
     (notice): EventBody => ({ event: "notice", task_id: task.task_id, ...notice }),
   );
-  const result = await engine.store.submit(task, children, [
-    submitted,
-    ...told,
-    ...announcements(engine, children, birth),
-  ]);
+  const events = [submitted, ...told, ...announcements(engine, children, birth)];
+  const result = await engine.store.submit(task, children, events, driver);
   await engine.store.relay();
   return { ...result, children };
 }

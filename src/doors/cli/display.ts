@@ -49,7 +49,10 @@ function plainLine(event: OxbowEvent): string | null {
   const who = event.source ? `[${event.source}] ` : "";
   switch (event.event) {
     case "notice":
+    case "workers":
       return event.message;
+    case "handed_back":
+      return `${who}handed back; another goes on with it`;
     case "child_started":
       return `${who}started on ${event.branch ?? "no branch"}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ""}`;
     case "split":
@@ -117,7 +120,7 @@ function liveDisplay(): Display {
   return {
     submitted: (task) => say(header(task)),
     event(event) {
-      if (event.event === "notice") say(`${event.message}\n`);
+      if (event.event === "notice" || event.event === "workers") say(`${event.message}\n`);
       update(rows, event);
       dirty = true;
     },
@@ -163,6 +166,10 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
       break;
     case "retry":
       row.doing = `waiting ${duration(event.delay_ms)}: ${event.reason}`;
+      break;
+    case "handed_back":
+      row.state = "planned";
+      row.doing = "handed back";
       break;
     case "child_finished":
       row.state = event.outcome;

@@ -51,6 +51,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
       examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"),
     );
   runCommand(program, done);
+  workerCommand(program, done);
   program
     .command("init")
     .description("Write a team.yaml that fits this repository, for you to edit.")
@@ -134,6 +135,14 @@ function runCommand(program: Command, done: (code: number) => void): void {
     .option("--max-parallel <n>", "conversations at work at once", count)
     .option("--base <ref>", "where the work starts (default: integration/<ticket> if it exists, else HEAD)")
     .option("--script <file>", "steps of the scripted provider")
+    .addOption(
+      new Option(
+        "--workers <how>",
+        "auto: live workers do what they take; none: all here; only: nothing here",
+      )
+        .choices(["auto", "none", "only"])
+        .default("auto"),
+    )
     .option("--dry-run", "show the plan and make nothing")
     .option("--resume <task>", "go on with a task whose process ended")
     .option("--json", "print one event per line, the report last")
@@ -146,6 +155,23 @@ function runCommand(program: Command, done: (code: number) => void): void {
       ),
     )
     .action(async (task, options) => done(await (await import("./run.ts")).run(task, options)));
+}
+
+function workerCommand(program: Command, done: (code: number) => void): void {
+  program
+    .command("worker")
+    .description("Work on the tasks of this repository, whoever submitted them, until you end it.")
+    .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml of the repository)")
+    .option("--agent <names...>", "take only conversations of these agents (default: all of the team)")
+    .option("--concurrency <n>", "conversations at work at once (default: limits.max_parallel)", count)
+    .option("--list", "show the workers that are live, and work on nothing")
+    .option("--json", "print one event per line; with --list one JSON value")
+    .addHelpText(
+      "after",
+      examples("oxbow worker", "oxbow worker --agent Api Web --concurrency 4", "oxbow worker --list"),
+    )
+    .action(async (options) => done(await (await import("./worker.ts")).worker(options)));
 }
 
 function branchCommand(program: Command, done: (code: number) => void): void {

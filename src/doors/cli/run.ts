@@ -1,5 +1,5 @@
 /** `oxbow run`: live lines on a terminal, one event per line with --json, the report last. */
-import type { PlannedRun, RunOptions, RunTask } from "../../app.ts";
+import type { PlannedRun, RunOptions, RunTask, WorkersMode } from "../../app.ts";
 import type { Report } from "../../core/events.ts";
 import { openApp } from "../../app.ts";
 import { OxbowError } from "../../core/errors.ts";
@@ -21,6 +21,7 @@ export interface RunFlags {
   maxParallel?: number;
   base?: string;
   script?: string;
+  workers?: WorkersMode;
   dryRun?: boolean;
   resume?: string;
   json?: boolean;
@@ -54,6 +55,7 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
   const submitted: { task_id: string | null } = { task_id: null };
   using stop = interruption((name) => display.stopping(name));
   const hooks = {
+    workers: flags.workers,
     onEvent: display.event,
     onSubmitted: (task: { task_id: string; ticket: string; title: string }) => {
       submitted.task_id = task.task_id;

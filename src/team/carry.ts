@@ -1,0 +1,153 @@
+/** A run's process while its task is worked on: it works on what no live worker takes, watches, and hears of a cancellation. */
+import type { WorkerPresence } from "../store/contract.ts";
+import type { Task } from "../core/model.ts";
+import type { Engine } from "./engine.ts";
+import { STOP } from "../core/stop.ts";
+import { createBell } from "./bell.ts";
+import { LOOK_MS, requestCancel } from "./conclude.ts";
+import { createEventSink, runOptions } from "./engine.ts";
+import { fleetFor, freeDeadLeases, liveWorkers, type WorkersMode } from "./fleet.ts";
+import { keepLeases } from "./leases.ts";
+import { watchOpenWork } from "./open-work.ts";
+import { workFrom } from "./pool.ts";
+
+/** Returns when no subtask is open, or after `signal` aborted and all work of this process has ended. */
+export async function carry(
+  engine: Engine,
+  task: Task,
+  mode: WorkersMode,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = engine;
+  const taskId = task.task_id;
+  let broken: { readonly error: unknown } | null = null;
+  const stop = new AbortController();
+  const failed = (error: unknown) => {
+    broken ??= { error };
+    stop.abort(STOP.handBack);
+  };
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  const bell = createBell();
+  const helped = createHelp(engine, task, mode);
+  const open = await watchOpenWork(engine, taskId, bell, stopped);
+  const leases = keepLeases(store, engine.settings.oxbowLeaseMs, failed);
+  const sink = createEventSink(store, failed);
+  await helped.look();
+  const look = everySecond(async () => {
+    await freeDeadLeases(engine);
+    await helped.look();
+    bell.ring();
+  }, failed);
+  const cancelled = onCancel(signal, () => requestCancel(engine, task).catch(failed));
+  const limit = runOptions(task).maxParallel;
+  try {
+    await workFrom(
+      {
+        more: () => open.count() > 0,
+        async claim() {
+          const exceptAgents = helped.elsewhere();
+          if (exceptAgents === "all") return null;
+          const lease = await store.claim({
+            workerId: engine.workerId,
+            taskId,
+            exceptAgents,
+            ...(limit === null ? {} : { limits: { [taskId]: limit } }),
+            leaseMs: engine.settings.oxbowLeaseMs,
+          });
+          return lease && { lease, engine };
+        },
+      },
+      { places: limit ?? engine.team.limits.maxParallel, leases, sink, bell, failed },
+      stopped,
+    );
+  } finally {
+    look.stop();
+    leases.close();
+    open.close();
+    await cancelled.settled();
+  }
+  throwIf(broken);
+}
+
+function throwIf(broken: { readonly error: unknown } | null): void {
+  if (broken) throw broken.error;
+}
+
+interface Help {
+  /** The agents whose conversations live workers take; "all" where this process never works. */
+  elsewhere(): readonly string[] | "all";
+  /** Looks who is there, and says it when that changes who works. */
+  look(): Promise<void>;
+}
+
+function createHelp(engine: Engine, task: Task, mode: WorkersMode): Help {
+  const team = engine.registry.list().map((agent) => agent.name);
+  let taken: readonly string[] = [];
+  // A run without workers is the usual case, and nothing to speak of.
+  let said = mode === "only" ? "" : sentence([], team, 0, mode);
+  const tell = async (workers: readonly WorkerPresence[]) => {
+    const { live, agents } = fleetFor(task, workers);
+    taken = agents;
+    const message = sentence(agents, team, live, mode);
+    const kind = message.replace(/\d+/, "");
+    if (kind === said.replace(/\d+/, "")) return;
+    said = message;
+    const here = mode !== "only" && !covers(agents, team);
+    await engine.store.append([{ event: "workers", task_id: task.task_id, live, here, message }]);
+  };
+  return {
+    elsewhere: () => (mode === "only" ? "all" : taken),
+    look: async () => (mode === "none" ? undefined : tell(await liveWorkers(engine))),
+  };
+}
+
+function covers(agents: readonly string[], team: readonly string[]): boolean {
+  return team.every((agent) => agents.includes(agent));
+}
+
+function sentence(
+  agents: readonly string[],
+  team: readonly string[],
+  live: number,
+  mode: WorkersMode,
+): string {
+  const are = live === 1 ? "1 worker is live and takes" : `${live} workers are live and take`;
+  const missing = team.filter((agent) => !agents.includes(agent));
+  if (live > 0 && missing.length === 0) return `${are} the task on; this process only watches.`;
+  if (mode === "only") {
+    const what = live === 0 ? "No worker is live" : `No live worker takes ${missing.join(", ")}`;
+    return `${what}: start one with \`oxbow worker\`. Waiting.`;
+  }
+  if (live === 0) return "No worker is live any more; this process works on the task itself.";
+  return `${are} ${agents.join(", ")}; this process works on the rest.`;
+}
+
+function everySecond(look: () => Promise<void>, failed: (error: unknown) => void) {
+  let looking = false;
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    look()
+      .catch(failed)
+      .finally(() => {
+        looking = false;
+      });
+  }, LOOK_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+/** The store hears of a cancellation at once, while what runs here is still ending. */
+function onCancel(signal: AbortSignal, request: () => Promise<void>) {
+  let asked: Promise<void> = Promise.resolve();
+  const told = () => {
+    if (signal.reason !== STOP.handBack) asked = request();
+  };
+  if (signal.aborted) told();
+  else signal.addEventListener("abort", told, { once: true });
+  return {
+    settled() {
+      signal.removeEventListener("abort", told);
+      return asked;
+    },
+  };
+}

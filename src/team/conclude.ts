@@ -1,0 +1,97 @@
+/** The end of a task, by the one process that carries it: what never ran is cancelled, what finished is merged, its state is written. */
+import type { Report, ReportState } from "../core/events.ts";
+import type { Task, TaskState } from "../core/model.ts";
+import type { Drive } from "./driving.ts";
+import type { Engine } from "./engine.ts";
+import { STOP } from "../core/stop.ts";
+import { createBell } from "./bell.ts";
+import { mergeFinished } from "./fan-in.ts";
+import { freeDeadLeases } from "./fleet.ts";
+import { watchOpenWork } from "./open-work.ts";
+import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
+import { makeReport } from "./report.ts";
+
+/** How often to look for leases that ran out, milliseconds: no event tells of it. */
+export const LOOK_MS = 1_000;
+
+/** Every subtask has its outcome. Merging takes no notice of a cancellation, unless it came first. */
+export async function conclude(
+  engine: Engine,
+  task: Task,
+  drive: Drive,
+  cancelled: boolean,
+): Promise<Report> {
+  await drive.confirm();
+  if (!cancelled) await mergeFinished(engine, task);
+  const report = await makeReport(engine, task);
+  await drive.confirm();
+  await engine.store.setTaskState(task.task_id, TASK_STATE[report.state], [
+    { event: "task_finished", task_id: task.task_id, state: report.state },
+  ]);
+  return report;
+}
+
+const TASK_STATE: Readonly<Record<ReportState, TaskState>> = {
+  completed: "completed",
+  partial: "failed",
+  failed: "failed",
+  conflict: "needs_review",
+  cancelled: "cancelled",
+};
+
+/** Cancels the task wherever it is worked on. Nothing of it is leased from here on. */
+export async function requestCancel({ store }: Engine, { task_id }: Task): Promise<void> {
+  const reason = STOP.cancelled.message;
+  await store.setCancelled(task_id, true, [{ event: "cancel_requested", task_id, reason }]);
+}
+
+/** Waits until all of a cancelled task has ended. A worker that is gone or stands still is waited for until its lease runs out. */
+export async function endCancelled(engine: Engine, task: Task, signal: AbortSignal): Promise<void> {
+  const bell = createBell();
+  const open = await watchOpenWork(engine, task.task_id, bell, signal);
+  const timer = setInterval(bell.ring, LOOK_MS);
+  const stop = () => bell.ring();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    while (!signal.aborted) {
+      const change = bell.next();
+      await freeDeadLeases(engine);
+      await cancelRest(engine, task);
+      if (open.count() === 0 || (await engine.store.openSubtasks(task.task_id)) === 0) return;
+      await change;
+    }
+  } finally {
+    clearInterval(timer);
+    signal.removeEventListener("abort", stop);
+    open.close();
+  }
+}
+
+/** Children that never started hear of the cancellation too: each gets its outcome and its signal. */
+async function cancelRest(engine: Engine, task: Task): Promise<void> {
+  const { code, message, hint } = STOP.cancelled;
+  await engine.store.finishUnstarted(task.task_id, (subtask) => {
+    const found = {
+      ...NOTHING_RAN,
+      outcome: "cancelled" as const,
+      summary: "",
+      error: { code, message, hint },
+    };
+    const outcome = makeOutcome(subtask, 0, { ...found, branch: subtask.branch }, engine.redact);
+    const { task_id, subtask_id, conversation_id } = subtask;
+    return {
+      outcome,
+      signalPayload: donePayload(outcome),
+      event: {
+        event: "child_finished",
+        task_id,
+        subtask_id,
+        conversation_id,
+        source: subtask.agent,
+        outcome: "cancelled",
+        result: outcome,
+      },
+    };
+  });
+  await engine.store.relay();
+}

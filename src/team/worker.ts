@@ -1,0 +1,194 @@
+/**
+ * `oxbow worker`: a process that takes conversations of any live task of its store and works on them, until it is asked
+ * to stop; then it hands back what runs. What wakes it are the events of all tasks; what it does is read from the rows.
+ */
+import type { EventFeed, Lease } from "../store/contract.ts";
+import type { ErrorValue } from "../core/errors.ts";
+import type { OutcomeKind } from "../core/model.ts";
+import type { AttemptEnd } from "./attempt.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { ERRORS, hasCode, toErrorValue } from "../core/errors.ts";
+import { createBell } from "./bell.ts";
+import { createEventSink, type Engine } from "./engine.ts";
+import { freeDeadLeases } from "./fleet.ts";
+import { clearUp } from "./flow.ts";
+import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
+import { createOrphans, type Orphans } from "./orphans.ts";
+import { workFrom } from "./pool.ts";
+import { createWorkList, type WorkList } from "./work-list.ts";
+
+export interface WorkerOptions {
+  /** Only conversations of these agents; default: all of the team. */
+  readonly agents?: readonly string[] | undefined;
+  /** Conversations at once; default: `limits.max_parallel` of the team. */
+  readonly concurrency?: number | undefined;
+  readonly onEvent?: ((event: WorkerEvent) => void) | undefined;
+}
+
+interface Taken {
+  readonly task_id: string;
+  readonly subtask_id: string;
+  readonly conversation_id: string;
+  readonly agent: string;
+  readonly attempt: number;
+}
+
+export type WorkerEvent =
+  | {
+      readonly event: "worker_started";
+      readonly worker_id: string;
+      readonly team: string;
+      readonly agents: readonly string[];
+      readonly places: number;
+    }
+  | ({ readonly event: "conversation_taken" } & Taken)
+  | ({ readonly event: "conversation_ended"; readonly end: OutcomeKind | "handed_back" | "lost" } & Taken)
+  /** It cannot run these agents of the task here, and leaves them to others. */
+  | {
+      readonly event: "declined";
+      readonly task_id: string;
+      readonly agents: readonly string[];
+      readonly message: string;
+    }
+  /** A task whose own process is gone was brought to its end here. */
+  | { readonly event: "task_ended"; readonly task_id: string; readonly state: string }
+  | { readonly event: "team_reloaded"; readonly agents: readonly string[] }
+  | { readonly event: "problem"; readonly error: ErrorValue }
+  | { readonly event: "worker_stopped"; readonly ended: number };
+
+/** What wakes a worker before its next look. */
+const WAKING = [
+  "task_submitted",
+  "task_resumed",
+  "child_announced",
+  "child_finished",
+  "handed_back",
+  "cancel_requested",
+  "task_finished",
+] as const;
+
+/** How often to look without being woken, milliseconds: no event tells of a lease that ran out. */
+const LOOK_MS = 2_000;
+/** Between tries while the store cannot be used: doubled from the first to the last, milliseconds. */
+const RETRY_MS = { first: 500, last: 30_000 };
+
+/**
+ * Works until `signal` aborts. `current` gives the engine with the team as its file says it now. Throws what a person has
+ * to correct (agent_unknown, team_config …); a store that cannot be reached for a while is waited for.
+ */
+export async function serve(
+  current: () => Promise<Engine>,
+  options: WorkerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const engine = await current();
+  const { store, settings } = engine;
+  const tell = options.onEvent ?? (() => undefined);
+  const problem = (error: unknown) => {
+    engine.log.error({ error: toErrorValue(error) }, "worker_problem");
+    tell({ event: "problem", error: toErrorValue(error) });
+  };
+  const places = options.concurrency ?? engine.team.limits.maxParallel;
+  const bell = createBell();
+  const leases = keepLeases(store, settings.oxbowLeaseMs, problem);
+  const list = await createWorkList(current, { agents: options.agents, places, tell });
+  await clearUp(engine);
+  await store.relay();
+  await list.refresh();
+  tell({ event: "worker_started", worker_id: engine.workerId, places, ...list.about() });
+  const beat = setInterval(() => void list.present().catch(problem), renewalMs(settings.oxbowLeaseMs));
+  const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);
+  const looking = lookOut({ engine, list, leases, orphans, ring: bell.ring, problem }, signal);
+  let ended = 0;
+  try {
+    await workFrom(
+      {
+        more: () => true,
+        claim: () => list.claim().catch((error: unknown) => noteRetryable(error, problem)),
+      },
+      {
+        places,
+        leases,
+        sink: createEventSink(store, problem),
+        bell,
+        failed: problem,
+        taken: (lease) => tell({ event: "conversation_taken", ...taken(lease) }),
+        ended(lease, end) {
+          ended += 1;
+          tell({ event: "conversation_ended", ...taken(lease), end: endOf(end) });
+        },
+      },
+      signal,
+    );
+  } finally {
+    clearInterval(beat);
+    leases.close();
+    await looking;
+    await orphans.settled();
+    await store.removeWorker(engine.workerId);
+    tell({ event: "worker_stopped", ended });
+  }
+}
+
+interface Looking {
+  readonly engine: Engine;
+  readonly list: WorkList;
+  readonly leases: LeaseKeeper;
+  readonly orphans: Orphans;
+  ring(): void;
+  problem(error: unknown): void;
+}
+
+/** Keeps the list of work fresh, stops what is cancelled, and takes over from the dead; ends with `signal`. */
+async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
+  let wait = RETRY_MS.first;
+  while (!signal.aborted) {
+    try {
+      using feed = await looking.engine.store.openFeed(WAKING);
+      for (;;) {
+        await look(looking);
+        wait = RETRY_MS.first;
+        await news(looking, feed, signal);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      looking.problem(error);
+      await delay(wait, undefined, { signal }).catch(() => undefined);
+      wait = Math.min(wait * 2, RETRY_MS.last);
+    }
+  }
+}
+
+async function look({ engine, list, orphans, ring }: Looking): Promise<void> {
+  if (await freeDeadLeases(engine)) await clearUp(engine);
+  await list.refresh();
+  ring();
+  orphans.end(list.engine(), list.orphans());
+}
+
+/** Waits for an event that says more than that an agent is at work. */
+async function news({ leases }: Looking, feed: EventFeed, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + LOOK_MS;
+  let left = LOOK_MS;
+  while (left > 0) {
+    const events = await feed.next(left, signal);
+    leases.cancel(events.filter((each) => each.event === "cancel_requested").map((each) => each.task_id));
+    left = events.length > 0 ? 0 : until - performance.now();
+  }
+}
+
+/** A store that may be back soon is looked at again at the next ring; anything else ends the worker. */
+function noteRetryable(error: unknown, problem: (error: unknown) => void): null {
+  if (!hasCode(error) || !ERRORS[error.code].retryable) throw error;
+  problem(error);
+  return null;
+}
+
+function taken({ subtask, attempt }: Lease): Taken {
+  const { task_id, subtask_id, conversation_id, agent } = subtask;
+  return { task_id, subtask_id, conversation_id, agent, attempt };
+}
+
+function endOf(end: AttemptEnd): OutcomeKind | "handed_back" | "lost" {
+  return end.kind === "finished" ? end.outcome.outcome : end.kind;
+}
