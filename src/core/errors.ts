@@ -117,7 +117,11 @@ export const ERRORS = {
     true,
   ),
   store_failed: row(500, 70, "Check the disk and the state directory with `oxbow doctor`.", true),
-  store_unsupported: row(400, 2, "Use OXBOW_STORE_URL=sqlite:FILE, or leave it unset."),
+  store_unsupported: row(
+    400,
+    2,
+    "Use OXBOW_STORE_URL=sqlite:FILE or postgres://USER@HOST/DATABASE, or leave it unset.",
+  ),
   tool_disabled: row(403, 1, "Turn the tool on with its environment flag."),
   tool_input: row(400, 1, "Correct the arguments of the tool call."),
   tool_unknown: row(404, 1, "Call one of the tools you were given."),

@@ -111,7 +111,7 @@ const STORE_URL: Row<string | undefined> = {
     undefined,
     "Where tasks and signals are kept; by default in the state directory.",
   ),
-  allowed: "sqlite:FILE",
+  allowed: "sqlite:FILE or postgres://USER@HOST/DATABASE",
   parse: readStoreUrl,
 };
 const API_KEY: Row<string | undefined> = {

@@ -1,26 +1,47 @@
 /** What an engine brings: a Kysely dialect and the few things that SQL says differently from one database to the next. */
 import type { CreateTableBuilder, Kysely, RawBuilder, SelectQueryBuilder, Transaction } from "kysely";
 import type { Hub } from "./hub.ts";
+import type { WatchOthers } from "./poller.ts";
 import type { Schema } from "./schema.ts";
+
+/**
+ * Which writers wait for one another. `state`: one at a time over all processes, so that what a transaction reads
+ * before it writes still holds, and the `seq` of every stream grows in the order of the commits. `topics`: the same for
+ * the entries of topics alone. `own`: for single statements on rows that are the caller's own, or guarded by their WHERE.
+ */
+export type Lane = "state" | "topics" | "own";
 
 export interface Engine {
   readonly kysely: Kysely<Schema>;
   /**
+   * Runs `work` in one transaction of the lane and commits it. Where a database may refuse a transaction for the sake of
+   * others, or the connection was lost before the commit, `work` is run again in a new one.
+   */
+  transact<T>(lane: Lane, work: (db: Transaction<Schema>) => Promise<T>): Promise<T>;
+  /** Unix milliseconds: of the database where processes of many machines meet in it. */
+  now(): number;
+  /** The version the schema is known to have, without a transaction; null where only a transaction can tell. */
+  schemaVersion(): Promise<number | null>;
+  /** Within the transaction that migrates, before anything else; returns what to migrate with. */
+  beforeMigrating(db: Transaction<Schema>): Promise<Transaction<Schema>>;
+  /**
    * Adds the column `seq`: the primary key, given by the database, never used twice. Readers go on from the last `seq`
-   * they saw, so it must become visible in order: an engine with many writers has to serialise those of one stream.
+   * they saw, so it must become visible in order: writers of a stream are in one lane.
    */
   sequence<T extends string, C extends string>(
     table: CreateTableBuilder<T, C>,
   ): CreateTableBuilder<T, C | "seq">;
-  /** The pairs as a table `(topic, after)`, in one parameter however many there are. */
+  /** The pairs as a table `(topic, after)`, in a fixed number of parameters however many there are. */
   positions(
     pairs: readonly (readonly [topic: string, after: number])[],
   ): RawBuilder<{ topic: string; after: number }>;
-  /** Keeps two claims from looking at one row (`for update skip locked`); nothing where there is one writer. */
+  /** Keeps two claims, or a claim and a renewal, from taking one row (`for update skip locked`); nothing where there is one writer. */
   lockForClaim<O>(query: SelectQueryBuilder<Schema, "leases", O>): SelectQueryBuilder<Schema, "leases", O>;
-  /** A number that changes when another connection has committed; null when there can be no other connection. */
-  readonly foreignVersion: (() => number) | null;
-  /** Waits for the statement that is running. Later calls throw store_failed. */
+  /** How commits of other connections are noticed; null when there can be no other connection. */
+  readonly watchOthers: WatchOthers | null;
+  /** Tells the stores of other processes what was committed, as far as they do not see it themselves. */
+  tellOthers(topics: readonly string[], tasks: readonly string[]): void;
+  /** Waits for what is running. Later calls throw store_failed. */
   close(): Promise<void>;
 }
 
@@ -39,8 +60,11 @@ export interface Database {
   /** For single statements that read. */
   readonly db: Kysely<Schema>;
   readonly now: () => number;
-  /** All or nothing; throws store_failed, and whatever `work` throws. */
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * All or nothing; throws store_failed, and whatever `work` throws. `work` may run more than once: it changes nothing
+   * but the database.
+   */
+  write<T>(work: (tx: Tx) => Promise<T>, lane?: Lane): Promise<T>;
 }
 
 export function createDatabase(engine: Engine, hub: Hub, now: () => number): Database {
@@ -49,18 +73,21 @@ export function createDatabase(engine: Engine, hub: Hub, now: () => number): Dat
     hub,
     db: engine.kysely,
     now,
-    async write(work) {
+    async write(work, lane = "state") {
       const topics = new Set<string>();
       const tasks = new Set<string>();
-      const result = await engine.kysely.transaction().execute((db) =>
-        work({
+      const result = await engine.transact(lane, (db) => {
+        topics.clear();
+        tasks.clear();
+        return work({
           db,
           now: now(),
           wakeTopic: (topic) => void topics.add(topic),
           wakeTask: (taskId) => void tasks.add(taskId),
-        }),
-      );
+        });
+      });
       hub.notify(topics, tasks);
+      if (topics.size > 0 || tasks.size > 0) engine.tellOthers([...topics], [...tasks]);
       return result;
     },
   };

@@ -1,15 +1,14 @@
 /** What the poller asks the database. */
-import { sql } from "kysely";
-import type { Engine } from "./engine.ts";
-import type { Foreign, Marks } from "./poller.ts";
+import { type Kysely, sql } from "kysely";
+import { type Marks, startPolling, type WatchOthers } from "./poller.ts";
+import type { Schema } from "./schema.ts";
 
-/** Null when no other connection can reach the store. */
-export function createForeign({ kysely: db, foreignVersion }: Engine): Foreign | null {
-  if (!foreignVersion) return null;
+/** `version` is a number that changes when another connection has committed. */
+export function pollOthers(db: Kysely<Schema>, version: () => number): WatchOthers {
   const last = (table: "topic_entries" | "events") =>
     db.selectFrom(table).select(sql<number>`coalesce(max(seq), 0)`.as("seq")).executeTakeFirstOrThrow();
-  return {
-    version: foreignVersion,
+  const foreign = {
+    version,
     marks: async () => ({ topics: (await last("topic_entries")).seq, events: (await last("events")).seq }),
     async since(marks: Marks) {
       // In the order of `seq`, so that only the new rows are looked at.
@@ -32,4 +31,5 @@ export function createForeign({ kysely: db, foreignVersion }: Engine): Foreign |
       };
     },
   };
+  return (seen, missed) => startPolling(foreign, seen, missed);
 }

@@ -1,12 +1,12 @@
 /**
- * Wakes those who wait. A commit of this process wakes them directly; commits of others are noticed by one poller per
- * store, which runs only while somebody waits.
+ * Wakes those who wait. A commit of this process wakes them directly; commits of others are noticed by one poller (or
+ * listener) per store, which runs only while somebody waits.
  *
  * Nothing is missed between a read and a wait: register first, await `ready`, then read; whatever is committed after
  * that read wakes the registration.
  */
 import { OxbowError } from "../core/errors.ts";
-import { type Foreign, type Polling, startPolling } from "./poller.ts";
+import type { Polling, WatchOthers } from "./poller.ts";
 
 /** No task has an empty id. */
 const ANY_TASK = "";
@@ -100,8 +100,8 @@ function sleep(
   });
 }
 
-/** `foreign` is null in a store that no other connection can reach. */
-export function createHub(foreign: Foreign | null): Hub {
+/** `watchOthers` is null in a store that no other connection can reach. */
+export function createHub(watchOthers: WatchOthers | null): Hub {
   const topics = createBoard();
   const tasks = createBoard();
   const waiters = new Set<Waiter>();
@@ -113,8 +113,8 @@ export function createHub(foreign: Foreign | null): Hub {
     const ids = [...taskIds];
     if (ids.length > 0) tasks.mark([...ids, ANY_TASK]);
   };
-  // Those who are woken read again and meet the failure themselves.
-  const pollFailed = () => {
+  // Those who are woken read again, and meet a failure themselves.
+  const lookAgain = () => {
     topics.markAll();
     tasks.markAll();
   };
@@ -123,7 +123,7 @@ export function createHub(foreign: Foreign | null): Hub {
     const waiter: Waiter = { names, dirty: new Set(), wake: null };
     board.add(waiter);
     waiters.add(waiter);
-    if (foreign && !closed) polling ??= startPolling(foreign, notify, pollFailed);
+    if (watchOthers && !closed) polling ??= watchOthers(notify, lookAgain);
     return {
       ready: polling?.ready ?? Promise.resolve(),
       async woken(timeoutMs, signal) {

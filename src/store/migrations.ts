@@ -24,7 +24,10 @@ const MIGRATIONS: readonly Migration[] = [
  * finds it done. Throws store_failed when a newer Oxbow made the file.
  */
 export async function migrate(engine: Engine, now: () => number): Promise<void> {
-  await engine.kysely.transaction().execute(async (db) => {
+  const newest = MIGRATIONS.at(-1)?.version ?? 0;
+  if ((await engine.schemaVersion()) === newest) return;
+  await engine.transact("state", async (tx) => {
+    const db = await engine.beforeMigrating(tx);
     await db.schema
       .createTable("migrations")
       .ifNotExists()
@@ -36,13 +39,12 @@ export async function migrate(engine: Engine, now: () => number): Promise<void> 
       .selectFrom("migrations")
       .select(sql<number>`coalesce(max(version), 0)`.as("at"))
       .executeTakeFirstOrThrow();
-    const newest = MIGRATIONS.at(-1)?.version ?? 0;
     if (at > newest) {
       throw new OxbowError(
         "store_failed",
         `The store was made by a newer Oxbow (schema ${at}; this one knows ${newest}).`,
         {
-          hint: "Update Oxbow, or point OXBOW_STORE_URL at another file.",
+          hint: "Update Oxbow, or point OXBOW_STORE_URL at another store.",
         },
       );
     }

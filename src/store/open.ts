@@ -1,9 +1,8 @@
 /** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
-import { isAbsolute } from "node:path";
-import { createChatStore } from "./chat.ts";
-import { OxbowError } from "../core/errors.ts";
 import type { Store } from "./contract.ts";
+import { createChatStore } from "./chat.ts";
 import { createDatabase, type Database } from "./engine.ts";
+import { openEngine } from "./engines.ts";
 import { appendEvents, openFeed, readEvents, watchEvents } from "./events.ts";
 import {
   createFleetReads,
@@ -14,14 +13,12 @@ import {
   setCancelled,
   stopDriving,
 } from "./fleet.ts";
-import { createForeign } from "./foreign.ts";
 import { createHub } from "./hub.ts";
 import { migrate } from "./migrations.ts";
 import { finish, finishUnstarted } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
 import { claim, expireLeases, release, renew, setBranch } from "./queue.ts";
 import { createReads } from "./reads.ts";
-import { openSqlite } from "./sqlite.ts";
 import { changeTask } from "./status.ts";
 import { addChildren, submitTask } from "./submit.ts";
 import { createTodoStore } from "./todos.ts";
@@ -30,39 +27,29 @@ import { createTopics } from "./topics.ts";
 const BUSY_MS = 30_000;
 
 export interface OpenStore {
-  /** `sqlite:/absolute/file.db` or `sqlite::memory:`. */
+  /** `sqlite:/absolute/file.db`, `sqlite::memory:`, or `postgres://user@host/database?schema=name`. */
   readonly url: string;
-  /** The clock, Unix milliseconds. */
+  /** The clock, Unix milliseconds; by default this machine's, or the database server's. */
   readonly now?: () => number;
-  /** How long to wait for other processes to let go of the file, milliseconds; default 30,000. */
+  /** How long to wait for other processes, or for a server to come back, milliseconds; default 30,000. */
   readonly busyMs?: number;
 }
 
 /**
- * Opens the store, makes it when it is not there, and brings its schema up to date. Many processes may have one file
+ * Opens the store, makes it when it is not there, and brings its schema up to date. Many processes may have one store
  * open, and a process may open it more than once. Throws store_unsupported, store_failed.
  */
 export async function openStore(options: OpenStore): Promise<Store> {
-  const { now = Date.now, busyMs = BUSY_MS } = options;
-  const engine = await openSqlite({ file: sqliteFile(options.url), busyMs });
+  const engine = await openEngine(options.url, options.busyMs ?? BUSY_MS);
+  const now = options.now ?? engine.now;
   try {
     await migrate(engine, now);
   } catch (error) {
     await engine.close();
     throw error;
   }
-  const hub = createHub(createForeign(engine));
+  const hub = createHub(engine.watchOthers);
   return createStore(createDatabase(engine, hub, now));
-}
-
-/** Throws store_unsupported. */
-function sqliteFile(url: string): string {
-  const file = url.startsWith("sqlite:") ? url.slice("sqlite:".length) : "";
-  if (file === ":memory:" || (isAbsolute(file) && !file.includes("\0"))) return file;
-  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? url.slice(0, 40);
-  const problem =
-    scheme === "sqlite:" ? `needs an absolute path after "sqlite:"` : `does not begin with "sqlite:"`;
-  throw new OxbowError("store_unsupported", `The store URL ${problem} (it begins with ${scheme}).`);
 }
 
 function createStore(database: Database): Store {

@@ -8,7 +8,7 @@ export interface Marks {
   readonly events: number;
 }
 
-/** What a store can see of other connections. */
+/** What can be asked about other connections. */
 export interface Foreign {
   /** Cheap and synchronous; changes when another connection has committed. */
   version(): number;
@@ -22,6 +22,12 @@ export interface Polling {
   readonly ready: Promise<void>;
   stop(): void;
 }
+
+/** Begins to notice what others commit: `seen` names what is new, `missed` says that anything may be new. */
+export type WatchOthers = (
+  seen: (topics: readonly string[], tasks: readonly string[]) => void,
+  missed: () => void,
+) => Polling;
 
 export function startPolling(
   foreign: Foreign,

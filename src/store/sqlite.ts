@@ -17,6 +17,7 @@ import {
 import { OxbowError } from "../core/errors.ts";
 import { makeFolder } from "../host/folders.ts";
 import type { Engine } from "./engine.ts";
+import { pollOthers } from "./foreign.ts";
 import type { Schema } from "./schema.ts";
 import { isBusy, storeError } from "./sqlite-error.ts";
 import { createTurns, turnsOf } from "./turns.ts";
@@ -169,20 +170,27 @@ export async function openSqlite(options: SqliteOptions): Promise<Engine> {
       leave();
     }
   };
+  const kysely = new Kysely<Schema>({
+    dialect: {
+      createAdapter: () => new OwnQueueAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  });
   return {
-    kysely: new Kysely<Schema>({
-      dialect: {
-        createAdapter: () => new OwnQueueAdapter(),
-        createDriver: () => driver,
-        createIntrospector: (kysely) => new SqliteIntrospector(kysely),
-        createQueryCompiler: () => new SqliteQueryCompiler(),
-      },
-    }),
+    kysely,
+    // There is one writer, whatever the lane.
+    transact: (_lane, work) => kysely.transaction().execute(work),
+    now: Date.now,
+    schemaVersion: () => Promise.resolve(null),
+    beforeMigrating: (db) => Promise.resolve(db),
     sequence: (table) => table.addColumn("seq", "integer", (column) => column.primaryKey().autoIncrement()),
     positions: (pairs) =>
       sql`(select value ->> 0 as topic, value ->> 1 as after from json_each(${JSON.stringify(pairs)}))`,
     lockForClaim: (query) => query,
-    foreignVersion: memory ? null : () => dataVersion(version, options),
+    watchOthers: memory ? null : pollOthers(kysely, () => dataVersion(version, options)),
+    tellOthers: () => undefined,
     close: () => (closing ??= close()),
   };
 }

@@ -22,7 +22,7 @@ describe("a store's file", () => {
     "sqlite:",
     "sqlite:oxbow.db",
     "sqlite:./a.db",
-    "postgres://u:secret@h/db",
+    "mysql://u:secret@h/db",
     "/abs.db",
     "redis://x",
   ])("is not opened for the URL %j", async (bad) => {

@@ -1,9 +1,8 @@
 import type { KyselyPlugin } from "kysely";
 import { describe, expect, it } from "vitest";
-import { createDatabase } from "../../src/store/engine.ts";
+import { createDatabase, type Engine } from "../../src/store/engine.ts";
 import { createHub } from "../../src/store/hub.ts";
 import { migrate } from "../../src/store/migrations.ts";
-import { createForeign } from "../../src/store/foreign.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 import { createTopics } from "../../src/store/topics.ts";
 import { sqliteFile } from "../support/store-engines.ts";
@@ -19,8 +18,13 @@ async function countedTopics(file: string) {
     },
     transformResult: ({ result }) => Promise.resolve(result),
   };
-  const counted = { ...engine, kysely: engine.kysely.withPlugin(counter) };
-  const hub = createHub(createForeign(engine));
+  const kysely = engine.kysely.withPlugin(counter);
+  const counted: Engine = {
+    ...engine,
+    kysely,
+    transact: (_lane, work) => kysely.transaction().execute(work),
+  };
+  const hub = createHub(engine.watchOthers);
   return {
     hub,
     topics: createTopics(createDatabase(counted, hub, Date.now)),

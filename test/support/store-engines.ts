@@ -2,8 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
+import type { TestServer } from "./servers.ts";
 
 /** One database of a test, which may be opened many times; closed and removed on disposal. */
 export interface TestDatabase extends AsyncDisposable {
@@ -45,4 +47,35 @@ export function sqliteMemory(): Promise<TestDatabase> {
   const memory = database("sqlite::memory:", () => Promise.resolve());
   let store: Promise<Store> | undefined;
   return Promise.resolve({ ...memory, open: () => (store ??= memory.open()) });
+}
+
+/** `postgres://…?schema=NAME` */
+export function inSchema(server: { readonly url: string }, schema: string): string {
+  const url = new URL(server.url);
+  url.searchParams.set("schema", schema);
+  return url.href;
+}
+
+/** Runs one statement as the server's own user. */
+export async function runSql(
+  server: { readonly url: string },
+  statement: string,
+): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(server.url);
+  await client.connect();
+  try {
+    return (await client.query(statement)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** A schema of its own for each database. */
+export function postgresSchema(server: TestServer): OpenDatabase {
+  let made = 0;
+  return () => {
+    const schema = `${server.name}_${++made}`;
+    const remove = async () => void (await runSql(server, `drop schema if exists ${schema} cascade`));
+    return Promise.resolve(database(inSchema(server, schema), remove));
+  };
 }

@@ -1,0 +1,47 @@
+/** What a `postgres://user:password@host:port/database?schema=name` says. */
+import { createHash } from "node:crypto";
+import { OxbowError } from "../core/errors.ts";
+
+export interface PostgresPlace {
+  /** For the driver: the URL without what is Oxbow's own. Holds the password. */
+  readonly connection: string;
+  /** Further server settings that the URL asks for (`?options=-c …`). */
+  readonly options: string;
+  /** The schema that holds the tables. */
+  readonly schema: string;
+  /** For people: without password and parameters. */
+  readonly shown: string;
+  /** Stands for the schema among the advisory locks of a database; 32 bits, signed. */
+  readonly lock: number;
+}
+
+const DEFAULT_SCHEMA = "oxbow";
+
+/** Throws store_unsupported; no message repeats the password. */
+export function parsePostgresUrl(text: string): PostgresPlace {
+  if (!URL.canParse(text) || text.includes("\0")) {
+    throw new OxbowError(
+      "store_unsupported",
+      "The Postgres URL cannot be read: it has the form postgres://user:password@host:5432/database, with special characters of the password percent-encoded.",
+    );
+  }
+  const url = new URL(text);
+  const schema = url.searchParams.get("schema") ?? DEFAULT_SCHEMA;
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith("pg_")) {
+    throw new OxbowError(
+      "store_unsupported",
+      `The schema "${schema.slice(0, 80)}" of the Postgres URL is no plain name: small letters, digits and _, at most 63, not beginning with pg_.`,
+    );
+  }
+  const options = url.searchParams.get("options") ?? "";
+  const host = url.host || url.searchParams.get("host") || "localhost";
+  for (const ours of ["schema", "options"]) url.searchParams.delete(ours);
+  const user = url.username ? `${url.username}@` : "";
+  return {
+    connection: url.href,
+    options,
+    schema,
+    shown: `postgres://${user}${host}${url.pathname} (schema ${schema})`,
+    lock: createHash("sha256").update(`oxbow ${schema}`).digest().readInt32BE(0),
+  };
+}

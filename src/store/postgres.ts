@@ -1,0 +1,234 @@
+/**
+ * Kysely over Postgres, for many processes on many machines. Writers of a lane take turns, by an advisory lock that ends
+ * with the transaction: as in SQLite, what a transaction has read still holds when it writes, and a stream's numbers
+ * become visible in their order. Readers and writers of single rows go beside them.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+  sql,
+} from "kysely";
+import { OxbowError } from "../core/errors.ts";
+import type { Engine, Lane } from "./engine.ts";
+import { type Clients, createClients, type Taken } from "./postgres-clients.ts";
+import { isContended, isLost, postgresError } from "./postgres-error.ts";
+import { createListener } from "./postgres-listen.ts";
+import { beforeMigrating, schemaVersion } from "./postgres-schema.ts";
+import { parsePostgresUrl, type PostgresPlace } from "./postgres-url.ts";
+import type { Schema } from "./schema.ts";
+import { createTurns } from "./turns.ts";
+
+const TRIES = 5;
+const ASK_MS = 50;
+/** The second half of an advisory lock's name. */
+const LOCKS: Readonly<Record<Exclude<Lane, "own">, number>> = { state: 1, topics: 2 };
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database?schema=name`. */
+  readonly url: string;
+  /** How long to wait for other processes, or for the server to come back, before it is store_failed; milliseconds. */
+  readonly busyMs: number;
+}
+
+/** A taken connection; in a transaction the number of that, by which its end can be asked for. */
+interface Session extends DatabaseConnection {
+  readonly taken: Taken;
+  transaction: string | null;
+}
+
+/** Postgres has no NUL in texts; what JSON escapes is not touched. */
+function toParameter(value: unknown): unknown {
+  if (typeof value === "string") return value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value;
+  return Array.isArray(value) ? value.map(toParameter) : value;
+}
+
+function createSession(taken: Taken, shown: string): Session {
+  async function run<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      const values = query.parameters.map(toParameter);
+      const { command, rowCount, rows } = await taken.client.query(query.sql, values);
+      const changes = command === "INSERT" || command === "UPDATE" || command === "DELETE";
+      return { rows: rows as R[], ...(changes ? { numAffectedRows: BigInt(rowCount ?? 0) } : {}) };
+    } catch (caught) {
+      const error = postgresError(caught, shown);
+      taken.broken ||= isLost(error);
+      throw error;
+    }
+  }
+  const session: Session = {
+    taken,
+    transaction: null,
+    async executeQuery<R>(query: CompiledQuery) {
+      try {
+        return await run<R>(query);
+      } catch (error) {
+        // A read outside a transaction can be asked again, of whoever answers now.
+        const again = session.transaction === null && query.query.kind === "SelectQueryNode";
+        if (!taken.broken || !again) throw error;
+      }
+      await taken.replace();
+      return run<R>(query);
+    },
+    // oxlint-disable-next-line require-yield
+    async *streamQuery() {
+      throw new OxbowError("internal", "The store does not stream queries.");
+    },
+  };
+  return session;
+}
+
+/** How a transaction ended whose COMMIT got no answer: asked over another connection. */
+async function howItEnded({ taken, transaction }: Session, shown: string, busyMs: number) {
+  const deadline = performance.now() + busyMs;
+  await taken.replace();
+  while (performance.now() < deadline) {
+    const { rows } = await taken.client.query("select pg_xact_status($1::xid8) as status", [transaction]);
+    const status: unknown = rows[0]?.status;
+    if (status === "committed" || status === "aborted") return status;
+    await delay(ASK_MS);
+  }
+  throw new OxbowError(
+    "store_failed",
+    `The store ${shown} lost its connection while a change was saved; whether it was kept is not known.`,
+  );
+}
+
+interface Clock {
+  /** What the server's clock is ahead of this machine's, milliseconds. */
+  ahead: number;
+}
+
+/** The server's time and the transaction's number come with its beginning. */
+async function begin(session: Session, clock: Clock, shown: string): Promise<void> {
+  try {
+    const results: unknown = await session.taken.client.query(
+      "begin; select pg_current_xact_id()::text as transaction, (extract(epoch from clock_timestamp()) * 1000)::bigint as now",
+    );
+    const row: { transaction: string; now: number } = Array.isArray(results) ? results[1].rows[0] : null;
+    session.transaction = row.transaction;
+    clock.ahead = row.now - Date.now();
+  } catch (caught) {
+    const error = postgresError(caught, shown);
+    session.taken.broken ||= isLost(error);
+    throw error;
+  }
+}
+
+async function commit(session: Session, shown: string, busyMs: number): Promise<void> {
+  try {
+    const { command } = await session.taken.client.query("commit");
+    session.transaction = null;
+    if (command === "COMMIT") return;
+  } catch (caught) {
+    const error = postgresError(caught, shown);
+    if (!isLost(error)) throw error;
+    if ((await howItEnded(session, shown, busyMs)) === "committed") return;
+    throw error;
+  }
+  throw new OxbowError("internal", "A transaction was committed after one of its statements had failed.");
+}
+
+async function rollback({ taken }: Session): Promise<void> {
+  try {
+    await taken.client.query("rollback");
+  } catch {
+    // Why is known already, from the statement before; closing the connection rolls back too.
+    taken.broken = true;
+  }
+}
+
+function createDriver(clients: Clients, clock: Clock, { shown }: PostgresPlace, busyMs: number): Driver {
+  const sessions = new WeakMap<DatabaseConnection, Session>();
+  const of = (connection: DatabaseConnection): Session => {
+    const session = sessions.get(connection);
+    if (!session) throw new OxbowError("internal", "The connection is of another driver.");
+    return session;
+  };
+  return {
+    init: () => Promise.resolve(),
+    async acquireConnection() {
+      const session = createSession(await clients.take(), shown);
+      sessions.set(session, session);
+      return session;
+    },
+    beginTransaction: (connection) => begin(of(connection), clock, shown),
+    commitTransaction: (connection) => commit(of(connection), shown, busyMs),
+    rollbackTransaction: (connection) => rollback(of(connection)),
+    releaseConnection: (connection) => Promise.resolve(of(connection).taken.give()),
+    destroy: () => Promise.resolve(),
+  };
+}
+
+/** Runs `work` again where it was refused for the sake of others, or the connection broke before the commit. */
+async function whileItPasses<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries >= TRIES || !(isContended(error) || isLost(error))) throw error;
+    }
+    await delay(tries * 20 * Math.random());
+  }
+}
+
+function createTransact(kysely: Kysely<Schema>, place: PostgresPlace): Engine["transact"] {
+  // Within a process writers queue here, so that not all connections stand in the server's queue.
+  const turns = { state: createTurns(), topics: createTurns() };
+  return async (lane, work) => {
+    if (lane === "own") return whileItPasses(() => kysely.transaction().execute(work));
+    await turns[lane].acquire();
+    try {
+      return await whileItPasses(() =>
+        kysely.transaction().execute(async (db) => {
+          await sql`select pg_advisory_xact_lock(${place.lock}::int, ${LOCKS[lane]}::int)`.execute(db);
+          return work(db);
+        }),
+      );
+    } finally {
+      turns[lane].release();
+    }
+  };
+}
+
+/** Throws store_unsupported for a URL that says nothing, store_failed when the server is not there or says no. */
+export async function openPostgres({ url, busyMs }: PostgresOptions): Promise<Engine> {
+  const place = parsePostgresUrl(url);
+  const clients = createClients(place, busyMs);
+  const clock: Clock = { ahead: 0 };
+  const kysely = new Kysely<Schema>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => createDriver(clients, clock, place, busyMs),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  });
+  const listener = createListener(clients, place.schema);
+  return {
+    kysely,
+    transact: createTransact(kysely, place),
+    now: () => Date.now() + clock.ahead,
+    schemaVersion: () => schemaVersion(kysely),
+    beforeMigrating: (db) => beforeMigrating(db, place),
+    sequence: (table) =>
+      table.addColumn("seq", "bigint", (column) => column.generatedAlwaysAsIdentity().primaryKey()),
+    positions: (pairs) => {
+      const [topics, afters] = [pairs.map(([topic]) => topic), pairs.map(([, after]) => after)];
+      return sql`(select * from unnest(${topics}::text[], ${afters}::bigint[]) as pair(topic, after))`;
+    },
+    lockForClaim: (query) => query.forUpdate().skipLocked(),
+    watchOthers: listener.watch,
+    tellOthers: listener.tell,
+    async close() {
+      await listener.close();
+      await clients.close();
+    },
+  };
+}
