@@ -15,7 +15,7 @@ import type {
   SplitRequest,
   SplitResult,
 } from "./core/tool.ts";
-import type { BranchAllocation, Repository } from "./git/contract.ts";
+import type { BranchAllocation, Repository, RepositoryNote } from "./git/contract.ts";
 import type { Store, WorkerPresence } from "./store/contract.ts";
 import type { DoctorRow } from "./doctor.ts";
 import type { MadeTeam } from "./init.ts";
@@ -116,8 +116,10 @@ export interface App extends AsyncDisposable {
   registry(): Promise<TeamRegistry>;
   /** Where things are: for `doctor`. */
   facts(): Promise<RepositoryFacts>;
+  /** What is special about the repository. */
+  notes(): Promise<readonly RepositoryNote[]>;
   /** The files of HEAD. */
-  files(): Promise<{ readonly root: string; readonly files: readonly string[] }>;
+  files(): Promise<{ readonly root: string; readonly bare: boolean; readonly files: readonly string[] }>;
   close(): Promise<void>;
 }
 
@@ -267,10 +269,12 @@ export function openApp(options: AppOptions = {}): App {
       return { root, stateDir, identity, git: gitVersion };
     },
 
+    notes: async () => (await opened()).repo.notes(),
+
     async files() {
       const { repo } = await opened();
       const files = await repo.listFiles(await repo.resolve("HEAD"));
-      return { root: repo.root, files: files.map((file) => file.path) };
+      return { root: repo.root, bare: repo.bare, files: files.map((file) => file.path) };
     },
 
     close: async () => {

@@ -36,7 +36,8 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
   );
   if (!rows.some((row) => row.check === "repository" && row.state === "error")) {
     const { identity } = await app.facts();
-    rows.push({ check: "committer", state: "ok", found: `${identity.name} <${identity.email}>` });
+    rows.push(committerRow(identity));
+    rows.push(...(await app.notes()));
     await attempt(
       rows,
       "store",
@@ -64,6 +65,17 @@ async function attempt<T>(
     rows.push({ check, state, found: message, ...(hint === undefined ? {} : { hint }) });
     return null;
   }
+}
+
+function committerRow({ name, email }: { name: string; email: string }): DoctorRow {
+  const found = `${name} <${email}>`;
+  if (email !== "oxbow@localhost") return { check: "committer", state: "ok", found };
+  return {
+    check: "committer",
+    state: "warning",
+    found: `${found}, because no name and address are configured`,
+    hint: 'git config user.name "Your Name" && git config user.email you@example.com',
+  };
 }
 
 function providerRow(hasKey: boolean, baseUrl: string | undefined): DoctorRow {

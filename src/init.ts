@@ -15,7 +15,11 @@ export interface MadeTeam {
 /** Throws usage when there is a team.yaml already, not_a_repository, unborn_head. */
 export async function initTeam(options: { repo?: string; force?: boolean }): Promise<MadeTeam> {
   await using app = openApp({ repo: options.repo });
-  const { root, files: all } = await app.files();
+  const { root, bare, files: all } = await app.files();
+  if (bare)
+    throw new OxbowError("usage", "A bare repository has no work tree to write a team.yaml into.", {
+      hint: "Run `oxbow init` in a clone, commit team.yaml and push it: a run here reads the one of HEAD.",
+    });
   const files = all.filter((path) => !isProtected(path));
   const file = join(root, "team.yaml");
   if (existsSync(file) && options.force !== true)

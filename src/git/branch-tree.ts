@@ -38,7 +38,7 @@ interface Start {
 function createBranchTree(engine: Engine, options: BranchOptions, start: Start): BranchTree {
   const { setup, objects, trees } = engine;
   const overlay = createOverlay(trees, start.tree);
-  const edits = createFileEdits(overlay, objects, options, setup);
+  const edits = createFileEdits(overlay, engine, options);
   const inTurn = createTurns();
   let tip = start.tip;
   let attemptOid = start.attemptOid;

@@ -4,7 +4,8 @@ import { branchName, numberedBranch, refComponent } from "../core/branch-name.ts
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { createCache } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
-import { gitFailed, gitText, gitTextOrThrow } from "./command.ts";
+import { isDirty } from "./dirty.ts";
+import { gitFailed, gitText } from "./command.ts";
 import type { AllocateBranch, BranchAllocation, Fence, Oid, RefChange, Repository } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { createObjectWriter } from "./object-writer.ts";
@@ -37,12 +38,6 @@ export async function readHead(engine: Engine): Promise<{ ref: string | null; co
     ref: ref.exitCode === 0 ? ref.stdout.trim() : null,
     commit: commit.exitCode === 0 ? commit.stdout.trim() : null,
   };
-}
-
-export async function isDirty(engine: Engine): Promise<boolean> {
-  if (engine.setup.bare) return false;
-  const args = ["status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none"];
-  return (await gitTextOrThrow(engine.setup.checkoutSite, args)) !== "";
 }
 
 export async function allocateBranch(engine: Engine, options: AllocateBranch): Promise<BranchAllocation> {
@@ -80,7 +75,8 @@ async function refuseSwitch(engine: Engine, ref: string): Promise<void> {
       hint: "Leave --switch out.",
     });
   }
-  if (await isDirty(engine)) throw new OxbowError("dirty_tree", "The work tree has uncommitted changes.");
+  if (await isDirty(engine.setup, { filters: true }))
+    throw new OxbowError("dirty_tree", "The work tree has uncommitted changes.");
   const { ref: here } = await readHead(engine);
   const at = here === ref ? null : checkedOutAt(engine.setup, ref);
   if (at !== null) throw new OxbowError("branch_checked_out", `The branch is checked out in ${at}.`);

@@ -4,12 +4,14 @@ import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
 import { type Baseline, below } from "./baseline.ts";
-import { blobOid, quotePath, type RawPath, textOf } from "./bytes.ts";
+import { blobOid, quotePath, type RawPath, shownPath, textOf, toRaw } from "./bytes.ts";
+import { caseTwin, createNames, TWINS } from "./case-twins.ts";
 import { cancelled } from "./command.ts";
 import type { BranchTree, Collection } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { leadsOutside } from "./file-edits.ts";
 import { createIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
+import { isLfsPointer, lfsPatterns, POINTER } from "./lfs.ts";
 import { isMissing } from "./missing.ts";
 import type { TreeFile } from "./trees.ts";
 
@@ -122,13 +124,50 @@ async function findChanges(
   };
 
   await walk("");
+  const news = { changed, before, missing };
+  const dropped = new Map([...(await caseTwins(news)), ...(await editedPointers(engine, news))]);
+  for (const [{ path }, why] of dropped) refuse(path, `${path} ${why}.`);
   const deleted = [...missing].flatMap((path): Change[] => {
     const name = nameOrNull(path);
     if (name !== null) return [{ path: name, mode: "100644", content: null }];
     refuse(textOf(path) ?? quotePath(path), "has a name that no tool can address, so it cannot be deleted");
     return [];
   });
-  return [...deleted, ...changed.sort((a, b) => (a.path < b.path ? -1 : 1))];
+  const taken = changed.filter((one) => !dropped.has(one));
+  return [...deleted, ...taken.sort((a, b) => (a.path < b.path ? -1 : 1))];
+}
+
+interface News {
+  readonly changed: readonly Change[];
+  readonly before: ReadonlyMap<RawPath, TreeFile>;
+  readonly missing: ReadonlySet<RawPath>;
+}
+
+/** New names that differ from others only in case, and why each stays out. */
+async function caseTwins({ changed, before, missing }: News): Promise<Map<Change, string>> {
+  const found = new Map<Change, string>();
+  const added = changed.filter((one) => !before.has(toRaw(one.path)));
+  if (added.length === 0) return found;
+  const names = createNames([...before.keys()].filter((path) => !missing.has(path)));
+  for (const one of added.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const twin = await caseTwin(toRaw(one.path), names);
+    if (twin === null) names.add(toRaw(one.path));
+    else found.set(one, `differs only in case from ${shownPath(twin)}: ${TWINS}`);
+  }
+  return found;
+}
+
+/** Pointers of Git LFS that were edited like a text, and why they stay as they were. */
+async function editedPointers(engine: Engine, { changed, before }: News): Promise<Map<Change, string>> {
+  const found = new Map<Change, string>();
+  if ((await lfsPatterns(engine, [...before.values()])).length === 0) return found;
+  for (const one of changed) {
+    const known = before.get(toRaw(one.path));
+    if (known === undefined || one.content === null || !known.mode.startsWith("100")) continue;
+    if (!isLfsPointer(one.content) && isLfsPointer(await engine.objects.blob(known.oid)))
+      found.set(one, POINTER);
+  }
+  return found;
 }
 
 const AT_ONCE = 64;
@@ -169,7 +208,9 @@ async function readEntry(
 function reasonToRefuse(error: unknown): string | null {
   if (hasCode(error, "path_rejected")) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : null;
-  return code === "EACCES" || code === "EPERM" || code === "ELOOP" ? `cannot be read (${code})` : null;
+  return code === "EACCES" || code === "EPERM" || code === "ELOOP" || code === "ENAMETOOLONG"
+    ? `cannot be read (${code})`
+    : null;
 }
 
 function checkedName(path: RawPath): string {

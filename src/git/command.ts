@@ -25,6 +25,10 @@ export interface GitSite {
   readonly durable?: boolean;
   /** Read the user's own and the system's configuration: only to look at, or switch, the user's checkout. */
   readonly userConfig?: boolean;
+  /** Settings over those of the repository, as key and value. */
+  readonly settings?: readonly (readonly [string, string])[];
+  /** What brings objects that are not here: for the error that says so. */
+  readonly missingHint?: string;
 }
 
 const HARDENING: readonly string[] = [
@@ -102,6 +106,11 @@ export function gitEnv(site: GitSite): Record<string, string> {
   if (site.alternates !== undefined) env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = site.alternates;
   if (site.indexFile !== undefined) env["GIT_INDEX_FILE"] = site.indexFile;
   if (site.shallowFile !== undefined) env["GIT_SHALLOW_FILE"] = site.shallowFile;
+  for (const [i, [key, value]] of (site.settings ?? []).entries()) {
+    env["GIT_CONFIG_COUNT"] = String(i + 1);
+    env[`GIT_CONFIG_KEY_${i}`] = key;
+    env[`GIT_CONFIG_VALUE_${i}`] = value;
+  }
   if (site.identity !== undefined) {
     env["GIT_COMMITTER_NAME"] = env["GIT_AUTHOR_NAME"] = site.identity.name;
     env["GIT_COMMITTER_EMAIL"] = env["GIT_AUTHOR_EMAIL"] = site.identity.email;
@@ -160,7 +169,7 @@ export async function gitText(site: GitSite, args: readonly string[]): Promise<G
 /** As {@link gitText}, for a call that has no reason to fail: throws git_failed with git's own words. */
 export async function gitTextOrThrow(site: GitSite, args: readonly string[]): Promise<string> {
   const answer = await gitText(site, args);
-  if (answer.exitCode !== 0) throw gitFailed(args, answer.stderr);
+  if (answer.exitCode !== 0) throw gitFailed(args, answer.stderr, site);
   return answer.stdout;
 }
 
@@ -190,7 +199,7 @@ export async function runGitOrThrow(
   signal?: AbortSignal,
 ): Promise<Buffer> {
   const result = await runGit(site, args, options, signal);
-  if (result.exitCode !== 0) throw gitFailed(args, result.stderr.toString("utf8"));
+  if (result.exitCode !== 0) throw gitFailed(args, result.stderr.toString("utf8"), site);
   return result.stdout;
 }
 
@@ -204,11 +213,34 @@ export function startGit(
   return startProcess(file, rest, { cwd: site.cwd, env: gitEnv(site) });
 }
 
-export function gitFailed(args: readonly string[], stderr: string): OxbowError {
+/** Git's own words as an error: repository_read_only, objects_missing, else git_failed. */
+export function gitFailed(args: readonly string[], stderr: string, site?: GitSite): OxbowError {
   const words = stderr.trim().split("\n").slice(0, 5).join("\n").slice(0, 2000);
-  return new OxbowError("git_failed", `git ${args[0] ?? ""} failed: ${words === "" ? "no message" : words}`, {
-    details: { verb: args[0] ?? "" },
+  const [verb = ""] = args;
+  const details = { verb };
+  if (READ_ONLY.test(stderr))
+    return new OxbowError("repository_read_only", `Git may not write to the repository: ${words}`, {
+      details,
+    });
+  if (MISSING.test(stderr))
+    return objectsMissing(`The repository lacks objects that are needed: ${words}`, site);
+  return new OxbowError("git_failed", `git ${verb} failed: ${words === "" ? "no message" : words}`, {
+    details,
   });
+}
+
+const READ_ONLY =
+  /insufficient permission for adding an object|Read-only file system|(?:unable|cannot|could not|failed to) .*Permission denied|unable to create directory for/i;
+const MISSING =
+  /unable to read (?:sha1 file|tree|blob|object)|could not read (?:object )?[0-9a-f]{40}|cannot read blob|missing (?:blob|tree)|bad tree object|[0-9a-f]{40,64} not found/i;
+
+export function objectsMissing(
+  message: string,
+  site?: GitSite,
+  details: Record<string, unknown> = {},
+): OxbowError {
+  const hint = site?.missingHint;
+  return new OxbowError("objects_missing", message, { details, ...(hint === undefined ? {} : { hint }) });
 }
 
 export function cancelled(): OxbowError {

@@ -86,7 +86,7 @@ export function createCommitWriter(site: GitSite, zero: Oid): CommitWriter {
     if (typeof written !== "string") {
       for (const [i, job] of batch.entries()) job.done(written[i] ?? "");
     } else if (batch.length === 1) {
-      batch[0]?.fail(gitFailed(["fast-import"], written));
+      batch[0]?.fail(gitFailed(["fast-import"], written, site));
     } else {
       // One bad request ends the stream for all: each gets a try of its own.
       for (const job of batch) await runBatch([job], () => []);

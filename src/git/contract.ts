@@ -143,6 +143,14 @@ export interface Workspace extends AsyncDisposable {
   collect(tree: BranchTree, signal?: AbortSignal): Promise<Collection>;
 }
 
+/** Something about a repository that a person should know: a row of `doctor`. */
+export interface RepositoryNote {
+  readonly check: string;
+  readonly state: "warning" | "error";
+  readonly found: string;
+  readonly hint: string;
+}
+
 export interface Repository extends AsyncDisposable {
   /** Top of the work tree; of a bare repository, its git dir. */
   readonly root: string;
@@ -156,6 +164,13 @@ export interface Repository extends AsyncDisposable {
   /** The user's own name and address (or Oxbow's): the committer. */
   readonly identity: Identity;
 
+  /**
+   * Before work on `commit` begins: may it be written here, and (`files`) is every file of it here, as a workspace needs?
+   * Throws repository_read_only, objects_missing (a partial clone).
+   */
+  checkReady(commit: Oid, needs: { readonly files: boolean }): Promise<void>;
+  /** What is special about the repository, for `doctor`. */
+  notes(): Promise<readonly RepositoryNote[]>;
   /** The commit a revision names. Throws rev_not_found, unborn_head (for HEAD without a commit). */
   resolve(rev: string): Promise<Oid>;
   head(): Promise<{ readonly ref: string | null; readonly commit: Oid | null }>;

@@ -3,10 +3,11 @@ import { hasCode, OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
 import type { BranchFiles, FileChange } from "../core/tool.ts";
 import { lossyText, type RawPath, shownPath, toRaw } from "./bytes.ts";
+import { TWINS } from "./case-twins.ts";
 import type { BranchOptions } from "./contract.ts";
-import type { ObjectReader } from "./objects.ts";
+import type { Engine } from "./engine.ts";
+import { isLfsPointer, mayBeLfs, POINTER } from "./lfs.ts";
 import { fileFrom, type Found, type Overlay, type OverlayFile } from "./overlay.ts";
-import type { Setup } from "./setup.ts";
 import type { TreeFile } from "./trees.ts";
 
 type Turns = <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
@@ -23,9 +24,8 @@ const SUBMODULE = "160000";
 
 export function createFileEdits(
   overlay: Overlay,
-  objects: ObjectReader,
+  { objects, setup, trees }: Pick<Engine, "objects" | "setup" | "trees">,
   rules: Pick<BranchOptions, "mayRead" | "mayWrite">,
-  setup: Pick<Setup, "zero" | "ignoreCase">,
 ): FileEdits {
   const bytesOf = async (file: OverlayFile): Promise<Uint8Array> => file.content ?? objects.blob(file.oid);
 
@@ -44,23 +44,27 @@ export function createFileEdits(
     if (found.kind === "file") {
       if (found.file.mode === SYMLINK) throw rejected(path, "is a symbolic link");
       if (found.file.mode === SUBMODULE) throw rejected(path, "is a submodule");
+      await refusePointerEdit(path, found.file, content);
       await overlay.put(raw, fileFrom(found.file.mode, content, setup.zero));
       return { created: false };
     }
-    if (setup.ignoreCase) await refuseCaseTwin(path);
+    await refuseCaseTwin(path);
     await overlay.put(raw, fileFrom("100644", content, setup.zero));
     return { created: true };
   };
 
-  /** On a file system without case, two names that differ only in it are one file. */
   const refuseCaseTwin = async (path: string): Promise<void> => {
-    const names = path.split("/");
-    const twin = (await overlay.files()).find((file) => {
-      const others = lossyText(file.path).split("/");
-      const at = names.findIndex((name, i) => name !== others[i]);
-      return at >= 0 && names[at]?.toLowerCase() === others[at]?.toLowerCase();
-    });
-    if (twin !== undefined) throw rejected(path, `differs only in case from ${shownPath(twin.path)}`);
+    const twin = await overlay.caseTwin(toRaw(path));
+    if (twin === null) return;
+    const why = `differs only in case from ${shownPath(twin)}: ${TWINS}`;
+    throw rejected(path, why, "Use the name that is there, or move it to the new one.");
+  };
+
+  /** A pointer that is edited like a text points nowhere any more. */
+  const refusePointerEdit = async (path: string, file: OverlayFile, content: Uint8Array): Promise<void> => {
+    if (isLfsPointer(content) || !(await mayBeLfs({ objects, trees }, overlay.base, toRaw(path)))) return;
+    if (isLfsPointer(await bytesOf(file)))
+      throw rejected(path, POINTER, "Leave it, delete it, or write another pointer.");
   };
 
   /** The files that a path names: itself, or all below it. */
@@ -99,10 +103,14 @@ export function createFileEdits(
       if (found.file.mode === SYMLINK) await refuseOutwardLink(goal, found.file);
       plan.push({ from: path, to: goal, file: found.file });
     }
-    for (const one of plan) {
-      await overlay.remove(one.from);
-      await overlay.put(one.to, one.file);
+    for (const one of plan) await overlay.remove(one.from);
+    try {
+      for (const one of plan) await refuseCaseTwin(shownPath(one.to));
+    } catch (error) {
+      for (const one of plan) await overlay.put(one.from, one.file);
+      throw error;
     }
+    for (const one of plan) await overlay.put(one.to, one.file);
     return { moved: plan.length };
   };
 
@@ -219,6 +227,9 @@ function notFile(path: string, found: Found): OxbowError {
   return new OxbowError("file_not_found", `${path} ${why}.`, { details: { path } });
 }
 
-function rejected(path: string, why: string): OxbowError {
-  return new OxbowError("path_rejected", `${path} ${why}.`, { details: { path } });
+function rejected(path: string, why: string, hint?: string): OxbowError {
+  return new OxbowError("path_rejected", `${path} ${why}.`, {
+    details: { path },
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

@@ -55,7 +55,8 @@ export function createTreeMerger(setup: Setup): TreeMerger {
 
   const alone = async (ours: Oid, theirs: Oid, signal?: AbortSignal): Promise<TreeMerge> => {
     const result = await runGit(setup.objectSite, [...args, ours, theirs], {}, signal);
-    if (result.exitCode !== 0 && result.exitCode !== 1) throw gitFailed(args, result.stderr.toString("utf8"));
+    if (result.exitCode !== 0 && result.exitCode !== 1)
+      throw gitFailed(args, result.stderr.toString("utf8"), setup.objectSite);
     const parser = createRecordParser();
     const status = Buffer.from(`${result.exitCode === 0 ? 1 : 0}\0`);
     // A single merge has neither the status in front nor the NULs that end empty sections.

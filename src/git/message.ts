@@ -1,7 +1,7 @@
 /** Commit messages and authors: whatever a model wrote becomes a well-formed message with our trailers. */
 import { OxbowError } from "../core/errors.ts";
 import type { Identity } from "./contract.ts";
-import { plain } from "./setup.ts";
+import { plain } from "./user-config.ts";
 
 const MAX_MESSAGE_CHARS = 64 * 1024;
 const TRAILER = /^[A-Za-z0-9][A-Za-z0-9-]*:\s?\S.*$/;

@@ -5,7 +5,7 @@
 import { OxbowError } from "../core/errors.ts";
 import type { LongProcess } from "../host/process.ts";
 import { createByteQueue, createCache, type RawPath } from "./bytes.ts";
-import { type GitSite, startGit } from "./command.ts";
+import { type GitSite, objectsMissing, startGit } from "./command.ts";
 import type { Oid } from "./contract.ts";
 
 export interface TreeEntry {
@@ -25,7 +25,7 @@ export interface Commit {
 }
 
 export interface ObjectReader {
-  /** Throws git_failed when the object is missing or of another type. */
+  /** Throws objects_missing when the object is not there or of another type. */
   tree(oid: Oid): Promise<Tree>;
   commit(oid: Oid): Promise<Commit>;
   /** Tells what a commit we have just written says. */
@@ -45,6 +45,8 @@ export const TREE_MODE = "040000";
 
 export function createObjectReader(site: GitSite): ObjectReader {
   const process = createBatch(site);
+  const missing = (oid: Oid, type: string): OxbowError =>
+    objectsMissing(`The repository has no ${type} ${oid}.`, site, { oid });
   const trees = createCache<Tree>(CACHED_TREE_ENTRIES);
   const commits = createCache<Commit>(CACHED_COMMITS);
   const commitOrNull = async (oid: Oid): Promise<Commit | null> => {
@@ -97,10 +99,6 @@ export function createObjectReader(site: GitSite): ObjectReader {
     },
     close: process.close,
   };
-}
-
-function missing(oid: Oid, type: string): OxbowError {
-  return new OxbowError("git_failed", `The repository has no ${type} ${oid}.`, { details: { oid } });
 }
 
 function parseTree(bytes: Buffer, idBytes: number): Tree {

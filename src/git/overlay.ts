@@ -1,6 +1,7 @@
 /** Edits on top of a tree, in memory: what a branch would look like if they were committed. Paths are raw and checked. */
 import { blobOid, type RawPath } from "./bytes.ts";
 import type { TreeEdit } from "./commit-writer.ts";
+import { caseTwin } from "./case-twins.ts";
 import type { Oid } from "./contract.ts";
 import { TREE_MODE } from "./objects.ts";
 import { byPath, type TreeDifference, type TreeFile, type Trees } from "./trees.ts";
@@ -29,6 +30,8 @@ export interface Overlay {
   /** Puts a file; one that equals the base is no edit. */
   put(path: RawPath, file: OverlayFile): Promise<void>;
   remove(path: RawPath): Promise<void>;
+  /** What a file system without case would take for the path, or null. */
+  caseTwin(path: RawPath): Promise<RawPath | null>;
   /** Every file of the base with the edits, in Git's order. */
   files(): Promise<readonly TreeFile[]>;
   filesBelow(directory: RawPath): Promise<readonly TreeFile[]>;
@@ -88,6 +91,16 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
     return { kind: alive ? "directory" : "nothing" };
   };
 
+  /** Names in a directory, also of files that are gone from it. */
+  const namesIn = async (directory: RawPath): Promise<Iterable<RawPath>> => {
+    const entry = await trees.find(base, directory.slice(0, -1));
+    const names = new Set(entry?.mode === TREE_MODE ? await trees.names(entry.oid) : []);
+    for (const path of edits.keys()) {
+      if (path.startsWith(directory)) names.add(path.slice(directory.length).split("/", 1)[0] ?? "");
+    }
+    return names;
+  };
+
   const merged = (under: readonly TreeFile[], prefix: string): TreeFile[] => {
     const kept = edits.size === 0 ? [...under] : under.filter((file) => !edits.has(file.path));
     let added = false;
@@ -123,6 +136,8 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
       if (edits.has(path) ? edits.get(path) === null : !inBase) return;
       set(path, inBase ? null : undefined);
     },
+    caseTwin: (path) =>
+      caseTwin(path, { in: namesIn, alive: async (one) => (await look(one)).kind !== "nothing" }),
     files: async () => merged(await trees.files(base), ""),
     async filesBelow(directory) {
       const entry = await trees.find(base, directory);

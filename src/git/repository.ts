@@ -1,17 +1,12 @@
 /** Opens a repository: one value with everything the other rooms may do to it. */
 import { createAttempts } from "./attempts.ts";
 import { changesFrom, openBranchTree } from "./branch-tree.ts";
-import {
-  allocateBranch,
-  createFences,
-  createFreeBranch,
-  isDirty,
-  readHead,
-  resolveRevision,
-} from "./branches.ts";
+import { allocateBranch, createFences, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
 import { shownPath, toRaw } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
+import { checkReady, repositoryNotes } from "./condition.ts";
 import type { Oid, OpenRepository, Repository } from "./contract.ts";
+import { isDirty } from "./dirty.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { createMerger } from "./merge.ts";
 import { mergeAll } from "./merge-batch.ts";
@@ -39,9 +34,11 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     bare: setup.bare,
     gitVersion: setup.gitVersion,
     identity: setup.identity,
+    checkReady: (commit, needs) => checkReady(engine, commit, needs),
+    notes: () => repositoryNotes(engine),
     resolve: (rev) => resolveRevision(engine, rev),
     head: () => readHead(engine),
-    isDirty: () => isDirty(engine),
+    isDirty: () => isDirty(setup, { filters: false }),
     checkedOutAt: async (ref) => checkedOutAt(setup, ref),
     readRef: (ref) => engine.readRef(ref),
     refs: (prefix) => engine.refsBelow(prefix),

@@ -6,19 +6,18 @@ import { environment } from "../host/env.ts";
 import { makeFolder } from "../host/folders.ts";
 import { newId } from "../host/ids.ts";
 import { type GitAnswer, type GitSite, gitText } from "./command.ts";
-import type { Identity, OpenRepository } from "./contract.ts";
+import type { OpenRepository } from "./contract.ts";
 import { isMissing } from "./missing.ts";
+import { unsupported, type UserConfig, userConfig, WANTED_KEYS } from "./user-config.ts";
 
-export interface Setup {
+export interface Setup extends UserConfig {
   readonly root: string;
   readonly gitDir: string;
   readonly commonDir: string;
   readonly stateDir: string;
   readonly bare: boolean;
-  readonly identity: Identity;
   /** The null id: its length tells SHA-1 from SHA-256. */
   readonly zero: string;
-  readonly ignoreCase: boolean;
   readonly version: readonly [number, number];
   /** As git says it, such as `2.39.5`. */
   readonly gitVersion: string;
@@ -39,24 +38,18 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
   const [version, place, config] = await Promise.all([
     gitText(look, ["version"]),
     gitText(look, ["rev-parse", ...QUESTIONS]),
-    gitText(look, [
-      "config",
-      "--includes",
-      "-z",
-      "--get-regexp",
-      "^(user|committer)\\.(name|email)$|^core\\.ignorecase$",
-    ]),
+    gitText(look, ["config", "--includes", "-z", "--get-regexp", WANTED_KEYS]),
   ]);
   const numbers = checkedVersion(version);
-  if (place.exitCode !== 0) throw notFound(options.path, place.stderr);
+  if (place.exitCode !== 0) throw notFound(options.path, cwd, place.stderr, version.stdout.trim());
   const [gitDir = "", commonDir = "", bareWord = "", format = "", inside = "", cdup = ""] =
     place.stdout.split("\n");
   const bare = bareWord === "true";
   const common = await realpath(commonDir);
   const own = await realpath(gitDir);
   const root = bare ? own : await topOf(cwd, own, inside === "true", cdup);
-  const values = configValues(config.stdout);
-  const identity = identityFrom(values);
+  const user = userConfig(config.stdout);
+  const { identity } = user;
   const stateDir = path.resolve(options.stateDir ?? path.join(common, "oxbow"));
   const privateDir = await makePrivateDir(stateDir, format);
   const shallow = path.join(common, "shallow");
@@ -67,9 +60,8 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
     commonDir: common,
     stateDir,
     bare,
-    identity,
+    ...user,
     zero: "0".repeat(format === "sha256" ? 64 : 40),
-    ignoreCase: values.get("core.ignorecase") === "true",
     version: numbers,
     gitVersion: version.stdout.trim().replace(/^git version /, ""),
     refSite: { cwd: common, gitDir: common, identity, durable },
@@ -83,6 +75,8 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
       identity,
       durable,
       ...((await exists(shallow)) ? { shallowFile: shallow } : {}),
+      ...(user.shared === null ? {} : { settings: [["core.sharedRepository", user.shared]] }),
+      ...(user.promisor === null ? {} : { missingHint: fetchEverything(root, user.promisor) }),
     },
   };
 }
@@ -107,14 +101,38 @@ async function directory(given: string): Promise<string> {
   }
 }
 
-function notFound(given: string, stderr: string): OxbowError {
+/** In a partial clone: everything that was left out. */
+function fetchEverything(root: string, remote: string): string {
+  return `This is a partial clone. Bring what it left out: git -C ${shellWord(root)} fetch --refetch --no-filter ${shellWord(remote)}`;
+}
+
+/** A text as one word of a command that a person pastes. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function notFound(given: string, cwd: string, stderr: string, version: string): OxbowError {
   if (/dubious ownership/.test(stderr)) {
+    const place = /safe\.directory (?:'([^\n]+)'|([^\n]+))/.exec(stderr);
     return new OxbowError("not_a_repository", `Git refuses ${given}: it belongs to somebody else.`, {
-      hint: "If you trust it: git config --global --add safe.directory DIR",
+      hint: `If you trust it: git config --global --add safe.directory ${shellWord(place?.[1]?.replaceAll("'\\''", "'") ?? place?.[2] ?? cwd)}`,
     });
   }
+  const extension = /unknown repository extensions? found:\s+(\S+)/.exec(stderr)?.[1];
+  if (extension !== undefined)
+    return unsupported(extension, `uses something that your ${version} does not know`);
+  const format = /Expected git repo version <= \d+, found (\d+)/i.exec(stderr)?.[1];
+  if (format !== undefined)
+    return new OxbowError(
+      "repository_unsupported",
+      `Your ${version} cannot read repository format ${format}.`,
+    );
+  const elsewhere = environment()["GIT_DIR"];
   return new OxbowError("not_a_repository", `${given} is not inside a Git repository.`, {
     details: { git: stderr.trim().slice(0, 500) },
+    ...(elsewhere === undefined
+      ? {}
+      : { hint: `GIT_DIR has no say here; name the repository: --repo ${shellWord(elsewhere)}` }),
   });
 }
 
@@ -136,36 +154,6 @@ async function topOf(cwd: string, gitDir: string, inside: boolean, cdup: string)
   const above = path.dirname(gitDir);
   const answer = await gitText({ cwd: above, gitDir, userConfig: true }, ["rev-parse", "--show-toplevel"]);
   return answer.exitCode === 0 ? realpath(answer.stdout.trim()) : above;
-}
-
-/** `config -z` prints `key LF value NUL`; a later value of a key wins. */
-function configValues(text: string): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const record of text.split("\0")) {
-    const at = record.indexOf("\n");
-    if (at > 0) values.set(record.slice(0, at), record.slice(at + 1));
-  }
-  return values;
-}
-
-/** As Git picks the committer; without a name and an address it is Oxbow. */
-function identityFrom(values: ReadonlyMap<string, string>): Identity {
-  const outer = environment();
-  const pick = (variable: string, key: string): string =>
-    plain(
-      outer[`GIT_COMMITTER_${variable}`] ?? values.get(`committer.${key}`) ?? values.get(`user.${key}`) ?? "",
-    );
-  const name = pick("NAME", "name");
-  const email = pick("EMAIL", "email").replaceAll(" ", "");
-  return name === "" || email === "" ? { name: "Oxbow", email: "oxbow@localhost" } : { name, email };
-}
-
-/** Git itself drops these from names and addresses: they would end the line they stand in. */
-export function plain(text: string): string {
-  return text
-    .replace(/[<>\p{Cc}\u2028\u2029]/gu, " ")
-    .replace(/ {2,}/g, " ")
-    .replace(/^[\s.,:;'"\\]+|[\s.,:;'"\\]+$/g, "");
 }
 
 /**

@@ -19,6 +19,8 @@ export interface Trees {
   trace(tree: Oid, path: RawPath): Promise<readonly TreeEntry[]>;
   /** The entry at a path, or null. The empty path is the tree itself. */
   find(tree: Oid, path: RawPath): Promise<TreeEntry | null>;
+  /** The names in one tree. */
+  names(tree: Oid): Promise<Iterable<RawPath>>;
   /** Every file (also symlinks and submodules) below a tree, in Git's order. */
   files(tree: Oid): Promise<readonly TreeFile[]>;
   /** Files that differ; a rename is a deletion and an addition. */
@@ -90,6 +92,7 @@ export function createTrees(objects: ObjectReader): Trees {
       const found = await trace(tree, path);
       return found.length === depth ? (found[depth - 1] ?? null) : null;
     },
+    names: async (tree) => (await objects.tree(tree)).keys(),
     async files(tree) {
       const known = flattened.get(tree);
       if (known !== undefined) return known;

@@ -3,8 +3,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
+import { OxbowError } from "../core/errors.ts";
+import { environment } from "../host/env.ts";
 import { newId } from "../host/ids.ts";
-import { killGroup, processBirth } from "../host/process.ts";
+import { killGroup, processBirth, run } from "../host/process.ts";
 import type { Oid, WorkOwner } from "./contract.ts";
 import { isMissing } from "./missing.ts";
 import type { Setup } from "./setup.ts";
@@ -107,11 +109,22 @@ export async function removeTree(dir: string): Promise<void> {
   try {
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EPERM")))
-      throw error;
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ENAMETOOLONG") return removeDeep(dir);
+    if (code !== "EACCES" && code !== "EPERM") throw error;
     await makeWritable(dir);
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** A program can nest directories deeper than any path reaches; `rm` goes down step by step. */
+async function removeDeep(dir: string): Promise<void> {
+  const { exitCode, stderr } = await run("rm", ["-rf", "--", dir], {
+    cwd: path.dirname(dir),
+    env: { PATH: environment()["PATH"] ?? "/usr/bin:/bin" },
+  });
+  if (exitCode !== 0)
+    throw new OxbowError("git_failed", `${dir} cannot be removed: ${stderr.toString("utf8").trim()}`);
 }
 
 async function makeWritable(dir: string): Promise<void> {

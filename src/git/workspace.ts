@@ -8,10 +8,12 @@ import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
 import { createBaseline } from "./baseline.ts";
+import { shownPath } from "./bytes.ts";
 import { collectChanges } from "./collect.ts";
 import type { Oid, WorkOwner, Workspace } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import type { Setup } from "./setup.ts";
+import type { TreeFile } from "./trees.ts";
 import {
   keepFiles,
   newWorkspaceName,
@@ -36,11 +38,12 @@ export async function openWorkspace(
   if (commit === null) throw new OxbowError("rev_not_found", `There is no commit ${options.commit}.`);
   const home = path.join(workspacesDir(setup), newWorkspaceName());
   const dir = path.join(home, TREE);
+  const files = await engine.trees.files(commit.tree);
+  refuseLongPaths(dir, files);
   try {
     const site = await layOut(setup, dir, options);
     await runGitOrThrow(site, ["read-tree", "--reset", "-u", options.commit], {}, signal);
     if (options.owner) await noteOwner(home, { ...options.owner, from: options.commit });
-    const files = await engine.trees.files(commit.tree);
     const baseline = await createBaseline(dir, path.join(home, "stamp"), files);
     return {
       dir,
@@ -53,6 +56,24 @@ export async function openWorkspace(
     await removeTree(home);
     throw unsafeName(error) ?? error;
   }
+}
+
+/** What the system takes as one path, in bytes. */
+const MAX_PATH_BYTES = process.platform === "linux" ? 4095 : 1023;
+
+function refuseLongPaths(dir: string, files: readonly TreeFile[]): void {
+  const room = MAX_PATH_BYTES - Buffer.byteLength(dir) - 1;
+  const long = files.find((file) => file.path.length > room);
+  if (long === undefined) return;
+  const shown = shownPath(long.path.slice(0, 60));
+  throw new OxbowError(
+    "path_rejected",
+    `A workspace cannot hold ${shown}…: a path of ${long.path.length} bytes.`,
+    {
+      hint: "Shorten the path; models can still work on this repository, programs cannot.",
+      details: { path: shownPath(long.path) },
+    },
+  );
 }
 
 async function layOut(setup: Setup, dir: string, options: { commit: Oid; branch: string }): Promise<GitSite> {
@@ -87,8 +108,14 @@ async function layOut(setup: Setup, dir: string, options: { commit: Oid; branch:
       `${path.join(setup.commonDir, "objects")}\n`,
     ),
   ]);
-  const shallowFile = setup.objectSite.shallowFile;
-  return { cwd: dir, gitDir, workTree: dir, ...(shallowFile === undefined ? {} : { shallowFile }) };
+  const { shallowFile, missingHint } = setup.objectSite;
+  return {
+    cwd: dir,
+    gitDir,
+    workTree: dir,
+    ...(shallowFile === undefined ? {} : { shallowFile }),
+    ...(missingHint === undefined ? {} : { missingHint }),
+  };
 }
 
 /** Git's refusal to check out a name that means something else to a file system. */

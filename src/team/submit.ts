@@ -55,6 +55,8 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       : await splitParts(engine, split, commit);
   // A caller that only enqueues need not be able to run them: its workers do.
   if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
+  const programs = usesPrograms(engine, options, children, split !== null);
+  await engine.repo.checkReady(commit, { files: programs && request.split === undefined });
   const now = engine.now();
   const body = { title: request.title, ticket, base: request.base ?? null, options, split: request.split };
   const task: Task = {
@@ -161,6 +163,11 @@ function leadPart(engine: Engine, title: string): PlannedChild {
   return { agent, brief: title, responsibilities, allowedPaths: ownScope(lead), dependsOn: [] };
 }
 
+/** Who may come to run: with a lead, whomever it asks. */
+function involvedAgents(engine: Engine, parts: readonly PlannedChild[], byOwner: boolean) {
+  return byOwner ? parts.map((part) => agentNamed(engine, part.agent)) : engine.registry.list();
+}
+
 /** A model that cannot be called, or a command that is missing, is known before anything is made. */
 function checkRunnable(
   engine: Engine,
@@ -168,11 +175,19 @@ function checkRunnable(
   parts: readonly PlannedChild[],
   byOwner: boolean,
 ): void {
-  const involved = byOwner ? parts.map((part) => agentNamed(engine, part.agent)) : engine.registry.list();
-  for (const agent of involved) {
+  for (const agent of involvedAgents(engine, parts, byOwner)) {
     if (runtimeOf(options, agent) === "openai_agents") engine.models(options, agent);
     else commandOf(options, agent);
   }
+}
+
+function usesPrograms(
+  engine: Engine,
+  options: RunOptions,
+  parts: readonly PlannedChild[],
+  byOwner: boolean,
+): boolean {
+  return involvedAgents(engine, parts, byOwner).some((agent) => runtimeOf(options, agent) === "command");
 }
 
 async function notices(engine: Engine, leftovers: readonly string[]) {
