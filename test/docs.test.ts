@@ -2,6 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeSettings, parseSettings } from "../src/core/settings.ts";
+import { parseTeamFile } from "../src/core/team-file.ts";
+import { teamTables } from "./support/team-doc.ts";
 
 const top = resolve(import.meta.dirname, "..");
 
@@ -13,24 +15,43 @@ function settingsTable(): string {
   return ["| setting | default | meaning |", "|---|---|---|", ...rows].join("\n");
 }
 
+/** What stands between `<!-- name: … -->` and `<!-- /name -->`; UPDATE_DOCS=1 writes it anew. */
+function keepsInStep(name: string, section: string, wanted: string): void {
+  const file = join(top, name);
+  const text = readFileSync(file, "utf8");
+  const [before, after] = [`<!-- ${section}:`, `<!-- /${section} -->`];
+  const start = text.indexOf("-->\n", text.indexOf(before)) + "-->\n".length;
+  const end = text.indexOf(after);
+  expect(text.includes(before) && end >= start, `${name} has the marks of ${section}`).toBe(true);
+  const whole = `${text.slice(0, start)}${wanted}\n${text.slice(end)}`;
+  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(file, whole);
+  expect(text).toBe(whole);
+}
+
 describe("the documentation", () => {
   it("lists every setting as the code has it", () => {
-    const file = join(top, "README.md");
-    const text = readFileSync(file, "utf8");
-    const wanted = text.replace(
-      /(<!-- settings:[^>]*-->\n)[\s\S]*?(<!-- \/settings -->)/,
-      `$1${settingsTable()}\n$2`,
-    );
-    if (process.env["UPDATE_DOCS"] === "1") writeFileSync(file, wanted);
-    expect(text).toBe(wanted);
+    keepsInStep("README.md", "settings", settingsTable());
   });
 
-  it.each(["README.md", "docs/INDEX.md", "AGENTS.md"])("%s links only to what is there", (name) => {
-    const text = readFileSync(join(top, name), "utf8");
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");
-    for (const link of links)
-      expect(existsSync(join(top, dirname(name), link)), `${name} → ${link}`).toBe(true);
+  it("lists every key of team.yaml as the schema has it", () => {
+    keepsInStep("docs/team-yaml.md", "keys", teamTables());
   });
+
+  it.each(["README.md", "docs/team-yaml.md"])("%s shows a team.yaml that is valid", (name) => {
+    const text = readFileSync(join(top, name), "utf8");
+    const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(text) ?? [];
+    expect(parseTeamFile(example, name).agents.length).toBeGreaterThan(1);
+  });
+
+  it.each(["README.md", "CONTRIBUTING.md", "docs/INDEX.md", "docs/team-yaml.md", "AGENTS.md"])(
+    "%s links only to what is there",
+    (name) => {
+      const text = readFileSync(join(top, name), "utf8");
+      const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");
+      for (const link of links)
+        expect(existsSync(join(top, dirname(name), link)), `${name} → ${link}`).toBe(true);
+    },
+  );
 
   it("keeps AGENTS.md short", () => {
     expect(readFileSync(join(top, "AGENTS.md"), "utf8").split(/\s+/).length).toBeLessThanOrEqual(700);

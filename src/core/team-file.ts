@@ -2,7 +2,7 @@
 import { type ErrorCode, OxbowError } from "./errors.ts";
 import { checkTeam, type Fail, type Path } from "./team-checks.ts";
 import { explainIssues } from "./team-issues.ts";
-import { type RawAgent, type RawTeam, teamSchema } from "./team-schema.ts";
+import { NOT_YET, type RawAgent, type RawTeam, TEAM_DEFAULTS, teamSchema } from "./team-schema.ts";
 import { dotted, readYaml, type YamlSource } from "./yaml-source.ts";
 
 /** An agent is data. Times in milliseconds; null where the team file says nothing. */
@@ -77,8 +77,6 @@ export interface TeamFile {
   readonly notices: readonly TeamNotice[];
 }
 
-const DEFAULT_LIMITS: Limits = { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 };
-
 /**
  * Throws team_file_invalid (not YAML, an unknown key, a wrong value), team_config (two agents with one pattern, a bad
  * pattern) and runtime_not_available, each with `details: { file, line, column, path }`. `file` is only for messages.
@@ -109,20 +107,7 @@ function located(code: ErrorCode, source: YamlSource, file: string, path: Path, 
   });
 }
 
-/** Keys that are checked but that nothing obeys yet: silence about them would be a lie. */
-const NOT_YET: readonly (keyof RawTeam)[] = [
-  "workspace",
-  "verify",
-  "verify_network",
-  "merge",
-  "budget",
-  "plugins",
-  "groups",
-  "schedule",
-  "mcp_servers",
-];
-const NOT_YET_OF_AGENT: readonly (keyof RawAgent)[] = ["sla_ms", "response_timeout_ms", "recovery"];
-
+/** Silence about keys that are checked but that nothing obeys yet would be a lie. */
 function notYet(raw: RawTeam, source: YamlSource): TeamNotice[] {
   const notice = (path: Path, key: string): TeamNotice => ({
     ...source.keyPosition(path, key),
@@ -131,13 +116,15 @@ function notYet(raw: RawTeam, source: YamlSource): TeamNotice[] {
   const isSaid = (value: unknown): boolean =>
     value !== undefined && !(Array.isArray(value) && value.length === 0);
   return [
-    ...NOT_YET.filter((key) => isSaid(raw[key])).map((key) => notice([], key)),
-    ...(raw.repo?.url === undefined ? [] : [notice(["repo"], "url")]),
+    ...NOT_YET.team.filter((key) => isSaid(raw[key])).map((key) => notice([], key)),
+    ...NOT_YET.repo.filter((key) => isSaid(raw.repo?.[key])).map((key) => notice(["repo"], key)),
     ...raw.agents.flatMap((agent, i) =>
-      NOT_YET_OF_AGENT.filter((key) => isSaid(agent[key])).map((key) => notice(["agents", i], key)),
+      NOT_YET.agents.filter((key) => isSaid(agent[key])).map((key) => notice(["agents", i], key)),
     ),
     ...raw.agents.flatMap((agent, i) =>
-      agent.sandbox?.network === undefined ? [] : [notice(["agents", i, "sandbox"], "network")],
+      NOT_YET.sandbox
+        .filter((key) => isSaid(agent.sandbox?.[key]))
+        .map((key) => notice(["agents", i, "sandbox"], key)),
     ),
   ].sort((a, b) => a.line - b.line || a.column - b.column);
 }
@@ -155,14 +142,14 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
     defaults: {
       provider: defaults?.provider ?? null,
       model: defaults?.model ?? null,
-      maxTurns: defaults?.max_turns ?? 40,
-      timeoutMs: defaults?.timeout_ms ?? 900_000,
+      maxTurns: defaults?.max_turns ?? TEAM_DEFAULTS.maxTurns,
+      timeoutMs: defaults?.timeout_ms ?? TEAM_DEFAULTS.timeoutMs,
     },
     limits: {
-      maxParallel: limits?.max_parallel ?? DEFAULT_LIMITS.maxParallel,
-      maxDepth: limits?.max_depth ?? DEFAULT_LIMITS.maxDepth,
-      maxChildrenPerSplit: limits?.max_children_per_split ?? DEFAULT_LIMITS.maxChildrenPerSplit,
-      maxChildren: limits?.max_children ?? DEFAULT_LIMITS.maxChildren,
+      maxParallel: limits?.max_parallel ?? TEAM_DEFAULTS.limits.maxParallel,
+      maxDepth: limits?.max_depth ?? TEAM_DEFAULTS.limits.maxDepth,
+      maxChildrenPerSplit: limits?.max_children_per_split ?? TEAM_DEFAULTS.limits.maxChildrenPerSplit,
+      maxChildren: limits?.max_children ?? TEAM_DEFAULTS.limits.maxChildren,
     },
     agents: raw.agents.map((agent) => shapeAgent(agent, raw.team)),
     notices,

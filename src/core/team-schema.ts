@@ -4,105 +4,184 @@ import { z } from "zod";
 /** Timers of Node overflow beyond this. */
 const MAX_MS = 2_147_483_647;
 
+/** What holds where the team file says nothing. */
+export const TEAM_DEFAULTS = {
+  maxTurns: 40,
+  timeoutMs: 900_000,
+  limits: { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 },
+} as const;
+
 const word = z.string().min(1).max(200);
 const words = z.array(word).max(200);
 const line = z.string().min(1).max(8192);
 const ms = z.int().min(1).max(MAX_MS);
 const count = (max: number) => z.int().min(1).max(max);
+const patterns = z.array(z.string()).max(5000);
+const { limits } = TEAM_DEFAULTS;
 
+// The descriptions become docs/team-yaml.md.
 const sandbox = z.strictObject({
-  network: z.boolean().optional(),
-  env: words.optional(),
-  home: z.enum(["private", "user"]).optional(),
+  network: z.boolean().optional().describe("May its programs use the network. Default `false`."),
+  env: words.optional().describe("Names of environment variables that its programs get. Default: none."),
+  home: z
+    .enum(["private", "user"])
+    .optional()
+    .describe("An empty private home directory (default), or your own."),
 });
 
 const agent = z.strictObject({
-  name: word,
-  instructions: z.string().max(100_000).optional(),
-  model: word.optional(),
-  provider: word.optional(),
-  runtime: z.enum(["openai_agents", "command", "acp"]).optional(),
-  command: z.array(line).min(1).max(1024).optional(),
-  tools: words.optional(),
-  skills: words.optional(),
-  responsibilities: words.optional(),
-  allowed_paths: z.array(z.string()).max(5000).optional(),
-  read_paths: z.array(z.string()).max(5000).optional(),
-  group: word.optional(),
-  domain: word.optional(),
-  sla_ms: ms.optional(),
-  timeout_ms: ms.optional(),
-  response_timeout_ms: ms.optional(),
-  max_turns: count(10_000).optional(),
-  recovery: z.enum(["resume", "clean"]).optional(),
-  sandbox: sandbox.optional(),
+  name: word.describe("Unique in the team; becomes the last part of its branches."),
+  instructions: z.string().max(100_000).optional().describe("Added to what its model is told."),
+  model: word.optional().describe("Default: `defaults.model`, then OPENAI_MODEL."),
+  provider: word.optional().describe("`openai`, `openai_chat` or `scripted`. Default: `defaults.provider`."),
+  runtime: z
+    .enum(["openai_agents", "command", "acp"])
+    .optional()
+    .describe("A model (default), a program, or a coding CLI over ACP (refused: not available yet)."),
+  command: z
+    .array(line)
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe(
+      "The program of runtime `command` and its arguments; `{task}`, `{branch}`, `{paths}` are filled in.",
+    ),
+  tools: words.optional().describe("The only tools it gets, by name. Default: every tool whose group is on."),
+  skills: words.optional().describe("Capability tags, told to the one that splits a task."),
+  responsibilities: words.optional().describe("What it answers for, told to it and to the one that splits."),
+  allowed_paths: patterns
+    .optional()
+    .describe(
+      "Patterns of the files it owns and may write; `!` takes some out. Left out: it owns none, and may write any.",
+    ),
+  read_paths: patterns.optional().describe("Patterns of the files it may read. Default: all."),
+  group: word.optional().describe("One of `groups`."),
+  domain: word.optional().describe("A label of yours."),
+  sla_ms: ms.optional().describe("How long a subtask may take before it counts as late, milliseconds."),
+  timeout_ms: ms
+    .optional()
+    .describe("How long one run may take, milliseconds. Default: `defaults.timeout_ms`."),
+  response_timeout_ms: ms.optional().describe("How long a single answer may take, milliseconds."),
+  max_turns: count(10_000)
+    .optional()
+    .describe("Answers of its model in one run. Default: `defaults.max_turns`."),
+  recovery: z
+    .enum(["resume", "clean"])
+    .optional()
+    .describe("After a crash: go on with what was kept (default), or begin again."),
+  sandbox: sandbox.optional().describe("What its programs get of this machine."),
 });
 
 const group = z.strictObject({
-  name: word,
-  critical: z.boolean().optional(),
-  strategy: z.enum(["one_for_one", "one_for_all", "rest_for_one"]).optional(),
-  restart: z.enum(["permanent", "transient", "temporary"]).optional(),
-  max_restarts: z.int().min(0).max(10_000).optional(),
-  window_s: count(31_536_000).optional(),
+  name: word.describe("Unique among the groups."),
+  critical: z.boolean().optional().describe("The first crash of a member stops the whole tree."),
+  strategy: z
+    .enum(["one_for_one", "one_for_all", "rest_for_one"])
+    .optional()
+    .describe("Who is restarted with a member that crashed."),
+  restart: z
+    .enum(["permanent", "transient", "temporary"])
+    .optional()
+    .describe("Restart always, after a failure only, or never."),
+  max_restarts: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .optional()
+    .describe("Restarts within the window before giving up."),
+  window_s: count(31_536_000).optional().describe("The window, seconds."),
 });
 
 const moment = z.strictObject({
-  cron: line.optional(),
-  at: line.optional(),
-  after_ms: ms.optional(),
-  tz: word.optional(),
-  task: line.optional(),
+  cron: line.optional().describe("A cron line."),
+  at: line.optional().describe("A point in time, ISO 8601."),
+  after_ms: ms.optional().describe("Milliseconds after the start."),
+  tz: word.optional().describe("The time zone of `cron`, such as `Europe/Berlin`."),
+  task: line.optional().describe("Also submits this task."),
 });
 
 const server = z.strictObject({
-  name: word,
-  command: z.array(line).min(1).max(1024),
-  agents: words.optional(),
-  allow: words.optional(),
+  name: word.describe("Unique among the servers."),
+  command: z.array(line).min(1).max(1024).describe("The server's program and its arguments."),
+  agents: words.optional().describe("The agents that may use it."),
+  allow: words.optional().describe("The only tools of it that may be called."),
 });
 
 export const teamSchema = z.strictObject({
-  team: word,
-  lead: word.optional(),
-  window_person: word.optional(),
-  repo: z.strictObject({ base: word.optional(), url: line.optional() }).optional(),
+  team: word.describe("The team's name."),
+  lead: word
+    .optional()
+    .describe("The agent that gets a task for which no split is asked. Default: the first."),
+  window_person: word.optional().describe("The person the team escalates to; shown with every owner."),
+  repo: z
+    .strictObject({
+      base: word.optional().describe("Where work starts. Default: HEAD."),
+      url: line.optional().describe("Where a fleet of machines fetches the repository."),
+    })
+    .optional()
+    .describe("The repository."),
   workspace: z
     .strictObject({
-      pool: count(1000).optional(),
-      setup: z.array(line).max(100).optional(),
-      link: z.array(line).max(100).optional(),
+      pool: count(1000).optional().describe("Prepared clones that are kept."),
+      setup: z.array(line).max(100).optional().describe("Commands that prepare a clone, such as `npm ci`."),
+      link: z
+        .array(line)
+        .max(100)
+        .optional()
+        .describe("Folders shared by the clones, such as `node_modules`."),
     })
-    .optional(),
-  verify: z.array(line).max(100).optional(),
-  verify_network: z.boolean().optional(),
-  merge: z.strictObject({ conflicts: z.enum(["rework", "owner", "escalate"]).optional() }).optional(),
+    .optional()
+    .describe("The private clones in which programs run."),
+  verify: z.array(line).max(100).optional().describe("Commands that must pass on the combined tree."),
+  verify_network: z.boolean().optional().describe("Lets `verify` use the network."),
+  merge: z
+    .strictObject({
+      conflicts: z
+        .enum(["rework", "owner", "escalate"])
+        .optional()
+        .describe("A conflict becomes a new subtask, goes to the owner, or to the window person."),
+    })
+    .optional()
+    .describe("How finished branches are merged."),
   defaults: z
     .strictObject({
-      provider: word.optional(),
-      model: word.optional(),
-      max_turns: count(10_000).optional(),
-      timeout_ms: ms.optional(),
+      provider: word.optional().describe("`openai` (default), `openai_chat` or `scripted`."),
+      model: word.optional().describe("Default: OPENAI_MODEL."),
+      max_turns: count(10_000)
+        .optional()
+        .describe(`Answers of a model in one run. Default ${TEAM_DEFAULTS.maxTurns}.`),
+      timeout_ms: ms
+        .optional()
+        .describe(`How long one run may take, milliseconds. Default ${TEAM_DEFAULTS.timeoutMs}.`),
     })
-    .optional(),
+    .optional()
+    .describe("For agents that do not say otherwise."),
   budget: z
     .strictObject({
-      usd: z.number().positive().optional(),
-      tokens: count(Number.MAX_SAFE_INTEGER).optional(),
-      wall_ms: ms.optional(),
+      usd: z.number().positive().optional().describe("US dollars."),
+      tokens: count(Number.MAX_SAFE_INTEGER).optional().describe("Tokens."),
+      wall_ms: ms.optional().describe("Wall time, milliseconds."),
     })
-    .optional(),
+    .optional()
+    .describe("What one task may cost, all its agents together."),
   limits: z
     .strictObject({
-      max_parallel: count(10_000).optional(),
-      max_depth: count(100).optional(),
-      max_children_per_split: count(10_000).optional(),
-      max_children: count(1_000_000).optional(),
+      max_parallel: count(10_000)
+        .optional()
+        .describe(`Conversations at work at once. Default ${limits.maxParallel}.`),
+      max_depth: count(100).optional().describe(`How deep splits may nest. Default ${limits.maxDepth}.`),
+      max_children_per_split: count(10_000)
+        .optional()
+        .describe(`Children of one split. Default ${limits.maxChildrenPerSplit}.`),
+      max_children: count(1_000_000)
+        .optional()
+        .describe(`Children of one task, all splits together. Default ${limits.maxChildren}.`),
     })
-    .optional(),
-  plugins: z.array(line).max(100).optional(),
-  groups: z.array(group).max(1000).optional(),
-  agents: z.array(agent).min(1).max(5000),
+    .optional()
+    .describe("Bounds of a task; beyond them a split is refused."),
+  plugins: z.array(line).max(100).optional().describe("Modules of yours, loaded at start."),
+  groups: z.array(group).max(1000).optional().describe("Agents that are restarted together."),
+  agents: z.array(agent).min(1).max(5000).describe("The team's agents."),
   schedule: z
     .record(
       word,
@@ -110,12 +189,38 @@ export const teamSchema = z.strictObject({
         error: "must be a cron line, or an object with one of cron, at and after_ms",
       }),
     )
-    .optional(),
-  mcp_servers: z.array(server).max(100).optional(),
+    .optional()
+    .describe("By agent: when it is woken; a cron line or the keys below."),
+  mcp_servers: z.array(server).max(100).optional().describe("MCP servers whose tools agents may call."),
 });
 
 export type RawTeam = z.infer<typeof teamSchema>;
 export type RawAgent = z.infer<typeof agent>;
+
+interface NotYet {
+  readonly team: readonly (keyof RawTeam)[];
+  readonly repo: readonly (keyof NonNullable<RawTeam["repo"]>)[];
+  readonly agents: readonly (keyof RawAgent)[];
+  readonly sandbox: readonly (keyof NonNullable<RawAgent["sandbox"]>)[];
+}
+
+/** Keys that are read and checked, but that nothing obeys yet. */
+export const NOT_YET: NotYet = {
+  team: [
+    "workspace",
+    "verify",
+    "verify_network",
+    "merge",
+    "budget",
+    "plugins",
+    "groups",
+    "schedule",
+    "mcp_servers",
+  ],
+  repo: ["url"],
+  agents: ["sla_ms", "response_timeout_ms", "recovery"],
+  sandbox: ["network"],
+};
 
 /** The keys a mapping at this path may have, for a did-you-mean. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] {
