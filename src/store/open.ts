@@ -73,11 +73,11 @@ function createStore(database: Database): Store {
       }),
     addChildren: (taskId, children, events) => write((tx) => addChildren(tx, taskId, children, events)),
     claim: (wanted) => write((tx) => claim(database, tx, wanted)),
-    renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs)),
+    renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs), "own"),
     release: (lease) => write((tx) => release(tx, lease)),
-    park: (lease, parked) => write((tx) => park(tx, lease, parked)),
-    heartbeat: (worker, ttlMs) => write((tx) => heartbeat(tx, worker, ttlMs)),
-    removeWorker: (workerId) => write((tx) => removeWorker(tx, workerId)),
+    park: (lease, parked) => write((tx) => park(tx, lease, parked), "own"),
+    heartbeat: (worker, ttlMs) => write((tx) => heartbeat(tx, worker, ttlMs), "own"),
+    removeWorker: (workerId) => write((tx) => removeWorker(tx, workerId), "own"),
     drive: (taskId, driver) => write((tx) => drive(tx, taskId, driver)),
     stopDriving: (taskId, holder) => write((tx) => stopDriving(tx, taskId, holder)),
     setCancelled: (taskId, cancelled, events) => write((tx) => setCancelled(tx, taskId, cancelled, events)),
@@ -114,7 +114,7 @@ function createStore(database: Database): Store {
             })),
           )
           .execute();
-      }),
+      }, "own"),
     relay: createRelay(() => relayOutbox(database, topics)),
     [Symbol.asyncDispose]: dispose,
   };

@@ -53,6 +53,6 @@ export async function relayOutbox(database: Database, topics: TopicTransport): P
     if (rows.length === 0) return published;
     published += await topics.publishAll(rows.map(({ seq: _, ...entry }) => entry));
     const last = rows.map(({ seq }) => seq);
-    await database.write((tx) => tx.db.deleteFrom("outbox").where("seq", "in", last).execute());
+    await database.write((tx) => tx.db.deleteFrom("outbox").where("seq", "in", last).execute(), "own");
   }
 }

@@ -103,19 +103,20 @@ function pick(from: ReadonlyMap<string, number>, topics: readonly string[]): Map
 export function createTopics(database: Database): TopicTransport {
   return {
     publish: async (topic, payload) => {
-      const { published: _, ...entry } = await database.write((tx) =>
-        publishOnce(tx, newId("e"), topic, payload),
+      const { published: _, ...entry } = await database.write(
+        (tx) => publishOnce(tx, newId("e"), topic, payload),
+        "topics",
       );
       return entry;
     },
     publishOnce: (eventId, topic, payload) =>
-      database.write((tx) => publishOnce(tx, eventId, topic, payload)),
+      database.write((tx) => publishOnce(tx, eventId, topic, payload), "topics"),
     publishAll: (announcements) =>
       database.write(async (tx) => {
         let published = 0;
         for (const announcement of announcements) if (await insert(tx, announcement)) published++;
         return published;
-      }),
+      }, "topics"),
     read: async (topic, after, limit) => readAfter(database, topic, fromMessageId(topic, after), limit),
     async wait(positions, timeoutMs, signal) {
       const from = new Map<string, number>();
