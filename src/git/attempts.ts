@@ -1,68 +1,64 @@
 /**
- * Refs that keep what each attempt saved. They are looked up for every run, so they are found in the files that hold refs,
- * without a process; the value is always asked of git.
+ * `refs/oxbow/attempts/<subtask>/<n>` keeps what attempt n saved, and is its fence: every commit of the attempt moves it,
+ * in one transaction with the branch, from the value the attempt gave it. Whoever takes over seals it first, moving it
+ * to a tag on what it held, and from then on nothing of the earlier attempt goes through.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import path from "node:path";
 import { refComponent } from "../core/branch-name.ts";
+import { hasCode } from "../core/errors.ts";
 import type { Oid } from "./contract.ts";
 import type { Engine } from "./engine.ts";
-import { orMissing } from "./missing.ts";
-
-const PREFIX = "refs/oxbow/attempts/";
+import { nowSeconds } from "./message.ts";
+import { ATTEMPTS } from "./ref-transactions.ts";
 
 export function attemptRef(subtaskId: string, attempt: number): string {
-  return `${PREFIX}${refComponent(subtaskId)}/${attempt}`;
+  return `${ATTEMPTS}${refComponent(subtaskId)}/${attempt}`;
 }
 
+/** Of a seal: whether the attempt had saved anything. */
+const SAVED = "sealed";
+const NOTHING = "sealed-without-work";
+
 export interface Attempts {
-  last(subtaskId: string): Promise<{ attempt: number; commit: Oid } | null>;
+  /** Ends every attempt before `attempt`; `base` is any commit, named by seals of attempts that saved nothing. */
+  seal(subtaskId: string, attempt: number, base: Oid): Promise<void>;
+  /** The newest work that an attempt before `attempt` saved, or null. */
+  last(subtaskId: string, attempt: number): Promise<{ attempt: number; commit: Oid } | null>;
 }
 
 export function createAttempts(engine: Engine): Attempts {
-  const { commonDir } = engine.setup;
-  const packed = createPackedNames(path.join(commonDir, "packed-refs"));
-  const namesBelow = async (prefix: string): Promise<readonly string[]> => {
-    if (existsSync(path.join(commonDir, "reftable"))) {
-      return [...(await engine.refsBelow(prefix)).keys()].map((ref) => ref.slice(prefix.length));
-    }
-    // Loose refs first: one that is packed in between is then found there.
-    const loose = orMissing(() => readdirSync(path.join(commonDir, prefix)), []);
-    return [...loose, ...(packed().get(prefix) ?? [])];
-  };
-  return {
-    async last(subtaskId) {
-      const prefix = `${PREFIX}${refComponent(subtaskId)}/`;
-      const numbers = new Set(
-        (await namesBelow(prefix)).filter((name) => /^\d{1,9}$/.test(name)).map(Number),
+  const sealOne = async (subtaskId: string, attempt: number, base: Oid): Promise<void> => {
+    const ref = attemptRef(subtaskId, attempt);
+    for (;;) {
+      const old = await engine.readRef(ref);
+      if (old !== null && (await engine.objects.tag(old)) !== null) return;
+      const { name, email } = engine.setup.identity;
+      const seal = await engine.commits.writeObject(
+        "tag",
+        `object ${old ?? base}\ntype commit\ntag ${old === null ? NOTHING : SAVED}\n` +
+          `tagger ${name} <${email}> ${nowSeconds()} +0000\n\nAttempt ${attempt} of ${subtaskId} was taken over.\n`,
       );
-      for (const attempt of [...numbers].sort((a, b) => b - a)) {
-        const commit = await engine.readRef(prefix + attempt);
-        if (commit !== null) return { attempt, commit };
+      try {
+        await engine.refs.apply([{ ref, old, new: seal }]);
+        return;
+      } catch (error) {
+        // It saved something just now, or somebody else was faster.
+        if (!hasCode(error, "fenced")) throw error;
+      }
+    }
+  };
+
+  return {
+    async seal(subtaskId, attempt, base) {
+      for (let n = attempt - 1; n > 0; n--) await sealOne(subtaskId, n, base);
+    },
+    async last(subtaskId, attempt) {
+      for (let n = attempt - 1; n > 0; n--) {
+        const oid = await engine.readRef(attemptRef(subtaskId, n));
+        if (oid === null) continue;
+        const seal = await engine.objects.tag(oid);
+        if (seal?.name !== NOTHING) return { attempt: n, commit: seal?.object ?? oid };
       }
       return null;
     },
-  };
-}
-
-/** The attempts named in `packed-refs`, by directory; read again only when the file has changed. */
-function createPackedNames(file: string): () => ReadonlyMap<string, readonly string[]> {
-  let known = "";
-  let names = new Map<string, string[]>();
-  return () => {
-    const stats = orMissing(() => statSync(file, { bigint: true }), null);
-    const version = stats === null ? "" : `${stats.mtimeNs} ${stats.size} ${stats.ino}`;
-    if (version === known) return names;
-    known = version;
-    names = new Map();
-    const text = stats === null ? "" : orMissing(() => readFileSync(file, "latin1"), "");
-    for (const [, directory = "", name = ""] of text.matchAll(
-      /^[0-9a-f]+ (refs\/oxbow\/attempts\/[^/\n]+\/)(\d+)$/gm,
-    )) {
-      const found = names.get(directory);
-      if (found === undefined) names.set(directory, [name]);
-      else found.push(name);
-    }
-    return names;
   };
 }

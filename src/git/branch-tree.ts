@@ -1,4 +1,4 @@
-/** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap under a fence. */
+/** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap. */
 import { OxbowError } from "../core/errors.ts";
 import { attemptRef } from "./attempts.ts";
 import { shownPath } from "./bytes.ts";
@@ -12,19 +12,20 @@ import { createOverlay, fileFrom } from "./overlay.ts";
 import { diffTrees, searchTree } from "./search.ts";
 import { byPath, type TreeDifference } from "./trees.ts";
 
-/** Throws rev_not_found, branch_checked_out. */
-export async function openBranchTree(engine: Engine, options: BranchOptions): Promise<BranchTree> {
+/** `attemptOid`: what the attempt's ref says already, of work that is saved after its process died. Throws rev_not_found, branch_checked_out. */
+export async function openBranchTree(
+  engine: Engine,
+  options: BranchOptions,
+  attemptOid: Oid | null = null,
+): Promise<BranchTree> {
   const ref = `refs/heads/${options.branch}`;
   const saved = attemptRef(options.subtaskId, options.attempt);
-  // Were it not so, the first commit would be refused: it expects these values.
-  const [tip, attempt] =
-    options.fresh === true
-      ? [options.base, null]
-      : await Promise.all([engine.readRef(ref), engine.readRef(saved)]);
+  // Were it not so, the first commit would be refused: it expects this value.
+  const tip = options.fresh === true ? options.base : await engine.readRef(ref);
   if (tip === null) throw new OxbowError("rev_not_found", `There is no branch ${options.branch}.`);
   refuseCheckedOut(engine.setup, ref);
   const { tree } = await engine.objects.commit(tip);
-  return createBranchTree(engine, options, { ref, tip, tree, attemptRef: saved, attemptOid: attempt });
+  return createBranchTree(engine, options, { ref, tip, tree, attemptRef: saved, attemptOid });
 }
 
 interface Start {
@@ -54,7 +55,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
       committer: setup.identity,
       time: nowSeconds(),
       message,
-      edits: overlay.edits(),
+      content: { edits: overlay.edits() },
     });
 
   const trailers = (number: number): (readonly [string, string])[] => [
@@ -76,15 +77,13 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     return commit;
   };
 
-  const fenced = { ref: options.fence.ref, old: options.fence.oid };
-
   const saveWork = async (): Promise<{ commit: Oid; files: number } | null> => {
     const nothing = overlay.size === 0 && savedVersion === null;
     if (nothing || savedVersion === overlay.version) return null;
     const { version, size } = overlay;
     const commit = await snapshot();
     if (commit !== attemptOid) {
-      await engine.refs.apply([fenced, { ref: start.attemptRef, old: attemptOid, new: commit }]);
+      await engine.refs.apply([{ ref: start.attemptRef, old: attemptOid, new: commit }]);
     }
     attemptOid = commit;
     savedVersion = version;
@@ -99,9 +98,9 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     const files = overlay.size;
     const made = await writeCommit(message);
     await engine.refs.apply([
-      fenced,
-      { ref: start.ref, old: tip, new: made },
+      // The fence first: whoever was taken over is to hear of that.
       { ref: start.attemptRef, old: attemptOid, new: made },
+      { ref: start.ref, old: tip, new: made },
     ]);
     step++;
     tip = attemptOid = made;

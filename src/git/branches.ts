@@ -1,15 +1,11 @@
-/** Making branches and fences: every ref is created or moved by compare-and-swap, never re-pointed. */
-import path from "node:path";
-import { branchName, numberedBranch, refComponent } from "../core/branch-name.ts";
+/** Making branches: every ref is created or moved by compare-and-swap, never re-pointed. */
+import { branchName, numberedBranch } from "../core/branch-name.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
-import { createCache } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
 import { isDirty } from "./dirty.ts";
 import { gitFailed, gitText } from "./command.ts";
-import type { AllocateBranch, BranchAllocation, Fence, Oid, RefChange, Repository } from "./contract.ts";
+import type { AllocateBranch, BranchAllocation, Oid, RefChange, Repository } from "./contract.ts";
 import type { Engine } from "./engine.ts";
-import { createObjectWriter } from "./object-writer.ts";
-import { FENCE_PREFIX } from "./ref-transactions.ts";
 
 const MAX_NUMBER = 100_000;
 
@@ -122,50 +118,4 @@ export async function createFreeBranch(
     for (const name of mine) asked.delete(name);
   }
   throw new OxbowError("branch_conflict", `All of ${first}, ${first}-2 … ${first}-${MAX_NUMBER} exist.`);
-}
-
-export interface Fences {
-  plan(subtaskId: string, token: number): Promise<{ fence: Fence; change: RefChange }>;
-  take(subtaskId: string, token: number): Promise<Fence>;
-  close(): Promise<void>;
-}
-
-export function createFences(engine: Engine): Fences {
-  const writer = createObjectWriter(engine.setup.objectSite, "blob", path.join(engine.setup.stateDir, "tmp"));
-  const blobs = createCache<Promise<Oid>>(100);
-  const blobOf = (token: number): Promise<Oid> => {
-    const known = blobs.get(String(token));
-    if (known !== undefined) return known;
-    const written = writer.write(`${token}\n`);
-    blobs.set(String(token), written, 1);
-    return written;
-  };
-  const plan: Fences["plan"] = async (subtaskId, token) => {
-    const ref = FENCE_PREFIX + refComponent(subtaskId);
-    const [oid, old] = await Promise.all([blobOf(token), engine.readRef(ref)]);
-    const held = old === null ? -1 : Number((await engine.objects.blob(old)).toString("latin1"));
-    if (held >= token) {
-      throw new OxbowError(
-        "fenced",
-        `Token ${held} holds the fence of ${subtaskId}; ${token} comes too late.`,
-      );
-    }
-    return { fence: { subtaskId, token, ref, oid }, change: { ref, old, new: oid } };
-  };
-  return {
-    plan,
-    async take(subtaskId, token) {
-      for (;;) {
-        const { fence, change } = await plan(subtaskId, token);
-        try {
-          await engine.refs.apply([change]);
-          return fence;
-        } catch (error) {
-          // Somebody took it in between: with a higher token, or with a lower one that is overtaken now.
-          if (!hasCode(error, "fenced")) throw error;
-        }
-      }
-    },
-    close: writer.close,
-  };
 }

@@ -91,10 +91,19 @@ export function quotePath(raw: RawPath): string {
   return `${out}"`;
 }
 
-/** The id that Git gives to a blob of these bytes. `zero` (the null id) tells the hash by its length. */
-export function blobOid(content: Uint8Array, zero: Oid): Oid {
-  const hash = createHash(zero.length === 64 ? "sha256" : "sha1");
-  return hash.update(`blob ${content.length}\0`).update(content).digest("hex");
+/** The hash of a repository, told by the length of its null id. */
+export function hashName(zero: Oid): "sha1" | "sha256" {
+  return zero.length === 64 ? "sha256" : "sha1";
+}
+
+/** What Git hashes, and keeps in a loose file, before the bytes of an object. */
+export function objectHeader(type: string, size: number): Buffer {
+  return Buffer.from(`${type} ${size}\0`);
+}
+
+/** The id that Git gives to an object. */
+export function objectId(type: string, body: Uint8Array, zero: Oid): Oid {
+  return createHash(hashName(zero)).update(objectHeader(type, body.length)).update(body).digest("hex");
 }
 
 export interface Cache<V> {

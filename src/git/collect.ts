@@ -4,7 +4,7 @@ import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
 import { type Baseline, below } from "./baseline.ts";
-import { blobOid, quotePath, type RawPath, shownPath, textOf, toRaw } from "./bytes.ts";
+import { objectId, quotePath, type RawPath, shownPath, textOf, toRaw } from "./bytes.ts";
 import { caseTwin, createNames, TWINS } from "./case-twins.ts";
 import { cancelled } from "./command.ts";
 import type { BranchTree, Collection } from "./contract.ts";
@@ -80,7 +80,7 @@ async function findChanges(
     }
     const now = await readEntry(dir, path, stats);
     const same = known !== undefined && plainMode(known.mode) === now.mode;
-    if (same && blobOid(now.content, engine.setup.zero) === known.oid) return;
+    if (same && objectId("blob", now.content, engine.setup.zero) === known.oid) return;
     if (now.mode === SYMLINK && leadsOutside(path, Buffer.from(now.content).toString("latin1"))) {
       throw rejected(path, "is a symbolic link that leads out of the repository");
     }

@@ -41,14 +41,6 @@ export interface RefChange {
   readonly new?: Oid | null;
 }
 
-/** The holder of a fence may commit for its subtask; a newer token makes the older one useless. */
-export interface Fence {
-  readonly subtaskId: string;
-  readonly token: number;
-  readonly ref: string;
-  readonly oid: Oid;
-}
-
 export interface BranchOptions {
   /** Short name of the branch, which must exist. */
   readonly branch: string;
@@ -58,8 +50,8 @@ export interface BranchOptions {
   readonly taskId: string;
   readonly subtaskId: string;
   readonly conversationId: string;
+  /** From 1. Its ref must not exist yet: it is the attempt's fence, and a successor seals it. */
   readonly attempt: number;
-  readonly fence: Fence;
   /** The branch was made at `base` for this attempt just now: what its refs say is known. */
   readonly fresh?: boolean | undefined;
   /** Called before each write, move and delete with the normalised path; throws out_of_scope. */
@@ -192,20 +184,18 @@ export interface Repository extends AsyncDisposable {
     ticket: string;
     commit: Oid;
     taken?: ReadonlySet<string>;
-    /** Refs that come into being with the branch, or not at all. Throws branch_moved (fenced) when one of them cannot. */
+    /** Refs that come into being with the branch, or not at all. Throws branch_moved when one of them cannot. */
     along?: readonly RefChange[];
   }): Promise<BranchAllocation>;
-  /** Moves `refs/oxbow/fence/<subtask>` to `token` by compare-and-swap. Throws fenced when a token as high is there already. */
-  takeFence(subtaskId: string, token: number): Promise<Fence>;
   /**
-   * As takeFence, but moves nothing: the fence is held once a transaction with `change` in it went through, which throws
-   * fenced when somebody was faster.
+   * Seals every attempt before `attempt`: nothing of theirs moves a ref any more, what they saved stays. To be called
+   * before the branch or their work is looked at. `base` is a commit, named where nothing was saved.
    */
-  planFence(subtaskId: string, token: number): Promise<{ fence: Fence; change: RefChange }>;
+  sealAttempts(subtaskId: string, attempt: number, base: Oid): Promise<void>;
   /** Opens a branch for editing. Throws rev_not_found, branch_checked_out. */
   openBranch(options: BranchOptions): Promise<BranchTree>;
-  /** The last work an attempt saved, newest attempt first; null when none did. */
-  lastAttempt(subtaskId: string): Promise<{ attempt: number; commit: Oid } | null>;
+  /** The newest work that an attempt before `attempt` saved; null when none did. */
+  lastAttempt(subtaskId: string, attempt: number): Promise<{ attempt: number; commit: Oid } | null>;
   /** Files of a commit's tree. */
   listFiles(commit: Oid): Promise<readonly { path: string; mode: string; oid: Oid }[]>;
   /** Raw bytes of a file in a commit, or null. */

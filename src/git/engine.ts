@@ -4,6 +4,8 @@ import { gitText, gitTextOrThrow } from "./command.ts";
 import { createCommitWriter, type CommitWriter } from "./commit-writer.ts";
 import type { Oid } from "./contract.ts";
 import { type Batch, createBatch, createObjectReader, type ObjectReader } from "./objects.ts";
+import { createObjectStore } from "./object-store.ts";
+import { createRefFiles } from "./ref-files.ts";
 import { createRefTransactions, type RefTransactions } from "./ref-transactions.ts";
 import type { Setup } from "./setup.ts";
 import { createTrees, type Trees } from "./trees.ts";
@@ -29,8 +31,12 @@ const MAX_WALK = 2000;
 export function createEngine(setup: Setup): Engine {
   const objects = createObjectReader(setup.objectSite);
   const names: Batch = createBatch(setup.refSite);
-  const commits = createCommitWriter(setup.objectSite, setup.zero);
-  const readRef = async (ref: string): Promise<Oid | null> => (await names.info(ref))?.oid ?? null;
+  const commits = createCommitWriter(objects, createObjectStore(setup), setup.zero);
+  const refFiles = createRefFiles(setup.commonDir);
+  const readRef = async (ref: string): Promise<Oid | null> => {
+    const found = refFiles(ref);
+    return found === undefined ? ((await names.info(ref))?.oid ?? null) : found;
+  };
   const refs = createRefTransactions(setup.refSite, setup.zero, readRef);
 
   /**

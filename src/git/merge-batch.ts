@@ -1,22 +1,18 @@
 /**
- * Many merges onto one target. `merge-tree` writes every tree on the way as a loose file, which costs far more than the
- * merging; so here the objects of a batch go to a scratch directory in memory, reach the repository as packs, and
- * the target moves once, by compare-and-swap, after them. Whatever is not plainly clean (a conflict, a file both sides
- * touched, somebody else's move) takes the ordinary way, one by one.
+ * Many merges onto one target. A merge in which no path was changed on both sides is plain: its tree is the target's with
+ * the branch's changes, so a run of them is written together, and the target moves once, by compare-and-swap.
+ * Whatever is not plain (a path both sides touched, a possible rename, somebody else's move) takes the ordinary way, one
+ * by one, through `git merge-tree`.
  */
-import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import { deflateSync } from "node:zlib";
 import { hasCode } from "../core/errors.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
-import { type GitSite, runGitOrThrow } from "./command.ts";
+import { runGitOrThrow } from "./command.ts";
 import type { MergeResult, MergeSource, Oid } from "./contract.ts";
+import type { TreeEdit } from "./edit-tree.ts";
 import type { Engine } from "./engine.ts";
 import { mergeCommit, type MergeRequest } from "./merge.ts";
-import { createTreeMerger } from "./merge-tree.ts";
-import { nowSeconds } from "./message.ts";
-import { newWorkspaceName, removeTree, SCRATCH_PREFIX, scratchRoots } from "./workspace-home.ts";
+import { clash, createSide, type Side } from "./plain-merge.ts";
+import type { TreeDifference } from "./trees.ts";
 
 export interface BatchRequest {
   readonly target: string;
@@ -24,157 +20,161 @@ export interface BatchRequest {
   readonly sources: readonly MergeSource[];
 }
 
-/** Below this a scratch directory and a pack cost more than they save. */
-const WORTH_IT = 3;
-/** Merges whose objects travel together. */
-const CARRIED_AT_ONCE = 48;
-
-/** One result for each source, in order; what each names is as durable and as checked as after single merges. */
+/** One result for each source, in order, as single merges give. */
 export async function mergeAll(
   engine: Engine,
-  request: BatchRequest,
+  { target, start, sources }: BatchRequest,
   mergeOne: (request: MergeRequest) => Promise<MergeResult>,
 ): Promise<readonly MergeResult[]> {
-  const { target, start, sources } = request;
   const results: MergeResult[] = [];
-  const alone = async (source: MergeSource) => {
-    results.push(await mergeOne({ target, start, source }));
-  };
-  let rest = [...sources];
-  while (rest.length >= WORTH_IT) {
-    const merged = await mergeClean(engine, { target, start, sources: rest });
-    for (const commit of merged) results.push({ kind: "merged", commit });
-    rest = rest.slice(merged.length);
-    const next = rest.shift();
-    if (next) await alone(next);
+  while (results.length < sources.length) {
+    const commits = await mergePlain(engine, { target, start, sources: sources.slice(results.length) });
+    for (const commit of commits) results.push({ kind: "merged", commit });
+    const source = sources[results.length];
+    if (source) results.push(await mergeOne({ target, start, source }));
   }
-  for (const source of rest) await alone(source);
   return results;
 }
 
-/** The merge commits of the longest clean run at the front; [] when the batch could not be brought in. */
-async function mergeClean(engine: Engine, request: BatchRequest): Promise<readonly Oid[]> {
-  const { target, start } = request;
+/** The merge commits of the longest plain run at the front; [] when somebody else moved the target meanwhile. */
+async function mergePlain(engine: Engine, request: BatchRequest): Promise<readonly Oid[]> {
+  const { target, start, sources } = request;
   const ref = `refs/heads/${target}`;
   refuseCheckedOut(engine.setup, ref);
   const tip = await engine.readRef(ref);
-  const scratch = makeScratch(engine);
-  const carrier = createCarrier(engine, scratch);
+  const planned = await planPlain(engine, tip ?? start, sources);
+  if (planned.length === 0) return [];
+  const merges = planned.map(({ source, changes }, i) => {
+    const edits = changes.map(
+      ({ path, after }): TreeEdit =>
+        after === null ? { path, mode: null } : { path, ...after, content: null },
+    );
+    const before = i === 0 ? (tip ?? start) : null;
+    return mergeCommit(engine, { edits }, [before, source.commit], source, target);
+  });
+  const commits = await engine.commits.writeChain(merges);
   try {
-    const commits = await mergeInScratch(engine, scratch, tip ?? start, request, carrier);
-    await carrier.finish();
-    const last = commits.at(-1);
-    if (last === undefined) return [];
-    await engine.refs.apply([{ ref, old: tip, new: last }]);
+    await engine.refs.apply([{ ref, old: tip, new: commits.at(-1) ?? null }]);
     return commits;
   } catch (error) {
-    // A full scratch directory, or somebody else's move: the ordinary way says what is wrong, or does it.
-    if (hasCode(error, "git_failed") || hasCode(error, "branch_moved")) return [];
+    if (hasCode(error, "branch_moved")) return [];
     throw error;
-  } finally {
-    await carrier.finish().catch(() => undefined);
-    await removeTree(scratch.dir);
   }
 }
 
-interface Scratch {
-  readonly dir: string;
-  readonly site: GitSite;
+const READ_AHEAD = 32;
+
+interface Planned {
+  readonly source: MergeSource;
+  /** What the branch changed since it left the target's history. */
+  readonly changes: readonly TreeDifference[];
 }
 
-/** In memory where the system has such a directory; else on the disk, which is only slower. */
-function makeScratch({ setup }: Engine): Scratch {
-  const name = SCRATCH_PREFIX + newWorkspaceName();
-  const real = setup.objectSite.objectDir ?? path.join(setup.commonDir, "objects");
-  for (const root of scratchRoots(setup)) {
-    const dir = path.join(root, name);
-    try {
-      mkdirSync(path.join(dir, "info"), { recursive: true, mode: 0o700 });
-      return { dir, site: { ...setup.objectSite, objectDir: dir, alternates: real } };
-    } catch (error) {
-      if (root === setup.stateDir) throw error;
+async function planPlain(engine: Engine, onto: Oid, sources: readonly MergeSource[]): Promise<Planned[]> {
+  const { objects, trees } = engine;
+  const own = (await commitsSince(engine, onto, sources)) ?? (await commitsNotIn(engine, onto, sources));
+  const merged = new Set<Oid>();
+  const planned: Planned[] = [];
+  const applied = createSide();
+  const since = new Map<Oid, Side>();
+  const difference = async (from: Oid, to: Oid): Promise<readonly TreeDifference[]> => {
+    const [before, after] = await Promise.all([objects.commit(from), objects.commit(to)]);
+    return trees.diff(before.tree, after.tree);
+  };
+  /** What the target changed since `fork`, or more: what was merged here counts also where the fork has it already. */
+  const targetSince = async (fork: Oid): Promise<Side> => {
+    const known = since.get(fork);
+    if (known) return known;
+    const side = createSide();
+    side.add(await difference(fork, onto));
+    since.set(fork, side);
+    return side;
+  };
+  const branches = sources.map((source) => {
+    const line = forkOf(source.commit, own);
+    return { source, line };
+  });
+  let ahead: (readonly TreeDifference[])[] = [];
+  for (const [i, { source, line }] of branches.entries()) {
+    // Some at once: the trees come through one process, and waiting for each in turn costs more than reading them.
+    if (i % READ_AHEAD === 0) {
+      const next = branches.slice(i, i + READ_AHEAD);
+      ahead = await Promise.all(
+        next.map((each) => (each.line ? difference(each.line.fork, each.source.commit) : [])),
+      );
+    }
+    const changes = ahead[i % READ_AHEAD] ?? [];
+    // A branch on a branch of this batch leaves the target's history at that one's tip, once it is merged.
+    const standsOnMerged = line?.commits.some((commit) => merged.has(commit)) ?? false;
+    if (!line || changes.length === 0 || standsOnMerged) break;
+    if (clash(changes, await targetSince(line.fork)) || clash(changes, applied)) break;
+    applied.add(changes);
+    for (const commit of line.commits) merged.add(commit);
+    planned.push({ source, changes });
+  }
+  return planned;
+}
+
+const SHORT_LINE = 100;
+
+/**
+ * As {@link commitsNotIn} without a process, where every source is a short line of commits on top of `target`: what comes
+ * after a commit is not in its history. Null where one is not.
+ */
+async function commitsSince(
+  { objects }: Engine,
+  target: Oid,
+  sources: readonly MergeSource[],
+): Promise<ReadonlyMap<Oid, readonly Oid[]> | null> {
+  const found = new Map<Oid, readonly Oid[]>();
+  await Promise.all(sources.map(({ commit }) => objects.commit(commit)));
+  for (const { commit } of sources) {
+    let at = commit;
+    for (let length = 0; at !== target && !found.has(at); length++) {
+      const { parents } = await objects.commit(at);
+      const [parent, ...others] = parents;
+      if (parent === undefined || others.length > 0 || length === SHORT_LINE) return null;
+      found.set(at, parents);
+      at = parent;
     }
   }
-  throw new Error("no scratch directory");
+  return found;
 }
 
-async function mergeInScratch(
+/** Every commit that a source has and the target has not, with its parents. */
+async function commitsNotIn(
   engine: Engine,
-  { dir, site }: Scratch,
-  from: Oid,
-  { target, sources }: BatchRequest,
-  carrier: Carrier,
-): Promise<Oid[]> {
-  const merger = createTreeMerger({ ...engine.setup, objectSite: site });
-  const commits: Oid[] = [];
-  try {
-    let onto = from;
-    let tree = (await engine.objects.commit(from)).tree;
-    for (const source of sources) {
-      const merge = await merger.merge(onto, source.commit);
-      const plain = merge.clean && merge.tree !== tree && merge.messages.length === 0;
-      if (!plain) break;
-      const parents = [onto, source.commit];
-      const text = mergeCommit(engine, merge.tree, parents, source, target, nowSeconds());
-      onto = writeLooseCommit(dir, text, engine.setup.zero.length === 64 ? "sha256" : "sha1");
-      tree = merge.tree;
-      commits.push(onto);
-      if (commits.length % CARRIED_AT_ONCE === 0) carrier.carry();
-    }
-    carrier.carry();
-    return commits;
-  } finally {
-    await merger.close();
+  target: Oid,
+  sources: readonly MergeSource[],
+): Promise<ReadonlyMap<Oid, readonly Oid[]>> {
+  const input = `${sources.map((source) => source.commit).join("\n")}\n^${target}\n`;
+  const answer = await runGitOrThrow(engine.setup.objectSite, ["rev-list", "--parents", "--stdin"], {
+    input,
+    maxOutputBytes: Number.POSITIVE_INFINITY,
+  });
+  const found = new Map<Oid, readonly Oid[]>();
+  for (const line of answer.toString("latin1").split("\n")) {
+    const [commit, ...parents] = line.split(" ");
+    if (commit) found.set(commit, parents);
   }
+  return found;
 }
 
-/** A commit in the scratch directory, in Git's loose format; `index-pack` checks it again on its way in. */
-function writeLooseCommit(dir: string, text: string, algorithm: "sha1" | "sha256"): Oid {
-  const body = Buffer.from(text);
-  const object = Buffer.concat([Buffer.from(`commit ${body.length}\0`), body]);
-  const oid = createHash(algorithm).update(object).digest("hex");
-  mkdirSync(path.join(dir, oid.slice(0, 2)), { recursive: true });
-  writeFileSync(path.join(dir, oid.slice(0, 2), oid.slice(2)), deflateSync(object, { level: 1 }));
-  return oid;
-}
-
-interface Carrier {
-  /** Sends what is new in the scratch directory on its way; merging goes on meanwhile. */
-  carry(): void;
-  /** Waits until everything sent is in the repository. Throws git_failed. */
-  finish(): Promise<void>;
-}
-
-/** Objects reach the repository as packs, which git flushes to the disk before they are in place. */
-function createCarrier(engine: Engine, { dir, site }: Scratch): Carrier {
-  const sent = new Set<string>();
-  let last: Promise<void> = Promise.resolve();
-  const fresh = () => {
-    const folders = readdirSync(dir).filter((name) => /^[0-9a-f]{2}$/.test(name));
-    const found = folders.flatMap((name) =>
-      readdirSync(path.join(dir, name))
-        .filter((rest) => /^[0-9a-f]+$/.test(rest))
-        .map((rest) => name + rest),
-    );
-    const news = found.filter((oid) => !sent.has(oid));
-    for (const oid of news) sent.add(oid);
-    return news;
-  };
-  const send = async (oids: readonly string[]) => {
-    const pack = await runGitOrThrow(site, ["pack-objects", "--stdout", "-q", "--window=0", "--threads=1"], {
-      input: `${oids.join("\n")}\n`,
-      maxOutputBytes: Number.POSITIVE_INFINITY,
-    });
-    await runGitOrThrow(engine.setup.objectSite, ["index-pack", "--stdin"], { input: pack });
-  };
-  return {
-    carry() {
-      const oids = fresh();
-      if (oids.length === 0) return;
-      last = Promise.all([last, send(oids)]).then(() => undefined);
-      // Whoever finishes hears of a failure; until then it is nobody's.
-      last.catch(() => undefined);
-    },
-    finish: () => last,
-  };
+/**
+ * Where a branch left the target's history: the only merge base there can be when its own commits are one line. Null
+ * when they are not, or when there are none.
+ */
+function forkOf(
+  tip: Oid,
+  own: ReadonlyMap<Oid, readonly Oid[]>,
+): { readonly fork: Oid; readonly commits: readonly Oid[] } | null {
+  const commits: Oid[] = [];
+  let at = tip;
+  for (let parents = own.get(at); parents; parents = own.get(at)) {
+    const [parent, ...others] = parents;
+    if (parent === undefined || others.length > 0) return null;
+    commits.push(at);
+    at = parent;
+  }
+  return commits.length > 0 ? { fork: at, commits } : null;
 }

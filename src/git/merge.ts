@@ -1,16 +1,15 @@
 /** Merging branches without a checkout: a conflict is a value, a target moves only by compare-and-swap. */
-import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { createCache, type RawPath, shownPath } from "./bytes.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import { cancelled, gitTextOrThrow } from "./command.ts";
 import { type ConflictValue, conflictsFrom } from "./conflicts.ts";
+import type { NewCommit } from "./commit-writer.ts";
 import type { MergeResult, MergeSource, Oid } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { withMergeAttribute } from "./merge-attributes.ts";
 import { createTreeMerger, type TreeMerge } from "./merge-tree.ts";
 import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
-import { createObjectWriter } from "./object-writer.ts";
 
 export interface MergeRequest {
   readonly target: string;
@@ -37,7 +36,6 @@ type Combined =
 export function createMerger(engine: Engine): Merger {
   const { objects, setup } = engine;
   const merger = createTreeMerger(setup);
-  const writer = createObjectWriter(setup.objectSite, "commit", path.join(setup.stateDir, "tmp"));
 
   const combine = async (
     ours: Oid,
@@ -55,10 +53,9 @@ export function createMerger(engine: Engine): Merger {
     }
     const conflicts = await allConflicts(engine, merge, ours, source.commit);
     if (conflicts.length > 0) return { kind: "conflict", conflicts };
-    const parents = [ours, source.commit];
-    const time = nowSeconds();
-    const commit = await writer.write(mergeCommit(engine, merge.tree, parents, source, into, time));
-    objects.remember(commit, { tree: merge.tree, parents, committed: time });
+    const commit = await engine.commits.write(
+      mergeCommit(engine, { tree: merge.tree }, [ours, source.commit], source, into),
+    );
     return { kind: "merged", commit };
   };
 
@@ -114,7 +111,7 @@ export function createMerger(engine: Engine): Merger {
     },
     forget: (target) => lastTips.set(`refs/heads/${target}`, undefined, 1),
     async close() {
-      await Promise.all([merger.close(), writer.close()]);
+      await merger.close();
     },
   };
 }
@@ -155,14 +152,14 @@ async function allConflicts(
   return [...found, ...extra].sort((x, y) => (x.path < y.path ? -1 : 1));
 }
 
+/** A merge of `source` into a branch: the committer is the user, the agent a co-author. */
 export function mergeCommit(
   engine: Engine,
-  tree: Oid,
-  parents: readonly Oid[],
+  content: NewCommit["content"],
+  parents: NewCommit["parents"],
   source: MergeSource,
   into: string,
-  time: number,
-): string {
+): NewCommit {
   const { identity } = engine.setup;
   const agent = agentIdentity(source.agent);
   const message = messageWithTrailers(`Merge ${source.branch} into ${into}`, [
@@ -171,7 +168,5 @@ export function mergeCommit(
     ["Oxbow-Agent", source.agent],
     ["Co-authored-by", `${agent.name} <${agent.email}>`],
   ]);
-  const who = `${identity.name} <${identity.email}> ${time} +0000`;
-  const lines = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`)];
-  return `${lines.join("\n")}\nauthor ${who}\ncommitter ${who}\n\n${message}`;
+  return { parents, author: identity, committer: identity, time: nowSeconds(), message, content };
 }

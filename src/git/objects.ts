@@ -28,10 +28,13 @@ export interface ObjectReader {
   /** Throws objects_missing when the object is not there or of another type. */
   tree(oid: Oid): Promise<Tree>;
   commit(oid: Oid): Promise<Commit>;
-  /** Tells what a commit we have just written says. */
+  /** Tell what a commit or a tree that was just written says. */
   remember(oid: Oid, commit: Commit): void;
+  rememberTree(oid: Oid, tree: Tree): void;
   /** Null when there is no such commit (also: an object of another type). */
   commitOrNull(oid: Oid): Promise<Commit | null>;
+  /** An annotated tag; null when the object is none. */
+  tag(oid: Oid): Promise<{ readonly name: string; readonly object: Oid } | null>;
   /** Throws not_text when it is larger than 256 MiB. */
   blob(oid: Oid): Promise<Buffer>;
   close(): Promise<void>;
@@ -83,7 +86,17 @@ export function createObjectReader(site: GitSite): ObjectReader {
       return commit;
     },
     remember: (oid, commit) => commits.set(oid, commit, 1),
+    rememberTree: (oid, tree) => trees.set(oid, tree, tree.size + 1),
     commitOrNull,
+    async tag(oid) {
+      if (commits.get(oid) !== undefined) return null;
+      const found = await process.contents(oid);
+      if (found?.type !== "tag") return null;
+      const text = found.bytes.toString("latin1");
+      const [, object = ""] = /^object ([0-9a-f]+)$/m.exec(text) ?? [];
+      const [, name = ""] = /^tag (.*)$/m.exec(text) ?? [];
+      return { name, object };
+    },
     async blob(oid) {
       const info = await process.info(oid);
       if (info?.type !== "blob") throw missing(oid, "blob");

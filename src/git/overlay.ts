@@ -1,7 +1,7 @@
 /** Edits on top of a tree, in memory: what a branch would look like if they were committed. Paths are raw and checked. */
-import { blobOid, type RawPath } from "./bytes.ts";
-import type { TreeEdit } from "./commit-writer.ts";
+import { objectId, type RawPath } from "./bytes.ts";
 import { caseTwin } from "./case-twins.ts";
+import type { TreeEdit } from "./edit-tree.ts";
 import type { Oid } from "./contract.ts";
 import { TREE_MODE } from "./objects.ts";
 import { byPath, type TreeDifference, type TreeFile, type Trees } from "./trees.ts";
@@ -185,5 +185,5 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
 
 /** A file of the overlay from bytes, which must not change any more. */
 export function fileFrom(mode: string, content: Uint8Array, zero: Oid): OverlayFile {
-  return { mode, oid: blobOid(content, zero), content };
+  return { mode, oid: objectId("blob", content, zero), content };
 }

@@ -7,7 +7,8 @@ import type { LongProcess } from "../host/process.ts";
 import { type GitSite, gitFailed, startGit } from "./command.ts";
 import type { Oid, RefChange } from "./contract.ts";
 
-export const FENCE_PREFIX = "refs/oxbow/fence/";
+/** Below it each attempt has a ref, which is its fence too. */
+export const ATTEMPTS = "refs/oxbow/attempts/";
 const MAX_BATCH = 32;
 /**
  * Refs are the ledger: a new log beside each (with its directories) would cost as much as the ref. Existing logs go on.
@@ -26,7 +27,7 @@ const UPDATE_REF = [
 const LOCK_RETRIES = 5;
 
 export interface RefTransactions {
-  /** All or nothing. Throws branch_moved, branch_conflict, fenced (a fence is among the refs that moved), git_failed. */
+  /** All or nothing. Throws branch_moved, branch_conflict, fenced (an attempt's ref was moved by its successor), git_failed. */
   apply(changes: readonly RefChange[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -194,8 +195,7 @@ function refusal(words: string, changes: readonly RefChange[]): OxbowError {
     ) ?? /cannot lock ref '([^']+)'.*(?:but expected|already exists|unable to resolve)/.exec(words);
   if (moved === null) return gitFailed(["update-ref"], words);
   const ref = moved[1] ?? "";
-  const fence = changes.find((change) => change.ref === ref && ref.startsWith(FENCE_PREFIX));
-  if (fence !== undefined) {
+  if (ref.startsWith(ATTEMPTS) && changes.some((change) => change.ref === ref)) {
     return new OxbowError("fenced", "A newer attempt has taken this work over.", { details: { ref } });
   }
   return new OxbowError("branch_moved", `${shortName(ref)} was moved by somebody else.`, {

@@ -1,7 +1,7 @@
 /** Opens a repository: one value with everything the other rooms may do to it. */
 import { createAttempts } from "./attempts.ts";
 import { changesFrom, openBranchTree } from "./branch-tree.ts";
-import { allocateBranch, createFences, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
+import { allocateBranch, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
 import { shownPath, toRaw } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
 import { checkReady, repositoryNotes } from "./condition.ts";
@@ -19,10 +19,9 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
   const setup = await setUp(options);
   const engine = createEngine(setup);
   const merger = createMerger(engine);
-  const fences = createFences(engine);
   const attempts = createAttempts(engine);
   const close = async (): Promise<void> => {
-    await Promise.all([merger.close(), fences.close()]);
+    await merger.close();
     await engine.close();
   };
   let closing: Promise<void> | null = null;
@@ -45,10 +44,9 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     updateRefs: (changes) => engine.refs.apply(changes),
     allocateBranch: (request) => allocateBranch(engine, request),
     createFreeBranch: (request) => createFreeBranch(engine, request),
-    takeFence: (subtaskId, token) => fences.take(subtaskId, token),
-    planFence: (subtaskId, token) => fences.plan(subtaskId, token),
+    sealAttempts: (subtaskId, attempt, base) => attempts.seal(subtaskId, attempt, base),
     openBranch: (request) => openBranchTree(engine, request),
-    lastAttempt: (subtaskId) => attempts.last(subtaskId),
+    lastAttempt: (subtaskId, attempt) => attempts.last(subtaskId, attempt),
     listFiles: (commit) => listFiles(engine, commit),
     readBlob: (commit, path) => readBlob(engine, commit, path),
     async changedPaths(from, to) {

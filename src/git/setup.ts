@@ -19,6 +19,9 @@ export interface Setup extends UserConfig {
   /** The null id: its length tells SHA-1 from SHA-256. */
   readonly zero: string;
   readonly version: readonly [number, number];
+  /** Where the repository keeps its objects. */
+  readonly objectDir: string;
+  readonly durable: boolean;
   /** As git says it, such as `2.39.5`. */
   readonly gitVersion: string;
   /** The repository's refs, in the git dir that all its work trees share. */
@@ -63,6 +66,8 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
     ...user,
     zero: "0".repeat(format === "sha256" ? 64 : 40),
     version: numbers,
+    objectDir: path.join(common, "objects"),
+    durable,
     gitVersion: version.stdout.trim().replace(/^git version /, ""),
     refSite: { cwd: common, gitDir: common, identity, durable },
     checkoutSite: bare

@@ -2,13 +2,12 @@
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { hasCode } from "../core/errors.ts";
-import { refComponent } from "../core/branch-name.ts";
+import { attemptRef } from "./attempts.ts";
 import { openBranchTree } from "./branch-tree.ts";
 import { collectChanges } from "./collect.ts";
 import type { Salvaged } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { isMissing } from "./missing.ts";
-import { FENCE_PREFIX } from "./ref-transactions.ts";
 import type { Setup } from "./setup.ts";
 import {
   age,
@@ -19,8 +18,6 @@ import {
   newWorkspaceName,
   notedOwner,
   removeTree,
-  SCRATCH_PREFIX,
-  scratchRoots,
   TREE,
   workspacesDir,
 } from "./workspace-home.ts";
@@ -67,12 +64,10 @@ async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
   if (noted === null) return null;
   const { from, ...owner } = noted;
   try {
-    const ref = FENCE_PREFIX + refComponent(owner.subtaskId);
-    const oid = await engine.readRef(ref);
     const commit = await engine.objects.commitOrNull(from);
-    if (oid === null || commit === null) return null;
-    const fence = { subtaskId: owner.subtaskId, token: Number.NaN, ref, oid };
-    const tree = await openBranchTree(engine, { ...owner, fence });
+    if (commit === null) return null;
+    const saved = await engine.readRef(attemptRef(owner.subtaskId, owner.attempt));
+    const tree = await openBranchTree(engine, owner, saved);
     const files = await engine.trees.files(commit.tree);
     const unknown = { unchanged: () => false };
     const { refused } = await collectChanges(
@@ -92,15 +87,6 @@ async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
 
 async function removeScratch(setup: Setup): Promise<number> {
   let removed = 0;
-  for (const root of scratchRoots(setup)) {
-    for (const name of await names(root)) {
-      const dir = path.join(root, name);
-      if (!name.startsWith(SCRATCH_PREFIX) || (await isOwned(name.slice(SCRATCH_PREFIX.length), dir)))
-        continue;
-      await removeTree(dir);
-      removed++;
-    }
-  }
   const privateDir = setup.objectSite.cwd;
   const scratch: readonly [string, RegExp][] = [
     [path.join(setup.stateDir, "tmp"), /./],

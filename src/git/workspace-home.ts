@@ -16,16 +16,9 @@ const FOREIGN_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 /** The files, below a workspace's own directory. */
 export const TREE = "tree";
 const OWNER = "owner.json";
-/** Before the name of a scratch directory of merges. */
-export const SCRATCH_PREFIX = "oxbow-merge.";
 
 export function workspacesDir(setup: Setup): string {
   return path.join(setup.stateDir, "workspaces");
-}
-
-/** Where scratch files may lie, best first: in memory, else in the state directory. */
-export function scratchRoots(setup: Setup): readonly string[] {
-  return process.platform === "linux" ? ["/dev/shm", setup.stateDir] : [setup.stateDir];
 }
 
 /** `<pid>.<start time>.<host>.<id>`: the owner is recorded in the instant the directory exists. */

@@ -1,8 +1,8 @@
 /** The branch an attempt works on: found again, or made; with what an earlier attempt left. */
 
 import { branchName, refComponent } from "../core/branch-name.ts";
-import { hasCode, OxbowError } from "../core/errors.ts";
-import type { BranchTree, Fence, MergeSource } from "../git/contract.ts";
+import { OxbowError } from "../core/errors.ts";
+import type { BranchTree, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
 import { readScopeOf, scopeOf } from "./scope.ts";
@@ -16,7 +16,9 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   const { repo } = engine;
   const { subtask } = lease;
   const created = subtask.branch === null;
-  const { branch, base, fence } =
+  // Before anything of theirs is looked at: what an earlier attempt does from now on moves no ref.
+  if (lease.attempt > 1) await repo.sealAttempts(subtask.subtask_id, lease.attempt, lease.task.base_commit);
+  const { branch, base } =
     subtask.branch === null
       ? await makeBranch(engine, lease)
       : await takeBranchOver(engine, lease, subtask.branch);
@@ -28,7 +30,6 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     subtaskId: subtask.subtask_id,
     conversationId: subtask.conversation_id,
     attempt: lease.attempt,
-    fence,
     fresh: created,
     mayWrite: scopeOf(engine, subtask).check,
     mayRead: readScopeOf(engine, subtask),
@@ -37,53 +38,35 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   return { tree, created };
 }
 
-type Held = { readonly branch: string; readonly base: string; readonly fence: Fence };
+type Held = { readonly branch: string; readonly base: string };
 
 /**
- * A new branch with its fence, in one transaction. A base that is not the task's own is written along: every attempt and
- * the merge gate agree on where the branch started.
+ * A new branch. A base that is not the task's own is written along: every attempt and the merge gate agree on where the
+ * branch started.
  */
 async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
   const { repo, store } = engine;
   const { subtask, task } = lease;
   const baseRef = baseRefOf(lease);
   const first = branchName({ ticket: task.ticket, agentName: subtask.agent });
-  const [{ fence, change }, known, names] = await Promise.all([
-    repo.planFence(subtask.subtask_id, lease.token),
-    repo.readRef(baseRef),
-    store.branches(task.task_id, first),
-  ]);
+  const [known, names] = await Promise.all([repo.readRef(baseRef), store.branches(task.task_id, first)]);
   const base = known ?? (await startingCommit(engine, lease));
   const noted = known !== null || base === task.base_commit;
-  const made = await unlessFenced(
-    repo.createFreeBranch({
-      agentName: subtask.agent,
-      ticket: task.ticket,
-      commit: base,
-      taken: new Set(names),
-      along: noted ? [change] : [change, { ref: baseRef, old: null, new: base }],
-    }),
-  );
-  // Somebody took the fence in between: with a newer token, which the next look tells, or with an older one.
-  if (made === null) return makeBranch(engine, lease);
-  const { name } = made;
-  if (!(await store.setBranch(lease, name)))
-    throw new OxbowError("fenced", "Another worker has taken this conversation over.");
-  return { branch: name, base, fence };
-}
-
-async function unlessFenced<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (hasCode(error, "fenced")) return null;
-    throw error;
-  }
+  const { name } = await repo.createFreeBranch({
+    agentName: subtask.agent,
+    ticket: task.ticket,
+    commit: base,
+    taken: new Set(names),
+    along: noted ? [] : [{ ref: baseRef, old: null, new: base }],
+  });
+  if (await store.setBranch(lease, name)) return { branch: name, base };
+  // The newer attempt makes its own.
+  await repo.updateRefs([{ ref: `refs/heads/${name}`, old: base, new: null }]);
+  throw new OxbowError("fenced", "Another worker has taken this conversation over.");
 }
 
 async function takeBranchOver({ repo }: Engine, lease: Lease, branch: string): Promise<Held> {
-  const fence = await repo.takeFence(lease.subtask.subtask_id, lease.token);
-  return { branch, base: (await repo.readRef(baseRefOf(lease))) ?? lease.task.base_commit, fence };
+  return { branch, base: (await repo.readRef(baseRefOf(lease))) ?? lease.task.base_commit };
 }
 
 function baseRefOf({ subtask }: Lease): string {

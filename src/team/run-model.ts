@@ -74,8 +74,8 @@ function goesOnElsewhere({ reason }: AbortSignal): boolean {
 
 async function restore(attempt: Attempt, tree: BranchTree): Promise<number> {
   const { engine, lease } = attempt;
-  const last = await engine.repo.lastAttempt(lease.subtask.subtask_id);
-  if (!last || last.attempt >= lease.attempt) return 0;
+  const last = await engine.repo.lastAttempt(lease.subtask.subtask_id, lease.attempt);
+  if (!last) return 0;
   return (await tree.restoreWork(last.commit)).files;
 }
 

@@ -15,9 +15,8 @@ it("a model edits its branch with every file tool, and the checkout stays as it 
   await using repo = await openRepository({ path: dir, stateDir: join(temporaryDir(), "state") });
   const base = await repo.resolve("main");
   const branch = await repo.createFreeBranch({ agentName: "Api", ticket: "7", commit: base });
-  const fence = await repo.takeFence("Api::t::1", 1);
   const ids = { agent: "Api", taskId: "t", subtaskId: "Api::t::1", conversationId: "c", attempt: 1 };
-  const files = await repo.openBranch({ branch: branch.name, base, fence, ...ids });
+  const files = await repo.openBranch({ branch: branch.name, base, ...ids });
   await using server = await startModelServer(
     scriptByAgent({
       Api: [

@@ -230,23 +230,59 @@ test("saved work survives the process and becomes the next attempt's edits; the 
   expect(saved?.files).toBe(2);
   expect(await tree.saveWork()).toBe(null);
   expect(git(dir, "rev-parse", "feature/7/Api")).toBe(tree.base);
-  expect(await repo.lastAttempt("Api::t-7::1")).toEqual({ attempt: 1, commit: saved?.commit });
 
-  const again = await openTree(repo, "Api", { branch: "feature/7/Api", attempt: 2, token: 2 });
+  await repo.sealAttempts("Api::t-7::1", 2, tree.base);
+  expect(await repo.lastAttempt("Api::t-7::1", 2)).toEqual({ attempt: 1, commit: saved?.commit });
+  const again = await openTree(repo, "Api", { branch: "feature/7/Api", attempt: 2 });
   expect(await again.restoreWork(saved?.commit ?? "")).toEqual({ files: 2 });
   expect(await readText(again, "a.txt")).toBe("draft");
   const done = await again.commit("Finish", NO_ABORT);
   expect(git(dir, "rev-parse", `${done?.commit}^`)).toBe(again.base);
-  expect(await repo.lastAttempt("Api::t-7::1")).toEqual({ attempt: 2, commit: done?.commit });
+  expect(await repo.lastAttempt("Api::t-7::1", 3)).toEqual({ attempt: 2, commit: done?.commit });
   expect(await again.restoreWork(done?.commit ?? "")).toEqual({ files: 0 });
   git(dir, "pack-refs", "--all");
-  expect(await repo.lastAttempt("Api::t-7::1")).toEqual({ attempt: 2, commit: done?.commit });
-  expect(await repo.lastAttempt("Api::t-7::2")).toBe(null);
+  expect(await repo.lastAttempt("Api::t-7::1", 3)).toEqual({ attempt: 2, commit: done?.commit });
+  expect(await repo.lastAttempt("Api::t-7::2", 3)).toBe(null);
 
   await tree.write("b.txt", bytes("late"));
   await expect(tree.saveWork()).rejects.toMatchObject({ code: "fenced" });
   await expect(tree.commit("Late", NO_ABORT)).rejects.toMatchObject({ code: "fenced" });
   expect(git(dir, "rev-parse", "feature/7/Api")).toBe(done?.commit);
+});
+
+test("an attempt that was taken over moves nothing any more, also when it had saved nothing; what others saved stays", async () => {
+  const dir = sampleRepo();
+  const repo = await openRepo(dir);
+  const first = await openTree(repo, "Api");
+  await first.write("a.txt", bytes("saved"));
+  const saved = await first.saveWork();
+  const branch = first.branch;
+  await repo.sealAttempts("Api::t-7::1", 2, first.base);
+  const second = await openTree(repo, "Api", { branch, attempt: 2 });
+  const others = [await openRepo(dir), await openRepo(dir)];
+  await Promise.all(others.map((other) => other.sealAttempts("Api::t-7::1", 3, first.base)));
+  for (const [tree, file] of [
+    [first, "b.txt"],
+    [second, "c.txt"],
+  ] as const) {
+    await tree.write(file, bytes("late"));
+    await expect(tree.saveWork()).rejects.toMatchObject({ code: "fenced" });
+    await expect(tree.commit("Late", NO_ABORT)).rejects.toMatchObject({ code: "fenced" });
+  }
+  expect(git(dir, "rev-parse", branch)).toBe(first.base);
+  expect(await repo.lastAttempt("Api::t-7::1", 3)).toEqual({ attempt: 1, commit: saved?.commit });
+  await expect(
+    openTree(repo, "Api", { branch, attempt: 2 }).then((late) =>
+      late.write("d.txt", bytes("d")).then(() => late.saveWork()),
+    ),
+  ).rejects.toMatchObject({ code: "fenced" });
+  const third = await openTree(repo, "Api", { branch, attempt: 3 });
+  await third.restoreWork(saved?.commit ?? "");
+  const done = await third.commit("Finish", NO_ABORT);
+  expect(git(dir, "rev-parse", branch)).toBe(done?.commit);
+  git(dir, "fsck", "--full", "--strict");
+  git(dir, "gc", "-q", "--prune=now");
+  expect(git(dir, "cat-file", "-t", saved?.commit ?? "")).toBe("commit");
 });
 
 test("work that was saved and then undone is no longer the saved work", async () => {
@@ -293,7 +329,12 @@ test("a branch opened as fresh that is not where it was made loses nothing: the 
   await tree.write("a.txt", bytes("a"));
   const first = await tree.commit("First", NO_ABORT);
   const base = tree.base;
-  const stale = await openTree(repo, "Api", { fresh: true, branch: tree.branch, base, token: 2 });
+  const stale = await openTree(repo, "Api", {
+    fresh: true,
+    branch: tree.branch,
+    base,
+    subtaskId: "Api::t-7::2",
+  });
   await stale.write("b.txt", bytes("b"));
   await expect(stale.commit("Stale", NO_ABORT)).rejects.toMatchObject({ code: "branch_moved" });
   expect(git(dir, "rev-parse", tree.branch)).toBe(first?.commit);
@@ -303,7 +344,7 @@ test("fifty branches commit at once, each with its own verdict", async () => {
   const dir = sampleRepo();
   const repo = await openRepo(dir);
   const trees = await Promise.all(Array.from({ length: 50 }, (_, i) => openTree(repo, `agent${i}`)));
-  await repo.takeFence("agent7::t-7::1", 2);
+  await repo.sealAttempts("agent7::t-7::1", 2, trees[7]?.base ?? "");
   const results = await Promise.allSettled(
     trees.map(async (tree, i) => {
       await tree.write(`out/${i}.txt`, bytes(`${i}`));

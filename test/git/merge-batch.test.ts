@@ -19,15 +19,10 @@ function branch(dir: string, name: string, files: Readonly<Record<string, string
   return { branch: name, commit, agent: name, subtaskId: `${name}::t::1`, taskId: "t" };
 }
 
-const scratchLeft = () => {
-  const memory = process.platform === "linux" ? readdirSync("/dev/shm") : [];
-  return memory.filter((name) => name.startsWith(`oxbow-merge.${process.pid}.`));
-};
-
 test("many clean branches arrive as one pack, with the history and trees of merging them one by one", async () => {
   const dir = emptyRepo();
   commitFiles(dir, { "src/a.txt": "a\n", "src/b/c.txt": "c\n" });
-  const names = ["p", "q", "r", "s", "t"];
+  const names = Array.from({ length: 20 }, (_, i) => `agent${i}`);
   const sources = names.map((name) =>
     branch(dir, name, { [`src/${name}/x.txt`]: name, [`${name}.txt`]: name }),
   );
@@ -47,7 +42,6 @@ test("many clean branches arrive as one pack, with the history and trees of merg
   const last = results.at(-1);
   expect(last?.kind !== "conflict" && last?.commit).toBe(git(dir, "rev-parse", "integration/1"));
   expect(git(dir, "fsck", "--full", "--strict", "--no-dangling")).toBe("");
-  expect(scratchLeft()).toEqual([]);
   const again = await repo.mergeAll({ target: "integration/1", start, sources });
   expect(again.map((result) => result.kind)).toEqual(names.map(() => "unchanged"));
 });

@@ -11,18 +11,17 @@ export async function openRepo(path: string, stateDir?: string): Promise<Reposit
   return repo;
 }
 
-/** A new branch `feature/<ticket>/<agent>` from HEAD (or `base`), fenced and open for the agent's first attempt. */
+/** A new branch `feature/<ticket>/<agent>` from HEAD (or `base`), open for the agent's first attempt. */
 export async function openTree(
   repo: Repository,
   agent: string,
-  options: Partial<BranchOptions> & { ticket?: string; token?: number } = {},
+  options: Partial<BranchOptions> & { ticket?: string } = {},
 ): Promise<BranchTree> {
-  const { ticket = "7", token = 1, ...rest } = options;
+  const { ticket = "7", ...rest } = options;
   const base = rest.base ?? (await repo.resolve("HEAD"));
   const branch =
     rest.branch ?? (await repo.createFreeBranch({ agentName: agent, ticket, commit: base })).name;
   const subtaskId = rest.subtaskId ?? `${agent}::t-${ticket}::1`;
-  const fence = rest.fence ?? (await repo.takeFence(subtaskId, token));
   return repo.openBranch({
     agent,
     taskId: `t-${ticket}`,
@@ -32,7 +31,6 @@ export async function openTree(
     branch,
     base,
     subtaskId,
-    fence,
   });
 }
 
