@@ -27,6 +27,8 @@ export type {
   RunTaskOptions,
   SignalAllResult,
   SignalAnyResult,
+  WorkerEvent,
+  WorkerOptions,
 } from "./library.ts";
 export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
 export type { NewTool } from "./toolbox.ts";

@@ -8,7 +8,13 @@ import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
 import type { TaskStatus } from "./team/status.ts";
+import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import { openApp as openCore } from "./app.ts";
+import { OxbowError } from "./core/errors.ts";
+import { STOP } from "./core/stop.ts";
+import { checkSplit, checkText, checkWait, checkWaits } from "./library-input.ts";
+
+export type { WorkerEvent, WorkerOptions };
 
 /** Positions after which a wait reads, by topic. */
 export type LastIds = Readonly<Record<string, string>>;
@@ -51,6 +57,11 @@ export interface RunTaskOptions {
   readonly script?: string | undefined;
   /** Conversations at work at once. */
   readonly maxParallel?: number | undefined;
+  /**
+   * `auto` (default): live workers do the work, this process what none of them takes. `none`: it works alone. `only`: it
+   * waits for workers.
+   */
+  readonly workers?: "auto" | "none" | "only" | undefined;
   readonly onEvent?: ((event: OxbowEvent) => void) | undefined;
   /** The task is durable: from here on `resume` can go on with it. */
   readonly onSubmitted?: ((task: Task) => void) | undefined;
@@ -77,14 +88,14 @@ export interface Calls {
   /** The first message on any of the topics. */
   signalWaitAny(
     topics: readonly string[],
-    lastIds?: LastIds,
+    lastIds?: LastIds | null,
     timeoutMs?: number,
     signal?: AbortSignal,
   ): Promise<SignalAnyResult>;
   /** One message from each topic, by topic; `missing` lists those without one when the time was up. */
   signalWaitAll(
     topics: readonly string[],
-    lastIds?: LastIds,
+    lastIds?: LastIds | null,
     timeoutMs?: number,
     signal?: AbortSignal,
   ): Promise<SignalAllResult>;
@@ -98,57 +109,101 @@ export interface OxbowApp extends Calls, AsyncDisposable {
   /** Goes on with a task whose process ended. Throws task_unknown, task_active. */
   resume(
     taskId: string,
-    hooks?: Pick<RunTaskOptions, "onEvent" | "onSubmitted">,
+    hooks?: Pick<RunTaskOptions, "workers" | "onEvent" | "onSubmitted">,
     signal?: AbortSignal,
   ): Promise<Report>;
+  /**
+   * Takes conversations of any live task of this team and works on them, as `oxbow worker` does, until `signal` aborts or
+   * the app is closed: what runs then is handed back for others. Throws agent_unknown.
+   */
+  work(options?: WorkerOptions, signal?: AbortSignal): Promise<void>;
   /** One task by id or ticket, or the newest. Throws task_unknown. */
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
   /** The team at work: agents registered here can be split to by this app. */
   team(): Promise<TeamRegistry>;
-  /** Ends what the app holds open; calling it again does nothing. */
+  /** Ends its calls and what it holds open; work in progress is handed back. Calling it again does nothing. */
   close(): Promise<void>;
 }
-
-const DEFAULT_WAIT_MS = 30_000;
 
 /** Opens nothing yet: the repository, the store and the team are opened by the first call that needs them. */
 export function openApp(options: AppOptions = {}): OxbowApp {
   const app = openCore(options);
-  return {
-    orchestrateSplit: (request, signal) => app.split(request, signal ?? never()),
-    signalSend: (topic, payload) => app.signalSend(topic, payload),
-    async signalWait(topic, lastId, timeoutMs = DEFAULT_WAIT_MS, signal = never()) {
-      return (await app.signals()).wait(topic, lastId ?? undefined, timeoutMs, signal);
-    },
-    async signalWaitAny(topics, lastIds = {}, timeoutMs = DEFAULT_WAIT_MS, signal = never()) {
-      return (await app.signals()).waitAny(topics, lastIds, timeoutMs, signal);
-    },
-    async signalWaitAll(topics, lastIds = {}, timeoutMs = DEFAULT_WAIT_MS, signal = never()) {
-      return (await app.signals()).waitAll(topics, lastIds, timeoutMs, signal);
-    },
-    allocateBranch: (request) => app.allocateBranch(request),
+  const closing = new AbortController();
+  const working = new Set<Promise<unknown>>();
+  let closed: Promise<void> | null = null;
 
-    run(task, given = {}, signal = never()) {
-      const { ticket, base, onEvent, onSubmitted } = given;
-      const options = {
-        by: given.by ?? null,
-        provider: given.provider ?? null,
-        model: given.model ?? null,
-        runtime: given.runtime ?? (given.command === undefined ? null : ("command" as const)),
-        command: given.command ?? null,
-        script: given.script ?? null,
-        maxParallel: given.maxParallel ?? null,
-      };
-      return app.run({ title: task, ticket, base, options }, { onEvent, onSubmitted }, signal);
-    },
-    resume: (taskId, hooks = {}, signal = never()) => app.resume(taskId, hooks, signal),
-    status: (wanted) => app.status(wanted),
-    team: () => app.registry(),
-    close: () => app.close(),
-    [Symbol.asyncDispose]: () => app.close(),
+  /** Every call ends with the app, too. Throws usage after `close`. */
+  const until = (signal: AbortSignal | undefined): AbortSignal => {
+    if (closing.signal.aborted)
+      throw new OxbowError("usage", "The app is closed.", { hint: "Open another one." });
+    return signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+  };
+  const during = async <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => {
+    const running = work(until(signal));
+    working.add(running);
+    try {
+      return await running;
+    } finally {
+      working.delete(running);
+    }
+  };
+  const close = async () => {
+    closing.abort(STOP.handBack);
+    await Promise.allSettled(working);
+    await app.close();
+  };
+
+  return {
+    orchestrateSplit: (request, signal) => during(signal, (stop) => app.split(checkSplit(request), stop)),
+    signalSend: (topic, payload) =>
+      during(undefined, () => {
+        checkText("topic", topic);
+        return app.signalSend(topic, payload);
+      }),
+    signalWait: (topic, lastId, timeoutMs, signal) =>
+      during(signal, async (stop) => {
+        const ms = checkWait(topic, lastId, timeoutMs);
+        return (await app.signals()).wait(topic, lastId ?? undefined, ms, stop);
+      }),
+    signalWaitAny: (topics, lastIds, timeoutMs, signal) =>
+      during(signal, async (stop) => {
+        const ms = checkWaits(topics, lastIds, timeoutMs);
+        return (await app.signals()).waitAny(topics, lastIds ?? {}, ms, stop);
+      }),
+    signalWaitAll: (topics, lastIds, timeoutMs, signal) =>
+      during(signal, async (stop) => {
+        const ms = checkWaits(topics, lastIds, timeoutMs);
+        return (await app.signals()).waitAll(topics, lastIds ?? {}, ms, stop);
+      }),
+    allocateBranch: (request) =>
+      during(undefined, () => {
+        checkText("agentName", request.agentName);
+        return app.allocateBranch(request);
+      }),
+
+    run: (task, given = {}, signal) =>
+      during(signal, (stop) => {
+        checkText("task", task);
+        const { ticket, base, ...hooks } = given;
+        return app.run({ title: task, ticket, base, options: runOptions(given) }, hooks, stop);
+      }),
+    resume: (taskId, hooks = {}, signal) => during(signal, (stop) => app.resume(taskId, hooks, stop)),
+    work: (given = {}, signal) => during(signal, (stop) => app.work(given, stop)),
+    status: (wanted) => during(undefined, () => app.status(wanted)),
+    team: () => during(undefined, () => app.registry()),
+    close: () => (closed ??= close()),
+    [Symbol.asyncDispose]: () => (closed ??= close()),
   };
 }
 
-function never(): AbortSignal {
-  return new AbortController().signal;
+function runOptions(given: RunTaskOptions) {
+  return {
+    by: given.by ?? null,
+    provider: given.provider ?? null,
+    model: given.model ?? null,
+    runtime: given.runtime ?? (given.command === undefined ? null : ("command" as const)),
+    command: given.command ?? null,
+    script: given.script ?? null,
+    maxParallel: given.maxParallel ?? null,
+  };
 }
