@@ -1,9 +1,9 @@
 /**
- * Writes new objects where git finds them: a few as loose files, many as one pack with its index (`gitformat-pack`,
- * version 2 both). Nothing refers to an object before its file is whole and in place.
+ * Writes new objects where git finds them: a few as loose files, many as one pack with its index. An object is there once
+ * its file is whole and in place, never before.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { crc32, deflate, deflateSync } from "node:zlib";
@@ -12,8 +12,15 @@ import { newId } from "../host/ids.ts";
 import { hashName, objectHeader, objectId } from "./bytes.ts";
 import type { Oid } from "./contract.ts";
 import { isMissing } from "./missing.ts";
-
-export type ObjectType = "commit" | "tree" | "blob" | "tag";
+import {
+  entryHeader,
+  type ObjectType,
+  PACK_MAGIC,
+  type PackEntry,
+  packIndex,
+  stored,
+  words,
+} from "./pack-format.ts";
 
 export interface NewObject {
   readonly oid: Oid;
@@ -45,12 +52,16 @@ export function createObjectStore({
   objectDir,
   zero,
   durable,
+  shared,
 }: {
   readonly objectDir: string;
   readonly zero: Oid;
   /** Also flush loose objects to the disk. */
   readonly durable: boolean;
+  /** `core.sharedRepository` as it is configured, or null. */
+  readonly shared: string | null;
 }): ObjectStore {
+  const place = createPlace(sharedBits(shared));
   const hash = hashName(zero);
   const slice = createSlices();
 
@@ -64,7 +75,7 @@ export function createObjectStore({
     const directory = path.join(objectDir, oid.slice(0, 2));
     const content = await compress(type, Buffer.concat([objectHeader(type, body.length), body]));
     const draft = path.join(directory, `tmp_obj_${newId("o")}`);
-    await writeFile(draft, content, durable, directory);
+    await place(draft, content, durable);
     await rename(draft, path.join(directory, oid.slice(2)));
   };
 
@@ -94,8 +105,8 @@ export function createObjectStore({
     const name = path.join(directory, `pack-${trailer.toString("hex")}`);
     // A pack is flushed as git does it by default: one file stands for much.
     await Promise.all([
-      writeFile(`${draft}.pack`, Buffer.concat(chunks), true, directory),
-      writeFile(`${draft}.idx`, packIndex(entries, trailer, hash), true, directory),
+      place(`${draft}.pack`, Buffer.concat(chunks), true),
+      place(`${draft}.idx`, packIndex(entries, trailer, hash), true),
     ]);
     // The index last: git takes no notice of a pack before.
     await rename(`${draft}.pack`, `${name}.pack`);
@@ -116,27 +127,41 @@ export function createObjectStore({
   };
 }
 
-/** A draft next to its final place, read-only as git's own objects are. */
-async function writeFile(
-  file: string,
-  content: Uint8Array,
-  flushed: boolean,
-  directory: string,
-): Promise<void> {
-  const handle = await open(file, "wx", 0o444).catch(async (error: unknown) => {
-    if (!isMissing(error)) throw error;
+/** Writes a draft next to its final place, read-only as git's own objects are; `more` are permissions for others. */
+function createPlace(more: number): (file: string, content: Uint8Array, flushed: boolean) => Promise<void> {
+  const make = (file: string) => open(file, "wx", 0o444);
+  const makeFolder = async (directory: string): Promise<void> => {
     await mkdir(directory, { recursive: true });
-    return open(file, "wx", 0o444);
-  });
-  try {
-    await handle.writeFile(content);
-    if (flushed) await handle.sync();
-  } catch (error) {
-    await rm(file, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
-  }
+    // Whoever may read a directory may also enter it; what is made in it belongs to its group.
+    if (more === 0) return;
+    const { mode } = await stat(directory);
+    await chmod(directory, mode | 0o2000 | more | ((more & 0o444) >> 2));
+  };
+  return async (file, content, flushed) => {
+    const handle = await make(file).catch(async (error: unknown) => {
+      if (!isMissing(error)) throw error;
+      await makeFolder(path.dirname(file));
+      return make(file);
+    });
+    try {
+      await handle.writeFile(content);
+      if (more !== 0) await handle.chmod(0o444 & (0o400 | more));
+      if (flushed) await handle.sync();
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
+  };
+}
+
+/** What `core.sharedRepository` lets others do with the files of the repository, as in `git help config`. */
+function sharedBits(value: string | null): number {
+  if (value === null || /^(?:umask|false|no|off|0)$/i.test(value)) return 0;
+  if (/^(?:group|true|yes|on|1)$/i.test(value)) return 0o660;
+  if (/^(?:all|world|everybody|2)$/i.test(value)) return 0o664;
+  return /^0[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : 0;
 }
 
 /** Gives the rest of the process a turn when this work has had its slice. */
@@ -148,101 +173,4 @@ function createSlices(): () => Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     since = performance.now();
   };
-}
-
-const STORED_BLOCK = 0xffff;
-
-/**
- * A zlib stream (RFC 1950, 1951) of the bytes as they are. Half of a tree is ids, which do not deflate, and `git gc` makes a
- * delta of nearly every tree: deflating them would cost more than all the rest of a commit.
- */
-function stored(body: Uint8Array): Buffer {
-  const blocks = Math.max(1, Math.ceil(body.length / STORED_BLOCK));
-  const out = Buffer.allocUnsafe(2 + 5 * blocks + body.length + 4);
-  let at = out.writeUInt16BE(0x7801, 0);
-  for (let i = 0; i < blocks; i++) {
-    const block = body.subarray(i * STORED_BLOCK, (i + 1) * STORED_BLOCK);
-    at = out.writeUInt8(i === blocks - 1 ? 1 : 0, at);
-    at = out.writeUInt16LE(block.length, at);
-    at = out.writeUInt16LE(STORED_BLOCK - block.length, at);
-    out.set(block, at);
-    at += block.length;
-  }
-  out.writeUInt32BE(adler32(body), at);
-  return out;
-}
-
-/** So many additions stay below 2^53 before a remainder has to be taken. */
-const ADLER_RUN = 5552;
-
-function adler32(bytes: Uint8Array): number {
-  let a = 1;
-  let b = 0;
-  for (let start = 0; start < bytes.length; start += ADLER_RUN) {
-    const end = Math.min(start + ADLER_RUN, bytes.length);
-    for (let i = start; i < end; i++) {
-      a += bytes[i] ?? 0;
-      b += a;
-    }
-    a %= 65521;
-    b %= 65521;
-  }
-  return b * 65536 + a;
-}
-
-const PACK_MAGIC = 0x5041434b;
-const INDEX_MAGIC = 0xff744f63;
-const PACK_TYPES: Readonly<Record<ObjectType, number>> = { commit: 1, tree: 2, blob: 3, tag: 4 };
-
-function words(values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 4);
-  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value, i * 4);
-  return bytes;
-}
-
-/** Type and size: four bits of the size in the first byte, seven in each that follows, lowest first. */
-function entryHeader(type: ObjectType, size: number): Buffer {
-  const bytes: number[] = [];
-  let byte = (PACK_TYPES[type] << 4) | (size % 16);
-  for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
-    bytes.push(byte | 0x80);
-    byte = rest % 128;
-  }
-  bytes.push(byte);
-  return Buffer.from(bytes);
-}
-
-interface PackEntry {
-  readonly oid: Oid;
-  readonly offset: number;
-  readonly crc: number;
-}
-
-/** Where an offset needs more than 31 bits, its place in a second table stands in the first. */
-const LARGE = 2 ** 31;
-
-function packIndex(found: readonly PackEntry[], packChecksum: Buffer, hash: string): Buffer {
-  const entries = [...found].sort((a, b) => (a.oid < b.oid ? -1 : 1));
-  const counts = new Array<number>(256).fill(0);
-  for (const { oid } of entries) {
-    const first = Number.parseInt(oid.slice(0, 2), 16);
-    counts[first] = (counts[first] ?? 0) + 1;
-  }
-  let total = 0;
-  const fanOut = counts.map((count) => (total += count));
-  const large: bigint[] = [];
-  const offsets = entries.map(({ offset }) =>
-    offset < LARGE ? offset : LARGE + large.push(BigInt(offset)) - 1,
-  );
-  const largeBytes = Buffer.alloc(large.length * 8);
-  for (const [i, offset] of large.entries()) largeBytes.writeBigUInt64BE(offset, i * 8);
-  const body = Buffer.concat([
-    words([INDEX_MAGIC, 2, ...fanOut]),
-    Buffer.from(entries.map((entry) => entry.oid).join(""), "hex"),
-    words(entries.map((entry) => entry.crc)),
-    words(offsets),
-    largeBytes,
-    packChecksum,
-  ]);
-  return Buffer.concat([body, createHash(hash).update(body).digest()]);
 }

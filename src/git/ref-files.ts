@@ -2,7 +2,7 @@
  * Reads refs from the files that hold them (`gitrepository-layout`): a ref is looked up for every child, and a file is
  * read in microseconds. Whatever is not plainly an id in a file is left to git.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Oid } from "./contract.ts";
 import { orMissing } from "./missing.ts";
@@ -15,9 +15,8 @@ const ID = /^[0-9a-f]{40}(?:[0-9a-f]{24})?\n?$/;
 
 export function createRefFiles(commonDir: string): RefFiles {
   const packed = createPackedRefs(path.join(commonDir, "packed-refs"));
-  const files = !existsSync(path.join(commonDir, "reftable"));
   return (ref) => {
-    if (!files || !NAME.test(ref) || path.normalize(ref) !== ref) return undefined;
+    if (!NAME.test(ref) || path.normalize(ref) !== ref) return undefined;
     // Loose first: one that is packed in between is then found there.
     const loose = orMissing(() => readRef(path.join(commonDir, ref)), null);
     if (loose === null) return packed().get(ref) ?? null;

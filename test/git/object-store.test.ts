@@ -14,7 +14,12 @@ function bareRepo(format: "sha1" | "sha256") {
   execFileSync("git", ["init", "-q", "--bare", `--object-format=${format}`, dir]);
   const zero = "0".repeat(format === "sha1" ? 40 : 64);
   const objectDir = path.join(dir, "objects");
-  return { dir, zero, objectDir, store: createObjectStore({ objectDir, zero, durable: false }) };
+  return {
+    dir,
+    zero,
+    objectDir,
+    store: createObjectStore({ objectDir, zero, durable: false, shared: null }),
+  };
 }
 
 function contentOf(dir: string, object: NewObject): Buffer {
@@ -56,6 +61,7 @@ test("a directory that cannot be written to is said so, and leaves nothing half-
     objectDir: path.join(objectDir, "info", "exclude-me", "\0"),
     zero,
     durable: false,
+    shared: null,
   });
   await expect(store.write([newObject("blob", Buffer.from("x"), zero)])).rejects.toMatchObject({
     code: "git_failed",
