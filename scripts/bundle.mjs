@@ -12,6 +12,7 @@ const LIBRARIES = [
   "kysely",
   "micromatch",
   "openai",
+  "pg",
   "pino",
   "simple-git",
   "yaml",

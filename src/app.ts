@@ -2,8 +2,7 @@
  * The composition root: settings → App. Each room is imported when first needed, so that a look-up in the team file
  * costs no more than reading it.
  */
-import { createHash } from "node:crypto";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Report } from "./core/events.ts";
 import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
@@ -126,6 +125,8 @@ export interface App extends AsyncDisposable {
 export interface RepositoryFacts {
   readonly root: string;
   readonly stateDir: string;
+  /** Where the tasks are, without a password. */
+  readonly store: string;
   readonly git: string;
   readonly identity: { readonly name: string; readonly email: string };
 }
@@ -265,8 +266,11 @@ export function openApp(options: AppOptions = {}): App {
     },
 
     async facts() {
-      const { root, stateDir, identity, gitVersion } = (await opened()).repo;
-      return { root, stateDir, identity, git: gitVersion };
+      const { repo } = await opened();
+      const { root, stateDir, identity, gitVersion } = repo;
+      const { shownStore, storeUrl } = await import("./store-url.ts");
+      const store = await shownStore(storeUrl(settings, repo));
+      return { root, stateDir, store, identity, git: gitVersion };
     },
 
     notes: async () => (await opened()).repo.notes(),
@@ -295,9 +299,10 @@ export interface Rooms {
 }
 
 export async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms> {
-  const [{ openRepository }, { openStore }] = await Promise.all([
+  const [{ openRepository }, { openStore }, { storeUrl }] = await Promise.all([
     import("./git/repository.ts"),
     import("./store/open.ts"),
+    import("./store-url.ts"),
   ]);
   const repo = await openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome });
   try {
@@ -306,18 +311,6 @@ export async function openRooms(options: AppOptions, settings: Settings): Promis
     await repo[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** One database a repository, also where several share an OXBOW_HOME; a relative `sqlite:FILE` is from here. */
-export function storeUrl(settings: Settings, repo: Repository): string {
-  const given = settings.oxbowStoreUrl;
-  if (given?.startsWith("sqlite:") && given !== "sqlite::memory:") return `sqlite:${resolve(given.slice(7))}`;
-  if (given !== undefined) return given;
-  const shared = settings.oxbowHome !== undefined;
-  const name = shared
-    ? `oxbow-${createHash("sha256").update(repo.commonDir).digest("hex").slice(0, 12)}`
-    : "oxbow";
-  return `sqlite:${join(repo.stateDir, `${name}.db`)}`;
 }
 
 interface Once<T> {

@@ -35,14 +35,14 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
     (facts) => `${facts.root} (Git ${facts.git}, state in ${facts.stateDir})`,
   );
   if (!rows.some((row) => row.check === "repository" && row.state === "error")) {
-    const { identity } = await app.facts();
+    const { identity, store } = await app.facts();
     rows.push(committerRow(identity));
     rows.push(...(await app.notes()));
     await attempt(
       rows,
       "store",
       () => app.status(),
-      (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"}`,
+      (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"} in ${store}`,
     );
   }
   rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));

@@ -7,10 +7,11 @@ import { basename, join } from "node:path";
 import type { AppOptions, Rooms } from "./app.ts";
 import type { Repository } from "./git/contract.ts";
 import type { OnlyHere } from "./git/only-here.ts";
-import { openRooms, readSettings, storeUrl } from "./app.ts";
+import { openRooms, readSettings } from "./app.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { onlyInOxbowRefs } from "./git/only-here.ts";
 import { workerIsDead } from "./host/worker.ts";
+import { shownStore, storeUrl } from "./store-url.ts";
 
 export interface UninstallPlan {
   readonly repository: string;
@@ -58,7 +59,7 @@ export async function openUninstall(options: Pick<AppOptions, "repo" | "env">): 
     const own = settings.oxbowStoreUrl === undefined ? basename(storeUrl(settings, repo)) : null;
     const refs = await repo.refs("refs/oxbow/");
     const found = await makePlan(rooms, { own, shared: settings.oxbowHome !== undefined, refs: refs.size });
-    const database = settings.oxbowStoreUrl === undefined ? null : withoutPassword(settings.oxbowStoreUrl);
+    const database = own === null ? await shownStore(storeUrl(settings, repo)) : null;
     const plan: UninstallPlan = { ...found, database };
     return {
       plan,
@@ -163,8 +164,4 @@ async function removeRefs(repo: Repository, refs: ReadonlyMap<string, string>): 
 
 async function removeEmpty(dir: string): Promise<void> {
   if ((await readdir(dir)).length === 0) await rmdir(dir);
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1***@");
 }

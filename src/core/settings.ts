@@ -368,6 +368,9 @@ function shown(value: string | number | boolean | readonly string[] | undefined)
   return typeof value === "number" ? String(value) : value.join(",");
 }
 
-function withoutPassword(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1***@");
+/** A URL for showing it; also one that was written wrongly hides all that may be a password. */
+export function withoutPassword(url: string): string {
+  return url
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/).*@/is, "$1***@")
+    .replace(/([?&](?:ssl)?password=)[^&#]*/gi, "$1***");
 }
