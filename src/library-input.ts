@@ -17,13 +17,19 @@ export const DEFAULT_WAIT_MS = 30_000;
 export function checkSplit(request: SplitRequest): SplitRequest {
   const { numChildren, allowedPaths, targetAgent, timeoutMs, ...rest } = request;
   const timeout = timeoutMs === undefined ? undefined : atMost(timeoutMs);
-  parseToolInput(orchestrateSplit, {
-    ...rest,
+  const renamed = {
     num_children: numChildren,
     allowed_paths: allowedPaths,
     target_agent: targetAgent,
     timeout_ms: timeout,
-  });
+  };
+  // Taken for what it says, it would be dropped without a word.
+  const snake = Object.keys(rest).find((key) => Object.hasOwn(renamed, key));
+  if (snake !== undefined)
+    throw new OxbowError("tool_input", `The library writes ${snake} in camelCase.`, {
+      details: { name: snake },
+    });
+  parseToolInput(orchestrateSplit, { ...rest, ...renamed });
   return timeout === undefined ? request : { ...request, timeoutMs: timeout };
 }
 

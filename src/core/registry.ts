@@ -42,8 +42,8 @@ export class TeamRegistry {
   readonly #persons = new Map<string, string>();
   #ownership: Ownership = createOwnership({});
 
-  static fromTeamFile(file: TeamFile): TeamRegistry {
-    const registry = new TeamRegistry();
+  static fromTeamFile<T extends TeamRegistry>(this: new () => T, file: TeamFile): T {
+    const registry = new this();
     registry.#put(file.agents);
     if (file.windowPerson !== null) registry.setWindowPerson(file.team, file.windowPerson);
     return registry;

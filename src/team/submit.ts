@@ -35,7 +35,7 @@ export interface TaskPlan {
 /** Plans and checks; makes nothing. Throws whatever a person must correct first. */
 export async function planTask(engine: Engine, request: TaskRequest): Promise<TaskPlan> {
   const { options } = request;
-  if (request.title.trim() === "")
+  if (request.split === undefined && request.title.trim() === "")
     throw new OxbowError("usage", "The task is empty; say what is to be done.");
   const taskId = request.taskId ?? engine.newId("t").replace("_", "-");
   const ticket = request.ticket ?? taskId;
