@@ -35,7 +35,7 @@ export async function runTask(
   watcher.submitted(task, null);
   await using drive = await takeDrive(engine, task.task_id, driver);
   await clearUp(engine);
-  return carryOn(engine, task, drive, watcher.workers, signal);
+  return await carryOn(engine, task, drive, watcher.workers, signal);
 }
 
 /** Goes on with a task whose process died or was closed. Everything needed is in the rows and the refs. Throws as runTask. */
@@ -58,7 +58,7 @@ export async function resumeTask(
   watcher.submitted(task, resumed?.id ?? null);
   await clearUp(engine);
   await store.relay();
-  return carryOn(engine, task, drive, watcher.workers, signal);
+  return await carryOn(engine, task, drive, watcher.workers, signal);
 }
 
 /** What dead processes left is saved and said, whichever task it belongs to. */

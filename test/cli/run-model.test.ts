@@ -7,42 +7,7 @@ import {
   startModelServer,
 } from "../support/model-server.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
-
-const SPLIT: ScriptedReply = {
-  calls: [
-    {
-      name: "orchestrate_split",
-      arguments: {
-        task: "{{task}}",
-        children: [
-          { task: "Add a request id to the API", agent: "Api" },
-          { task: "Show the request id", agent: "Web" },
-          { task: "Explain the request id", agent: "Docs" },
-        ],
-      },
-    },
-  ],
-};
-const FAN_IN: ScriptedReply = {
-  calls: [{ name: "signal_wait_all", arguments: { topics: "$last.topics", timeout_ms: 20_000 } }],
-};
-const LEAD: ScriptedReply[] = [SPLIT, FAN_IN, { text: "All three parts are done." }];
-
-/** Reads a file, writes another, commits, and says so. */
-function worker(read: string, write: string): ScriptedReply[] {
-  return [
-    { calls: [{ name: "read_file", arguments: { path: read } }] },
-    { calls: [{ name: "write_file", arguments: { path: write, content: `{{agent}}: {{task}}\n` } }] },
-    { calls: [{ name: "commit", arguments: { message: `Add ${write}` } }] },
-    { text: `Wrote ${write}.` },
-  ];
-}
-
-const CHILDREN = {
-  Api: worker("src/api/users.js", "src/api/request-id.js"),
-  Web: worker("src/web/page.js", "src/web/request-id.js"),
-  Docs: worker("docs/guide.md", "docs/request-id.md"),
-};
+import { BROKEN, CHILDREN, LEAD } from "../support/split-script.ts";
 
 async function runWith(
   shop: Shop,
@@ -115,8 +80,7 @@ describe.each([
 
   it("reports a child whose model fails for good, still sends its signal, merges the others, and exits 1", async () => {
     using shop = makeShop();
-    const broken: ScriptedReply[] = [{ status: 400, message: "This model is not available to you." }];
-    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Web: broken }, [
+    const { ended, report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Web: BROKEN }, [
       "--provider",
       provider,
       "--model",

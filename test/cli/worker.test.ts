@@ -1,0 +1,306 @@
+/** Workers that die, stand still, leave, or cannot do the work; a run that is cancelled or goes away under them. */
+import { describe, expect, it } from "vitest";
+import { type Ended, oxbow, reportOf, type Running, startOxbow } from "../support/cli.ts";
+import {
+  type ModelServer,
+  type ScriptedReply,
+  scriptByAgent,
+  startModelServer,
+} from "../support/model-server.ts";
+import { makeShop, type Shop } from "../support/shop.ts";
+import { CHILDREN, HANDS_OUT, LEAD } from "../support/split-script.ts";
+import { gate, startWorkers } from "../support/workers.ts";
+
+const RUN = ["run", "Add request ids", "--ticket", "146", "--json"];
+const COMMIT: ScriptedReply = { calls: [{ name: "commit", arguments: { message: "Late" } }] };
+
+function writes(path: string, content: string): ScriptedReply {
+  return { calls: [{ name: "write_file", arguments: { path, content } }] };
+}
+
+function envFor(server: ModelServer, extra: Readonly<Record<string, string>> = {}) {
+  return { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl", ...extra };
+}
+
+function run(shop: Shop, env: Readonly<Record<string, string>>, args: readonly string[] = []): Running {
+  return startOxbow([...RUN, ...args], { cwd: shop.dir, env });
+}
+
+function childOf(report: Record<string, any>, agent: string): any {
+  return report["children"].find((child: any) => child.agent === agent);
+}
+
+/** All entries of a child's done topic. */
+async function doneSignals(shop: Shop, conversation: string, env = {}): Promise<number> {
+  const topic = `signal:${conversation}:done`;
+  let count = 0;
+  for (let last: string[] = []; ; count += 1) {
+    const heard = await oxbow(["signal", "wait", topic, ...last, "--timeout-ms", "0", "--json"], {
+      cwd: shop.dir,
+      env,
+    });
+    if (heard.code !== 0) return count;
+    last = ["--last-id", heard.lines[0]?.["message_id"]];
+  }
+}
+
+function outcomesOf(ended: Ended, agent: string) {
+  return ended.lines.filter((line) => line["event"] === "child_finished" && line["source"] === agent);
+}
+
+/** Every ref with its object. */
+function refs(shop: Shop): string[] {
+  return shop.git("for-each-ref", "--format=%(refname) %(objectname)").trim().split("\n");
+}
+
+describe("a worker that dies", () => {
+  it("is replaced by another at once: its commits are kept, and the child has one outcome and one signal", async () => {
+    using shop = makeShop();
+    let first = true;
+    const dies: ScriptedReply[] = [
+      writes("src/api/one.js", "1\n"),
+      { calls: [{ name: "commit", arguments: { message: "Add one" } }] },
+      writes("src/api/two.js", "2\n"),
+      () => (first ? { hang: true } : { text: "Went on." }),
+    ];
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: dies }));
+    await using workers = await startWorkers(3, shop, envFor(server), ["--concurrency", "1"]);
+    const running = run(shop, envFor(server));
+    await running.line((line) => line["event"] === "commit" && line["source"] === "Api");
+    await running.line((line) => line["event"] === "work_saved" && twoThere(shop, line));
+    first = false;
+    const victim = await workers.takerOf("Api");
+    victim.kill("SIGKILL");
+    const ended = await running.ended;
+    const report = reportOf(ended);
+    const api = childOf(report, "Api");
+    expect([ended.code, api.outcome, api.merged]).toEqual([0, "completed", true]);
+    expect(shop.at("integration/146", "src/api/one.js")).toBe("1\n");
+    expect(outcomesOf(ended, "Api")).toHaveLength(1);
+    expect(outcomesOf(ended, "Api")[0]?.["result"].attempt).toBe(2);
+    expect(await doneSignals(shop, api.conversation_id)).toBe(1);
+  });
+});
+
+function twoThere(shop: Shop, line: Record<string, any>): boolean {
+  return shop.git("ls-tree", "-r", "--name-only", line["commit"]).includes("src/api/two.js");
+}
+
+describe("a worker that stands still longer than its lease", () => {
+  it("is taken over, and when it goes on it moves no ref and writes no outcome", async () => {
+    using shop = makeShop();
+    const late = gate();
+    let asked = 0;
+    const stalls: ScriptedReply[] = [
+      writes("src/api/mine.js", "early\n"),
+      async () => {
+        asked += 1;
+        if (asked > 1) return { text: "The second one did it." };
+        await late.opened;
+        return { calls: [{ name: "write_file", arguments: { path: "src/api/mine.js", content: "late\n" } }] };
+      },
+      COMMIT,
+      { text: "The first one did it." },
+    ];
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: stalls }));
+    const env = envFor(server, { OXBOW_LEASE_MS: "1000" });
+    await using workers = await startWorkers(2, shop, env, ["--concurrency", "2"]);
+    const running = run(shop, env);
+    await running.line((line) => line["event"] === "work_saved" && line["source"] === "Api");
+    const still = await workers.takerOf("Api");
+    still.kill("SIGSTOP");
+    await running.line((line) => line["event"] === "child_finished" && line["source"] === "Api");
+    const ended = await running.ended;
+    const before = refs(shop);
+    late.open();
+    still.kill("SIGCONT");
+    const lost = await still.line(
+      (line) => line["event"] === "conversation_ended" && line["agent"] === "Api",
+    );
+    expect(lost["end"]).toBe("lost");
+    const api = childOf(reportOf(ended), "Api");
+    expect([api.outcome, api.summary]).toEqual(["completed", "The second one did it."]);
+    expect(refs(shop)).toEqual(before);
+    const status = await oxbow(["status", "146", "--json"], { cwd: shop.dir });
+    const [task] = JSON.parse(status.stdout);
+    expect(task.subtasks.find((part: any) => part.agent === "Api").outcome.summary).toBe(
+      "The second one did it.",
+    );
+    expect(await doneSignals(shop, api.conversation_id)).toBe(1);
+  });
+
+  it("is not stolen from while it is only slow", async () => {
+    using shop = makeShop();
+    const slow = gate();
+    const works: ScriptedReply[] = [
+      async () => {
+        await slow.opened;
+        return { text: "Took my time." };
+      },
+    ];
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: works }));
+    const env = envFor(server, { OXBOW_LEASE_MS: "1000" });
+    await using _workers = await startWorkers(2, shop, env, ["--concurrency", "3"]);
+    const running = run(shop, env);
+    const started = await running.line(
+      (line) => line["event"] === "child_started" && line["source"] === "Api",
+    );
+    // Renewed three times a second: well past the lease it is still the first attempt.
+    const until = Date.parse(started["ts"]) + 2_500;
+    while (Date.now() < until) await oxbow(["status"], { cwd: shop.dir });
+    slow.open();
+    const ended = await running.ended;
+    expect(outcomesOf(ended, "Api")[0]?.["result"].attempt).toBe(1);
+    expect(
+      ended.lines.filter((line) => line["event"] === "child_started" && line["source"] === "Api"),
+    ).toHaveLength(1);
+  });
+});
+
+describe("a worker that is asked to stop", () => {
+  it("hands its conversation back with its edits, and another goes on at once", async () => {
+    using shop = makeShop();
+    let first = true;
+    const leaves: ScriptedReply[] = [
+      writes("src/api/half.js", "half\n"),
+      () => (first ? { hang: true } : { text: "Took it from there." }),
+    ];
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: leaves }));
+    await using workers = await startWorkers(2, shop, envFor(server), ["--concurrency", "2"]);
+    const running = run(shop, envFor(server));
+    await running.line((line) => line["event"] === "work_saved" && line["source"] === "Api");
+    first = false;
+    const leaving = await workers.takerOf("Api");
+    leaving.kill("SIGTERM");
+    const left = await leaving.ended;
+    expect([left.code, left.lines.at(-1)?.["event"]]).toEqual([0, "worker_stopped"]);
+    const ended = await running.ended;
+    expect(ended.code).toBe(0);
+    expect(shop.at("integration/146", "src/api/half.js")).toBe("half\n");
+    expect(ended.lines.some((line) => line["event"] === "handed_back")).toBe(true);
+  });
+});
+
+describe("a run over workers", () => {
+  it("cancels children in other processes on Ctrl-C; each has its outcome and signal, and the workers stay", async () => {
+    using shop = makeShop();
+    await using server = await startModelServer(
+      scriptByAgent({ Lead: LEAD, ...CHILDREN, Api: [{ hang: true }] }),
+    );
+    await using workers = await startWorkers(2, shop, envFor(server), ["--concurrency", "2"]);
+    const running = run(shop, envFor(server));
+    await running.line((line) => line["event"] === "child_started" && line["source"] === "Api");
+    running.kill("SIGINT");
+    const ended = await running.ended;
+    const report = reportOf(ended);
+    expect([ended.code, report["state"]]).toEqual([130, "cancelled"]);
+    expect([report["lead"].outcome, childOf(report, "Api").outcome]).toEqual(["cancelled", "cancelled"]);
+    for (const child of report["children"]) expect(await doneSignals(shop, child.conversation_id)).toBe(1);
+    const listed = await oxbow(["worker", "--list", "--json"], { cwd: shop.dir });
+    expect(JSON.parse(listed.stdout)).toHaveLength(2);
+    expect(workers.all).toHaveLength(2);
+  });
+
+  it("leaves the workers going on at SIGTERM; they bring the task to its end, and --resume shows the report", async () => {
+    using shop = makeShop();
+    const wait = gate();
+    const slow: ScriptedReply[] = [
+      async () => {
+        await wait.opened;
+        return { calls: [{ name: "write_file", arguments: { path: "src/api/new.js", content: "1\n" } }] };
+      },
+      { text: "Done." },
+    ];
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: slow }));
+    await using workers = await startWorkers(2, shop, envFor(server), ["--concurrency", "2"]);
+    const running = run(shop, envFor(server));
+    const { task_id } = await running.line(
+      (line) => line["event"] === "child_started" && line["source"] === "Api",
+    );
+    running.kill("SIGTERM");
+    await running.ended;
+    wait.open();
+    await Promise.any(workers.all.map((each) => each.line((line) => line["event"] === "task_ended")));
+    const resumed = await oxbow(["run", "--resume", task_id, "--json"], {
+      cwd: shop.dir,
+      env: envFor(server),
+    });
+    expect([resumed.code, reportOf(resumed)["state"]]).toEqual([0, "completed"]);
+    expect(shop.at("integration/146", "src/api/new.js")).toBe("1\n");
+  });
+
+  it("works itself when all its workers are gone, and says so", async () => {
+    using shop = makeShop();
+    let first = true;
+    const dies: ScriptedReply[] = [() => (first ? { hang: true } : { text: "Here." })];
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: dies }));
+    await using workers = await startWorkers(2, shop, envFor(server));
+    const running = run(shop, envFor(server));
+    await running.line((line) => line["event"] === "child_started" && line["source"] === "Api");
+    first = false;
+    for (const each of workers.all) each.kill("SIGKILL");
+    const ended = await running.ended;
+    expect([ended.code, reportOf(ended)["state"]]).toEqual([0, "completed"]);
+    const told = ended.lines.filter((line) => line["event"] === "workers");
+    expect(told).toMatchObject([
+      { live: 2, here: false },
+      { live: 0, here: true },
+    ]);
+  });
+
+  it("does what no worker takes: workers for one agent, and one without a key", async () => {
+    using shop = makeShop();
+    await using server = await startModelServer(scriptByAgent({ Lead: LEAD, ...CHILDREN }));
+    await using api = await startWorkers(1, shop, envFor(server), ["--agent", "Api"]);
+    await using keyless = await startWorkers(1, shop, {});
+    const ended = await run(shop, envFor(server)).ended;
+    expect([ended.code, reportOf(ended)["state"]]).toEqual([0, "completed"]);
+    for (const each of [...api.all, ...keyless.all]) each.kill("SIGTERM");
+    const [served] = await Promise.all(api.all.map((each) => each.ended));
+    const [idle] = await Promise.all(keyless.all.map((each) => each.ended));
+    const taken = (log: Ended | undefined) =>
+      log?.lines.filter((line) => line["event"] === "conversation_taken").map((line) => line["agent"]);
+    expect(taken(served)).toEqual(["Api"]);
+    expect(taken(idle)).toEqual([]);
+    expect(idle?.lines.find((line) => line["event"] === "declined")).toMatchObject({
+      agents: ["Lead", "Api", "Web", "Docs"],
+    });
+  });
+
+  it("with --workers only waits for a worker and says so; with --workers none it leaves them idle", async () => {
+    using shop = makeShop();
+    await using server = await startModelServer(scriptByAgent({ Lead: LEAD, ...CHILDREN }));
+    const waiting = run(shop, envFor(server), ["--workers", "only"]);
+    const told = await waiting.line((line) => line["event"] === "workers");
+    expect(told["message"]).toContain("oxbow worker");
+    await using workers = await startWorkers(1, shop, envFor(server));
+    expect((await waiting.ended).code).toBe(0);
+    const alone = await oxbow(["run", "Again", "--ticket", "147", "--workers", "none", "--json"], {
+      cwd: shop.dir,
+      env: envFor(server),
+    });
+    expect(alone.code).toBe(0);
+    for (const each of workers.all) each.kill("SIGTERM");
+    const [log] = await Promise.all(workers.all.map((each) => each.ended));
+    const tasks = new Set(
+      log?.lines.filter((line) => line["event"] === "conversation_taken").map((line) => line["task_id"]),
+    );
+    expect([...tasks]).toEqual([told["task_id"]]);
+  });
+
+  it("never has more at work than --max-parallel, over all processes", async () => {
+    using shop = makeShop();
+    await using server = await startModelServer(scriptByAgent({ Lead: LEAD, ...CHILDREN }));
+    await using _workers = await startWorkers(3, shop, envFor(server));
+    const ended = await run(shop, envFor(server), ["--max-parallel", "1"]).ended;
+    expect(ended.code).toBe(0);
+    const spans = reportOf(ended)["children"].map((child: any) => {
+      const of = (event: string) =>
+        ended.lines.findIndex((line) => line["event"] === event && line["source"] === child.agent);
+      return [of("child_started"), of("child_finished")];
+    });
+    spans.sort((a: number[], b: number[]) => (a[0] ?? 0) - (b[0] ?? 0));
+    expect(spans[0][1]).toBeLessThan(spans[1][0]);
+    expect(spans[1][1]).toBeLessThan(spans[2][0]);
+  });
+});
