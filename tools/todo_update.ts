@@ -7,7 +7,7 @@ export const todoUpdate = defineTool({
   name: "todo_update",
   description: "Change an entry of the task's todo list; what you leave out stays as it is.",
   parameters: z.strictObject({
-    todo_id: z.string(),
+    todo_id: z.string().describe("As todo_list shows it."),
     title: z.string().optional(),
     details: z.string().optional(),
     owner: z.string().optional().describe("The agent who is to do it."),

@@ -50,6 +50,9 @@ type DoneResponse = {
   readonly cachedTokens: number;
 };
 
+/** Else a short "noted" would be all that is left of the run. */
+const ANSWER_AGAIN =
+  "This came in while you gave your final answer. See whether there is something left to do, then give your final answer again in full: only the last one counts.";
 const MAX_RETRY_DELAY_MS = 30_000;
 
 export function createTurnModel(options: TurnOptions): Model {
@@ -80,7 +83,7 @@ export function createTurnModel(options: TurnOptions): Model {
         if (inbox === null || turn >= maxTurns || callsTools(answer.output)) return answer;
         const late = await stop.guard(inbox.takeOrClose());
         if (late.length === 0) return answer;
-        interjections.add(request.input, [...answer.output, ...late.map(fromUser)]);
+        interjections.add(request.input, [...answer.output, ...[...late, ANSWER_AGAIN].map(fromUser)]);
       }
     },
     getStreamedResponse() {

@@ -91,7 +91,7 @@ export interface Message {
 export const TODO_STATES = ["open", "in_progress", "done"] as const;
 export type TodoState = (typeof TODO_STATES)[number];
 
-/** An entry of a task's todo list, which all of the task's agents share. `todo_id` counts from 1 within the task. */
+/** An entry of a task's todo list, which all of the task's agents share. `todo_id` is `todo-<n>`, n from 1 within the task. */
 export interface Todo {
   readonly todo_id: string;
   readonly title: string;

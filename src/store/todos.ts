@@ -84,10 +84,11 @@ export function createTodoStore({ db, write }: Database): TodoStore {
 }
 
 function toTodo({ task_id: _, number, state, ...row }: TodoRow): Todo {
-  return { todo_id: String(number), ...row, state: state as TodoState };
+  return { todo_id: `todo-${number}`, ...row, state: state as TodoState };
 }
 
-/** Null for a text that is no id of any list. */
+/** Null for a text that is no id of any list. The number alone will do: models shorten. */
 function numberOf(id: string): number | null {
-  return /^[1-9]\d{0,8}$/.test(id) ? Number(id) : null;
+  const found = /^(?:todo-)?([1-9]\d{0,8})$/.exec(id);
+  return found === null ? null : Number(found[1]);
 }

@@ -134,8 +134,8 @@ function post(
 }
 
 export interface SavedInbox extends Inbox {
-  /** The run is over without a last answer: what nobody has read is told. */
-  abandon(): Promise<void>;
+  /** The run is over, perhaps without a last answer: nothing can come any more, and what nobody has read is told. */
+  end(): Promise<void>;
 }
 
 /** The messages of one attempt, each given out once. A later attempt, with a new model, gets them all again. */
@@ -143,6 +143,7 @@ export function createInbox(engine: Engine, lease: Lease, emit: (event: EventBod
   const { chat } = engine.store;
   const about = aboutLease(lease);
   let position: string | null = null;
+  let closed = false;
 
   const take = async (): Promise<readonly string[]> => {
     const texts: string[] = [];
@@ -163,10 +164,13 @@ export function createInbox(engine: Engine, lease: Lease, emit: (event: EventBod
       for (;;) {
         const texts = await take();
         if (texts.length > 0) return texts;
-        if ((await chat.stopListening(lease, position, { anyway: false })).stopped) return [];
+        closed = (await chat.stopListening(lease, position, { anyway: false })).stopped;
+        if (closed) return [];
       }
     },
-    async abandon() {
+    async end() {
+      if (closed) return;
+      closed = true;
       const { unread } = await chat.stopListening(lease, position, { anyway: true });
       if (unread === 0) return;
       const messages = unread === 1 ? "1 message" : `${unread} messages`;

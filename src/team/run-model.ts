@@ -30,7 +30,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     await signals.saveCursors();
   }
 
-  const inbox = engine.settings.enableChatTools ? createInbox(engine, lease, sink.emit) : undefined;
+  const inbox = createInbox(engine, lease, sink.emit);
   const defaults = engine.team.defaults;
   const result = await new AgentRunner({ runtime: "openai_agents" }).run(
     {
@@ -53,7 +53,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     signal,
   );
   await signals.saveCursors();
-  if (result.error !== undefined && !goesOnElsewhere(signal)) await inbox?.abandon();
+  if (!goesOnElsewhere(signal)) await inbox.end();
   await commitLeftovers(attempt, tree, result.output, result.error !== undefined);
   return {
     outcome: outcomeOf(result.error),

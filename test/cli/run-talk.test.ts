@@ -48,7 +48,7 @@ const WEB: ScriptedReply[] = [
     patch:
       "*** Begin Patch\n*** Update File: src/web/page.js\n@@\n-export const page = 'home';\n+export const page = 'people';\n*** End Patch",
   }),
-  call("todo_update", { todo_id: "1", state: "done" }),
+  call("todo_update", { todo_id: "todo-1", state: "done" }),
   call("chat_send", { recipient: "Lead", content: "The page follows." }),
   { text: "Followed." },
 ];
@@ -95,13 +95,19 @@ describe.each(["openai", "openai_chat"])("agents that work together over %s", (p
     expect(web.at(-1)?.raw).toMatch(/Message from Api \(conversation c_\w+\):/);
     expect(web.at(-1)?.outputs[1]).toMatchObject({
       todos: [
-        { todo_id: "1", title: "Use people in the page", owner: "Web", created_by: "Api", state: "open" },
+        {
+          todo_id: "todo-1",
+          title: "Use people in the page",
+          owner: "Web",
+          created_by: "Api",
+          state: "open",
+        },
       ],
     });
     expect(web.at(-1)?.outputs[2]).toMatchObject({
       details: expect.stringMatching(/^The key is .*REDACTED/i),
     });
-    expect(web.at(-1)?.outputs[4]).toMatchObject({ todo_id: "1", state: "done" });
+    expect(web.at(-1)?.outputs[4]).toMatchObject({ todo_id: "todo-1", state: "done" });
     expect(counts(of("Lead"), "The page follows.").at(-1)).toBe(1);
     expect(`${ended.stdout}${web.map(({ raw }) => raw).join("")}`).not.toContain(KEY);
 

@@ -159,16 +159,17 @@ export function describeTalk(name: string, open: OpenDatabase): void {
     it("keeps entries by task, with short ids that are never given out twice", async () => {
       const first = await store.todos.create("t1", entry("One – ünï"));
       expect(first).toEqual({
-        todo_id: "1",
+        todo_id: "todo-1",
         ...entry("One – ünï"),
         created_at: database.clock.now,
         updated_at: database.clock.now,
       });
       await store.todos.create("t1", entry("Two"));
       expect(await store.todos.delete("t1", "2")).toBe(true);
-      expect((await store.todos.create("t1", entry("Three"))).todo_id).toBe("3");
-      expect((await store.todos.create("t2", entry("Other"))).todo_id).toBe("1");
+      expect((await store.todos.create("t1", entry("Three"))).todo_id).toBe("todo-3");
+      expect((await store.todos.create("t2", entry("Other"))).todo_id).toBe("todo-1");
       expect((await store.todos.list("t1", {})).map(({ title }) => title)).toEqual(["One – ünï", "Three"]);
+      expect(await store.todos.get("t1", "todo-1")).toEqual(first);
       expect(await store.todos.get("t1", "1")).toEqual(first);
     });
 
@@ -183,13 +184,16 @@ export function describeTalk(name: string, open: OpenDatabase): void {
       expect(await store.todos.list("t1", { owner: "Api" })).toEqual([]);
     });
 
-    it.each(["2", "0", "-1", "1.0", "01", "x", "", "1'", "99999999999"])("knows no entry %j", async (id) => {
-      await store.todos.create("t1", entry("One"));
-      expect(await store.todos.get("t1", id)).toBeNull();
-      expect(await store.todos.update("t1", id, { title: "x" })).toBeNull();
-      expect(await store.todos.delete("t1", id)).toBe(false);
-      expect(await store.todos.get("t2", "1")).toBeNull();
-    });
+    it.each(["todo-2", "todo-", "todo-01", "2", "0", "-1", "1.0", "01", "x", "", "1'", "99999999999"])(
+      "knows no entry %j",
+      async (id) => {
+        await store.todos.create("t1", entry("One"));
+        expect(await store.todos.get("t1", id)).toBeNull();
+        expect(await store.todos.update("t1", id, { title: "x" })).toBeNull();
+        expect(await store.todos.delete("t1", id)).toBe(false);
+        expect(await store.todos.get("t2", "1")).toBeNull();
+      },
+    );
 
     it("numbers entries that are made at once, up to a limit", async () => {
       const made = await Promise.all(
@@ -200,7 +204,7 @@ export function describeTalk(name: string, open: OpenDatabase): void {
       await expect(store.todos.create("t1", entry("501"))).rejects.toMatchObject({ code: "limit_exceeded" });
       expect(await store.todos.list("t1", {})).toHaveLength(500);
       await store.todos.delete("t1", "7");
-      expect((await store.todos.create("t1", entry("501"))).todo_id).toBe("501");
+      expect((await store.todos.create("t1", entry("501"))).todo_id).toBe("todo-501");
     });
   });
 }

@@ -59,6 +59,8 @@ function plainLine(event: OxbowEvent): string | null {
       return `${who}split into ${event.children.length} ${event.children.length === 1 ? "child" : "children"}`;
     case "commit":
       return `${who}commit ${event.commit.slice(0, 10)} ${event.message} (${event.files} file${event.files === 1 ? "" : "s"})`;
+    case "message_sent":
+      return `${who}to ${event.recipient}: ${clip(event.content.trim(), 100)}`;
     case "retry":
       return `${who}retry ${event.attempt} in ${duration(event.delay_ms)}: ${clip(event.reason, 100)}`;
     case "refused":
