@@ -33,6 +33,20 @@ export interface TopicEntry {
   readonly ts: number;
 }
 
+export interface Position {
+  readonly topic: string;
+  /** Null: before the first entry. */
+  readonly after: string | null;
+}
+
+/** One caller at a time. */
+export interface Following extends Disposable {
+  /** What came since the last call, as `wait` returns it; no entry twice. */
+  next(timeoutMs: number, signal?: AbortSignal): Promise<readonly TopicEntry[]>;
+  /** Leaves a topic out from now on. */
+  drop(topic: string): void;
+}
+
 export interface Topics {
   publish(topic: string, payload: Json): Promise<TopicEntry>;
   /** A second call with the same `eventId` and topic publishes nothing and returns the first entry. */
@@ -47,11 +61,12 @@ export interface Topics {
    * Waits until any topic has entries after its position; returns them (at most 1,000, in the order of the store), or []
    * when the time is up. Rejects with `cancelled` on abort and `store_failed` when the store closes.
    */
-  wait(
-    from: readonly { readonly topic: string; readonly after: string | null }[],
-    timeoutMs: number,
-    signal?: AbortSignal,
-  ): Promise<readonly TopicEntry[]>;
+  wait(from: readonly Position[], timeoutMs: number, signal?: AbortSignal): Promise<readonly TopicEntry[]>;
+  /**
+   * A wait that goes on: for those who wait for many topics, or for many entries, one after the other. Dispose of it.
+   * Throws topic_rejected.
+   */
+  follow(from: readonly Position[]): Following;
 }
 
 /** A process that takes conversations of any task it can work on. */

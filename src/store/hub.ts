@@ -6,12 +6,15 @@
  * that read wakes the registration.
  */
 import { OxbowError } from "../core/errors.ts";
+import type { TopicEntry } from "./contract.ts";
 import type { Polling, WatchOthers } from "./poller.ts";
 
 /** No task has an empty id. */
 const ANY_TASK = "";
 /** The longest timer Node can set. */
 const LONGEST_MS = 2 ** 31 - 1;
+/** Entries kept for one who does not take them; then they have to be read. */
+const HANDED = 1000;
 
 export interface Registration extends Disposable {
   /** Resolves once commits of other processes are being watched. */
@@ -21,6 +24,10 @@ export interface Registration extends Disposable {
    * Rejects with `cancelled` on abort and store_failed when the store closes.
    */
   woken(timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]>;
+  /** What was handed over since the last call, in order: it needs no reading, unless its topic is woken too. */
+  handed(): readonly TopicEntry[];
+  /** Waits for this name no longer. */
+  drop(name: string): void;
 }
 
 export interface Hub {
@@ -29,6 +36,10 @@ export interface Hub {
   /** Woken with [ANY_TASK] by events of whichever task. */
   waitForAnyTask(): Registration;
   notify(topics: Iterable<string>, tasks: Iterable<string>): void;
+  /** Gives the next entry of a topic to those who wait for it; made only if there are any. */
+  hand(topic: string, entry: () => TopicEntry): void;
+  /** Anything may have been missed: all look again. */
+  lookAgain(): void;
   /** How many registrations there are, and whether the poller runs. */
   inspect(): { waiting: number; polling: boolean };
   /** Rejects everyone who waits. */
@@ -36,8 +47,9 @@ export interface Hub {
 }
 
 interface Waiter {
-  readonly names: readonly string[];
+  readonly names: ReadonlySet<string>;
   readonly dirty: Set<string>;
+  handed: TopicEntry[];
   wake: (() => void) | null;
 }
 
@@ -52,9 +64,28 @@ function createBoard() {
       }
     }
   };
+  const leave = (waiter: Waiter, name: string) => {
+    const set = byName.get(name);
+    set?.delete(waiter);
+    if (set?.size === 0) byName.delete(name);
+  };
   return {
     mark,
     markAll: () => mark(byName.keys()),
+    hand(name: string, make: () => TopicEntry): void {
+      const waiters = byName.get(name);
+      if (!waiters) return;
+      const entry = make();
+      for (const waiter of waiters) {
+        waiter.handed.push(entry);
+        if (waiter.handed.length > HANDED) {
+          for (const { topic } of waiter.handed) waiter.dirty.add(topic);
+          waiter.handed = [];
+        }
+        waiter.wake?.();
+      }
+    },
+    leave,
     add(waiter: Waiter): void {
       for (const name of waiter.names) {
         const set = byName.get(name);
@@ -63,11 +94,7 @@ function createBoard() {
       }
     },
     remove(waiter: Waiter): void {
-      for (const name of waiter.names) {
-        const set = byName.get(name);
-        set?.delete(waiter);
-        if (set?.size === 0) byName.delete(name);
-      }
+      for (const name of waiter.names) leave(waiter, name);
     },
   };
 }
@@ -96,7 +123,7 @@ function sleep(
     const timer = timeoutMs === Infinity ? undefined : setTimeout(settle, Math.min(timeoutMs, LONGEST_MS));
     waiter.wake = settle;
     signal?.addEventListener("abort", settle);
-    if (isClosed() || signal?.aborted || waiter.dirty.size > 0) settle();
+    if (isClosed() || signal?.aborted || waiter.dirty.size > 0 || waiter.handed.length > 0) settle();
   });
 }
 
@@ -120,7 +147,7 @@ export function createHub(watchOthers: WatchOthers | null): Hub {
   };
 
   function register(board: ReturnType<typeof createBoard>, names: readonly string[]): Registration {
-    const waiter: Waiter = { names, dirty: new Set(), wake: null };
+    const waiter: Waiter = { names: new Set(names), dirty: new Set(), handed: [], wake: null };
     board.add(waiter);
     waiters.add(waiter);
     if (watchOthers && !closed) polling ??= watchOthers(notify, lookAgain);
@@ -131,6 +158,15 @@ export function createHub(watchOthers: WatchOthers | null): Hub {
         const names = [...waiter.dirty];
         waiter.dirty.clear();
         return names;
+      },
+      handed() {
+        const { handed } = waiter;
+        waiter.handed = [];
+        return handed;
+      },
+      drop(name) {
+        board.leave(waiter, name);
+        waiter.dirty.delete(name);
       },
       [Symbol.dispose]() {
         board.remove(waiter);
@@ -147,6 +183,8 @@ export function createHub(watchOthers: WatchOthers | null): Hub {
     waitForTask: (taskId) => register(tasks, [taskId]),
     waitForAnyTask: () => register(tasks, [ANY_TASK]),
     notify,
+    hand: topics.hand,
+    lookAgain,
     inspect: () => ({ waiting: waiters.size, polling: polling !== null }),
     close() {
       closed = true;

@@ -3,11 +3,8 @@ import { newId } from "../host/ids.ts";
 import type { Json } from "../core/model.ts";
 import type { TopicEntry, Topics } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
-import { abortError } from "./hub.ts";
+import { follow, type TopicSource } from "./follow.ts";
 import { fromMessageId, toEntry, toJson } from "./rows.ts";
-
-/** The most entries one wait returns; the caller goes on from the last. */
-const WAIT_LIMIT = 1000;
 
 export interface Announcement {
   readonly event_id: string;
@@ -76,31 +73,11 @@ async function readMany(database: Database, from: ReadonlyMap<string, number>, l
   return rows.map(toEntry);
 }
 
-async function waitForEntries(
-  database: Database,
-  from: ReadonlyMap<string, number>,
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-): Promise<readonly TopicEntry[]> {
-  const deadline = performance.now() + timeoutMs;
-  using registration = database.hub.waitForTopics([...from.keys()]);
-  await registration.ready;
-  let entries = await readMany(database, from, WAIT_LIMIT);
-  while (entries.length === 0) {
-    const left = deadline - performance.now();
-    // After the last moment one more look at everything: what was published in time is never missed.
-    if (left <= 0) return readMany(database, from, WAIT_LIMIT);
-    const woken = await registration.woken(left, signal);
-    entries = await readMany(database, pick(from, woken), WAIT_LIMIT);
-  }
-  return entries;
-}
-
-function pick(from: ReadonlyMap<string, number>, topics: readonly string[]): Map<string, number> {
-  return new Map(topics.map((topic) => [topic, from.get(topic) ?? 0]));
-}
-
 export function createTopics(database: Database): TopicTransport {
+  const source: TopicSource = {
+    hub: database.hub,
+    read: (from, limit) => readMany(database, from, limit),
+  };
   return {
     publish: async (topic, payload) => {
       const { published: _, ...entry } = await database.write(
@@ -118,16 +95,10 @@ export function createTopics(database: Database): TopicTransport {
         return published;
       }, "topics"),
     read: async (topic, after, limit) => readAfter(database, topic, fromMessageId(topic, after), limit),
-    async wait(positions, timeoutMs, signal) {
-      const from = new Map<string, number>();
-      for (const { topic, after } of positions) {
-        const seq = fromMessageId(topic, after);
-        from.set(topic, Math.min(seq, from.get(topic) ?? seq));
-      }
-      if (signal?.aborted) throw abortError(signal);
-      const there = await readMany(database, from, WAIT_LIMIT);
-      if (there.length > 0 || timeoutMs <= 0) return there;
-      return waitForEntries(database, from, timeoutMs, signal);
+    async wait(from, timeoutMs, signal) {
+      using following = follow(source, from);
+      return await following.next(timeoutMs, signal);
     },
+    follow: (from) => follow(source, from),
   };
 }

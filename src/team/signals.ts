@@ -2,7 +2,7 @@
 import type { Json } from "../core/model.ts";
 import type { Settings } from "../core/settings.ts";
 import type { SignalMessage, Signals } from "../core/tool.ts";
-import type { Store, TopicEntry } from "../store/contract.ts";
+import type { Position, Store, TopicEntry } from "../store/contract.ts";
 import { OxbowError } from "../core/errors.ts";
 
 const TOPIC_BYTES = 512;
@@ -54,6 +54,10 @@ export interface SavedSignals extends Signals {
   saveCursors(): Promise<void>;
 }
 
+function positionsOf(after: ReadonlyMap<string, string | null>): Position[] {
+  return [...after].map(([topic, position]) => ({ topic, after: position }));
+}
+
 export function createSignals(options: SignalsOptions): SavedSignals {
   const { store, settings, conversationId } = options;
   const positions = new Map<string, string>();
@@ -82,18 +86,16 @@ export function createSignals(options: SignalsOptions): SavedSignals {
 
   /** The first entry of each topic in `after` that has one, waiting for at least one. */
   async function first(after: ReadonlyMap<string, string | null>, timeoutMs: number, signal: AbortSignal) {
-    const from = [...after].map(([topic, position]) => ({ topic, after: position }));
-    const entries = await park(() => store.topics.wait(from, timeoutMs, signal), signal);
+    const entries = await park(() => store.topics.wait(positionsOf(after), timeoutMs, signal), signal);
     const firsts = new Map<string, TopicEntry>();
     for (const entry of entries) if (!firsts.has(entry.topic)) firsts.set(entry.topic, entry);
     return [...firsts.values()];
   }
 
   async function starts(topics: readonly string[], lastIds: Readonly<Record<string, string>>) {
-    const after = new Map<string, string | null>();
-    for (const topic of topics)
-      after.set(topic, await start(topic, Object.hasOwn(lastIds, topic) ? lastIds[topic] : undefined));
-    return after;
+    const begin = async (topic: string) =>
+      [topic, await start(topic, Object.hasOwn(lastIds, topic) ? lastIds[topic] : undefined)] as const;
+    return new Map(await Promise.all(topics.map(begin)));
   }
 
   return {
@@ -122,14 +124,19 @@ export function createSignals(options: SignalsOptions): SavedSignals {
       const missing = await starts(topics, lastIds);
       const messages: Record<string, SignalMessage> = {};
       const end = performance.now() + timeoutMs;
-      while (missing.size > 0) {
-        const entries = await first(missing, Math.max(0, end - performance.now()), signal);
-        if (entries.length === 0) break;
-        for (const entry of entries) {
-          messages[entry.topic] = take(entry);
-          missing.delete(entry.topic);
+      using following = store.topics.follow(positionsOf(missing));
+      const listen = async () => {
+        while (missing.size > 0) {
+          const entries = await following.next(Math.max(0, end - performance.now()), signal);
+          if (entries.length === 0) return;
+          for (const entry of entries) {
+            if (!missing.delete(entry.topic)) continue;
+            messages[entry.topic] = take(entry);
+            following.drop(entry.topic);
+          }
         }
-      }
+      };
+      await park(listen, signal);
       return { ok: missing.size === 0, messages, missing: [...missing.keys()], timeout_ms: timeoutMs };
     },
 

@@ -121,6 +121,32 @@ export function describeTopics(name: string, open: OpenDatabase): void {
       expect(got[0]?.payload).toBe(977);
     });
 
+    it("goes on waiting: each call brings what came since, no entry twice, and nothing of a topic that was left out", async () => {
+      const sent = await store.topics.publish("a", 1);
+      using following = store.topics.follow(from("a", "b", "c"));
+      expect(await following.next(0)).toEqual([sent]);
+      const asleep = following.next(10_000);
+      await turn();
+      await store.topics.publish("b", 2);
+      expect(payloads(await asleep)).toEqual([2]);
+      following.drop("b");
+      await store.topics.publish("b", 3);
+      for (const n of [4, 5]) await store.topics.publish("c", n);
+      const rest: unknown[] = [];
+      while (rest.length < 2) rest.push(...payloads(await following.next(10_000)));
+      expect(rest).toEqual([4, 5]);
+      expect(await following.next(20)).toEqual([]);
+      const abort = new AbortController();
+      const cut = expect(following.next(10_000, abort.signal)).rejects.toMatchObject({ code: "cancelled" });
+      abort.abort();
+      await cut;
+      await store.topics.publish("a", 6);
+      expect(payloads(await following.next(10_000))).toEqual([6]);
+      expect(() => store.topics.follow([{ topic: "a", after: "x" }])).toThrow(
+        expect.objectContaining({ code: "topic_rejected" }),
+      );
+    });
+
     it("closes under those who wait: each is told, a second closing is quiet", async () => {
       const waits = [store.topics.wait(from("a"), Infinity), store.topics.wait(from("a", "b"), 60_000)];
       const told = waits.map((wait) => expect(wait).rejects.toMatchObject({ code: "store_failed" }));
