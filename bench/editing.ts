@@ -22,7 +22,7 @@ const FILES = 5;
 const TICKET = "bench";
 
 /** From opening the repository to closing it, with exactly what the engine does to prepare an attempt. */
-async function editWithOxbow(dir: string, base: string, work: readonly ChildWork[]): Promise<number> {
+export async function editWithOxbow(dir: string, base: string, work: readonly ChildWork[]): Promise<number> {
   const never = new AbortController().signal;
   const rooms = roomsFor(work);
   const started = performance.now();

@@ -267,10 +267,10 @@ export function openApp(options: AppOptions = {}): App {
 
     async facts() {
       const { repo } = await opened();
-      const { root, stateDir, identity, gitVersion } = repo;
+      const { root, stateDir, identity } = repo;
       const { shownStore, storeUrl } = await import("./store-url.ts");
       const store = await shownStore(storeUrl(settings, repo));
-      return { root, stateDir, store, identity, git: gitVersion };
+      return { root, stateDir, store, identity, git: await repo.gitVersion() };
     },
 
     notes: async () => (await opened()).repo.notes(),

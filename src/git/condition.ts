@@ -15,8 +15,9 @@ const EMPTY_TREE = {
   sha256: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 };
 
-/** Throws repository_read_only, objects_missing. */
+/** Throws git_too_old, repository_read_only, objects_missing. */
 export async function checkReady(engine: Engine, commit: Oid, needs: { files: boolean }): Promise<void> {
+  await engine.setup.version();
   const locked = notWritable(engine);
   if (locked !== null) throw new OxbowError("repository_read_only", locked);
   if (!needs.files || engine.setup.promisor === null) return;

@@ -151,14 +151,14 @@ export interface Repository extends AsyncDisposable {
   /** `<git common dir>/oxbow`, or OXBOW_HOME. */
   readonly stateDir: string;
   readonly bare: boolean;
-  /** Of the git program in use, such as `2.39.5`. */
-  readonly gitVersion: string;
   /** The user's own name and address (or Oxbow's): the committer. */
   readonly identity: Identity;
 
+  /** Of the git program in use, such as `2.39.5`. Throws git_too_old. */
+  gitVersion(): Promise<string>;
   /**
    * Before work on `commit` begins: may it be written here, and (`files`) is every file of it here, as a workspace needs?
-   * Throws repository_read_only, objects_missing (a partial clone).
+   * Throws git_too_old, repository_read_only, objects_missing (a partial clone).
    */
   checkReady(commit: Oid, needs: { readonly files: boolean }): Promise<void>;
   /** What is special about the repository, for `doctor`. */

@@ -45,11 +45,11 @@ const PATIENCE_MS = 120_000;
 
 export function createTreeMerger(setup: Setup): TreeMerger {
   const args = ["merge-tree", "--write-tree", "-z", "--messages"];
-  const hasStdin = atLeast(setup.version, [2, 39]);
   let helper: Promise<Helper | null> | null = null;
 
   const open = async (): Promise<Helper | null> => {
-    if (!hasStdin || !(await hasStdbuf(setup))) return null;
+    const { numbers } = await setup.version();
+    if (!atLeast(numbers, [2, 39]) || !(await hasStdbuf(setup))) return null;
     return createHelper(() => startGit(setup.objectSite, [...args, "--stdin"], ["stdbuf", "-o0"]));
   };
 

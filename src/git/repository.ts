@@ -31,7 +31,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     commonDir: setup.commonDir,
     stateDir: setup.stateDir,
     bare: setup.bare,
-    gitVersion: setup.gitVersion,
+    gitVersion: async () => (await setup.version()).shown.replace(/^git version /, ""),
     identity: setup.identity,
     checkReady: (commit, needs) => checkReady(engine, commit, needs),
     notes: () => repositoryNotes(engine),

@@ -5,7 +5,7 @@ import { OxbowError } from "../core/errors.ts";
 import { environment } from "../host/env.ts";
 import { makeFolder } from "../host/folders.ts";
 import { newId } from "../host/ids.ts";
-import { type GitAnswer, type GitSite, gitText } from "./command.ts";
+import { type GitSite, gitText } from "./command.ts";
 import type { OpenRepository } from "./contract.ts";
 import { isMissing } from "./missing.ts";
 import { unsupported, type UserConfig, userConfig, WANTED_KEYS } from "./user-config.ts";
@@ -18,12 +18,11 @@ export interface Setup extends UserConfig {
   readonly bare: boolean;
   /** The null id: its length tells SHA-1 from SHA-256. */
   readonly zero: string;
-  readonly version: readonly [number, number];
+  /** Throws git_too_old. */
+  readonly version: () => Promise<GitVersion>;
   /** Where the repository keeps its objects. */
   readonly objectDir: string;
   readonly durable: boolean;
-  /** As git says it, such as `2.39.5`. */
-  readonly gitVersion: string;
   /** The repository's refs, in the git dir that all its work trees share. */
   readonly refSite: GitSite;
   /** The user's checkout: HEAD, index, files. */
@@ -38,15 +37,16 @@ const OLDEST: readonly [number, number] = [2, 38];
 export async function setUp(options: OpenRepository): Promise<Setup> {
   const cwd = await directory(options.path);
   const look: GitSite = { cwd, userConfig: true };
-  const [version, place, config] = await Promise.all([
-    gitText(look, ["version"]),
+  const version = createVersion(look);
+  const [place, config] = await Promise.all([
     gitText(look, ["rev-parse", ...QUESTIONS]),
     gitText(look, ["config", "--includes", "-z", "--get-regexp", WANTED_KEYS]),
   ]);
-  const numbers = checkedVersion(version);
-  if (place.exitCode !== 0) throw notFound(options.path, cwd, place.stderr, version.stdout.trim());
+  if (place.exitCode !== 0) throw notFound(options.path, cwd, place.stderr, (await version()).shown);
   const [gitDir = "", commonDir = "", bareWord = "", format = "", inside = "", cdup = ""] =
     place.stdout.split("\n");
+  // A Git that does not know a question repeats it.
+  if (!path.isAbsolute(commonDir)) await version();
   const bare = bareWord === "true";
   const common = await realpath(commonDir);
   const own = await realpath(gitDir);
@@ -65,10 +65,9 @@ export async function setUp(options: OpenRepository): Promise<Setup> {
     bare,
     ...user,
     zero: "0".repeat(format === "sha256" ? 64 : 40),
-    version: numbers,
+    version,
     objectDir: path.join(common, "objects"),
     durable,
-    gitVersion: version.stdout.trim().replace(/^git version /, ""),
     refSite: { cwd: common, gitDir: common, identity, durable },
     checkoutSite: bare
       ? { cwd: own, gitDir: own, identity }
@@ -141,12 +140,24 @@ function notFound(given: string, cwd: string, stderr: string, version: string): 
   });
 }
 
-function checkedVersion(answer: GitAnswer): readonly [number, number] {
-  const match = /git version (\d+)\.(\d+)/.exec(answer.stdout);
-  const found: readonly [number, number] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
-  if (atLeast(found, OLDEST)) return found;
-  const shown = answer.stdout.trim() === "" ? "no version" : answer.stdout.trim();
-  throw new OxbowError("git_too_old", `Git ${OLDEST.join(".")} or newer is needed; found ${shown}.`);
+export interface GitVersion {
+  readonly numbers: readonly [number, number];
+  /** As git says it, such as `git version 2.39.5`. */
+  readonly shown: string;
+}
+
+/** Asked when somebody wants to know, and once. */
+function createVersion(site: GitSite): () => Promise<GitVersion> {
+  let asked: Promise<GitVersion> | null = null;
+  const ask = async (): Promise<GitVersion> => {
+    const shown = (await gitText(site, ["version"])).stdout.trim();
+    const match = /git version (\d+)\.(\d+)/.exec(shown);
+    const numbers = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)] as const;
+    if (atLeast(numbers, OLDEST)) return { numbers, shown };
+    const found = shown === "" ? "no version" : shown;
+    throw new OxbowError("git_too_old", `Git ${OLDEST.join(".")} or newer is needed; found ${found}.`);
+  };
+  return () => (asked ??= ask());
 }
 
 export function atLeast(found: readonly [number, number], wanted: readonly [number, number]): boolean {

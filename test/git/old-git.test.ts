@@ -36,7 +36,8 @@ test("no git at all, and one that is too old, are said to be so", async () => {
     message: expect.stringContaining("not installed"),
   });
   onlyOnPath({ git: claims("2.37.9") });
-  await expect(openRepo(dir)).rejects.toMatchObject({
+  const repo = await openRepo(dir);
+  await expect(repo.checkReady(await repo.resolve("HEAD"), { files: false })).rejects.toMatchObject({
     code: "git_too_old",
     message: expect.stringContaining("2.37.9"),
   });

@@ -18,7 +18,7 @@ describe("opening", () => {
       bare: false,
       identity: { name: "Test Person", email: "person@example.com" },
     });
-    expect(repo.gitVersion).toMatch(/^\d+\.\d+/);
+    expect(await repo.gitVersion()).toMatch(/^\d+\.\d+/);
     expect(await repo.head()).toEqual({ ref: "refs/heads/main", commit: git(dir, "rev-parse", "HEAD") });
   });
 
