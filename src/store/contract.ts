@@ -165,9 +165,15 @@ export interface Store extends AsyncDisposable {
   /**
    * Adds children: subtasks, conversations, messages, an announcement on `chat:<agent>` each (through the outbox, event
    * id `announce:<conversation_id>`), events; all or none. Throws task_unknown, task_conflict (a subtask exists
-   * already), plan_invalid (a dependency that does not exist).
+   * already), plan_invalid (a dependency that does not exist), fenced (`lease`, when given, is held by nobody any more or
+   * by another).
    */
-  addChildren(taskId: string, children: readonly NewChild[], events: readonly EventBody[]): Promise<void>;
+  addChildren(
+    taskId: string,
+    children: readonly NewChild[],
+    events: readonly EventBody[],
+    lease?: Lease,
+  ): Promise<void>;
   /**
    * Leases one conversation that has an unacknowledged message, no live lease, and whose dependencies all have an
    * outcome (whichever). Creates the attempt row. Null when there is none. Nothing of a cancelled task is leased.
@@ -183,6 +189,8 @@ export interface Store extends AsyncDisposable {
     limits?: Readonly<Record<string, number>>;
     leaseMs: number;
   }): Promise<Lease | null>;
+  /** Throws fenced when the lease is no longer ours. */
+  confirm(lease: Lease): Promise<void>;
   /** False when the lease is no longer ours. */
   renew(lease: Lease, leaseMs: number): Promise<boolean>;
   /** Hands the conversation back unfinished; another worker may claim it at once. */
@@ -258,7 +266,8 @@ export interface Store extends AsyncDisposable {
 
   /** A conversation's position on a topic, or null. */
   cursor(conversationId: string, topic: string): Promise<string | null>;
-  setCursors(conversationId: string, cursors: Readonly<Record<string, string>>): Promise<void>;
+  /** Throws fenced, as `addChildren`. */
+  setCursors(conversationId: string, cursors: Readonly<Record<string, string>>, lease?: Lease): Promise<void>;
 
   /** Publishes what the outbox still holds; safe to repeat and to run in many processes. */
   relay(): Promise<number>;

@@ -17,7 +17,7 @@ import { createHub } from "./hub.ts";
 import { migrate } from "./migrations.ts";
 import { finish, finishUnstarted } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
-import { claim, expireLeases, release, renew, setBranch } from "./queue.ts";
+import { claim, confirm, expireLeases, release, renew, setBranch } from "./queue.ts";
 import { createReads } from "./reads.ts";
 import { changeTask } from "./status.ts";
 import { addChildren, submitTask } from "./submit.ts";
@@ -71,7 +71,12 @@ function createStore(database: Database): Store {
         if (driver && result.created) await drive(tx, task.task_id, driver);
         return result;
       }),
-    addChildren: (taskId, children, events) => write((tx) => addChildren(tx, taskId, children, events)),
+    addChildren: (taskId, children, events, lease) =>
+      write(async (tx) => {
+        if (lease) await confirm(tx, lease);
+        await addChildren(tx, taskId, children, events);
+      }),
+    confirm: (lease) => write((tx) => confirm(tx, lease), "own"),
     claim: (wanted) => write((tx) => claim(database, tx, wanted)),
     renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs), "own"),
     release: (lease) => write((tx) => release(tx, lease)),
@@ -95,8 +100,9 @@ function createStore(database: Database): Store {
     append: (events) => write((tx) => appendEvents(tx, events)),
     events: (taskId, after, limit) => readEvents(database, taskId, after, limit),
     watch: (taskId, after, signal) => watchEvents(database, taskId, after, signal),
-    setCursors: (conversationId, cursors) =>
+    setCursors: (conversationId, cursors, lease) =>
       write(async (tx) => {
+        if (lease) await confirm(tx, lease);
         const rows = Object.entries(cursors).map(([topic, position]) => ({
           conversation_id: conversationId,
           topic,

@@ -161,10 +161,22 @@ export async function release(tx: Tx, lease: Lease): Promise<void> {
   await changeSubtask(tx, lease.subtask.subtask_id, "planned", lease.worker_id);
 }
 
-export async function setBranch(tx: Tx, lease: Lease, branch: string): Promise<boolean> {
-  // Sets nothing new: it is the question whether the lease is still ours, asked with the row locked.
+/** Sets nothing new: it is the question whether the lease is still ours, asked with the row locked. */
+async function stillHeld(tx: Tx, lease: Lease): Promise<boolean> {
   const { numUpdatedRows } = await held(tx, lease).set({ worker_id: lease.worker_id }).executeTakeFirst();
-  if (numUpdatedRows !== 1n) return false;
+  return numUpdatedRows === 1n;
+}
+
+/** Throws fenced. */
+export async function confirm(tx: Tx, lease: Lease): Promise<void> {
+  if (await stillHeld(tx, lease)) return;
+  throw new OxbowError("fenced", "Another worker has taken this conversation over.", {
+    details: { conversation_id: lease.conversation_id, attempt: lease.attempt },
+  });
+}
+
+export async function setBranch(tx: Tx, lease: Lease, branch: string): Promise<boolean> {
+  if (!(await stillHeld(tx, lease))) return false;
   await tx.db
     .updateTable("subtasks")
     .set({ branch })

@@ -52,8 +52,11 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     },
     signal,
   );
-  await signals.saveCursors();
-  if (!goesOnElsewhere(signal)) await inbox.end();
+  // Who goes on with it begins where its last whole turn had come to.
+  if (!goesOnElsewhere(signal)) {
+    await signals.saveCursors();
+    await inbox.end();
+  }
   await commitLeftovers(attempt, tree, result.output, result.error !== undefined);
   return {
     outcome: outcomeOf(result.error),

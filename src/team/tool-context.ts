@@ -7,6 +7,7 @@ import type { Engine } from "./engine.ts";
 import type { SavedSignals } from "./signals.ts";
 import { aboutLease } from "./about.ts";
 import { createChat } from "./chat.ts";
+import { fenced } from "./fenced.ts";
 import { committedTip } from "./leftovers.ts";
 import { createSignals } from "./signals.ts";
 import { createTodos } from "./todos.ts";
@@ -26,7 +27,8 @@ export function createToolContext(options: {
   emit: (event: EventBody) => void;
   signal: AbortSignal;
 }): AttemptTools {
-  const { engine, lease, tree, slots, emit, signal } = options;
+  const { lease, tree, slots, emit, signal } = options;
+  const engine = fenced(options.engine, lease);
   const { subtask, task } = lease;
   const about = aboutLease(lease);
   const note =

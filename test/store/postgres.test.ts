@@ -1,7 +1,9 @@
 import { postgresSchema } from "../support/store-engines.ts";
 import { withServer } from "../support/servers.ts";
+import { describeFleet } from "./describe-fleet.ts";
 import { describeQueue } from "./describe-queue.ts";
 import { describeStore } from "./describe-store.ts";
+import { describeTalk } from "./describe-talk.ts";
 import { describeTopics } from "./describe-topics.ts";
 
 await withServer("postgres", (server) => {
@@ -9,4 +11,6 @@ await withServer("postgres", (server) => {
   describeStore("Postgres", open);
   describeTopics("Postgres", open);
   describeQueue("Postgres", open);
+  describeFleet("Postgres", open);
+  describeTalk("Postgres", open);
 });

@@ -1,4 +1,5 @@
 import { sqliteFile, sqliteMemory } from "../support/store-engines.ts";
+import { describeFleet } from "./describe-fleet.ts";
 import { describeQueue } from "./describe-queue.ts";
 import { describeStore } from "./describe-store.ts";
 import { describeTalk } from "./describe-talk.ts";
@@ -7,9 +8,11 @@ import { describeTopics } from "./describe-topics.ts";
 describeStore("SQLite in a file", sqliteFile);
 describeTopics("SQLite in a file", sqliteFile);
 describeQueue("SQLite in a file", sqliteFile);
+describeFleet("SQLite in a file", sqliteFile);
 describeTalk("SQLite in a file", sqliteFile);
 
 describeStore("SQLite in memory", sqliteMemory);
 describeTopics("SQLite in memory", sqliteMemory);
 describeQueue("SQLite in memory", sqliteMemory);
+describeFleet("SQLite in memory", sqliteMemory);
 describeTalk("SQLite in memory", sqliteMemory);

@@ -16,12 +16,25 @@ const RUN = ["run", "Add request ids", "--ticket", "146", "--json"];
 /** What of a report does not depend on when, and under which ids, it was made. */
 function essence(report: Record<string, any>, shop: Shop) {
   const part = ({ agent, outcome, branch, merged, summary, error, usage, cost, kept }: any) => ({
-    ...{ agent, outcome, branch, merged, summary, usage, cost, kept },
+    agent,
+    outcome,
+    branch,
+    merged,
+    summary,
+    usage,
+    cost,
+    kept,
     error: error?.code,
   });
   const { state, ticket, title, conflicts, notices, simulated, usage } = report;
   return {
-    ...{ state, ticket, title, conflicts, notices, simulated, usage },
+    state,
+    ticket,
+    title,
+    conflicts,
+    notices,
+    simulated,
+    usage,
     tree: shop.git("rev-parse", `${report["integration"].branch}^{tree}`).trim(),
     lead: part(report["lead"]),
     children: report["children"].map(part),
