@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeSettings, parseSettings } from "../src/core/settings.ts";
 import { parseTeamFile } from "../src/core/team-file.ts";
+import { region } from "./support/examples.ts";
 import { teamTables } from "./support/team-doc.ts";
 
 const top = resolve(import.meta.dirname, "..");
@@ -35,6 +36,15 @@ describe("the documentation", () => {
 
   it("lists every key of team.yaml as the schema has it", () => {
     keepsInStep("docs/team-yaml.md", "keys", teamTables());
+  });
+
+  it.each([
+    ["split", "split.ts", ["split", "fan-in"]],
+    ["branch", "branch.ts", ["branch"]],
+    ["registry", "registry.ts", ["registry"]],
+  ] as const)("shows the example %s as it runs", (name, file, regions) => {
+    const code = regions.map((each) => region(file, each)).join("\n\n");
+    keepsInStep("README.md", `example ${name}`, `\`\`\`ts\n${code}\n\`\`\``);
   });
 
   it.each(["README.md", "docs/team-yaml.md"])("%s shows a team.yaml that is valid", (name) => {
