@@ -44,6 +44,12 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
       () => app.status(),
       (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"} in ${store}`,
     );
+    await attempt(
+      rows,
+      "workers",
+      () => app.workers(),
+      (workers) => `${workers.length === 0 ? "none" : workers.length} live`,
+    );
   }
   rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));
   return rows;

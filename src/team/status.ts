@@ -8,10 +8,17 @@ import { workerIsDead } from "../host/worker.ts";
 
 export interface TaskStatus {
   readonly task: Task;
-  readonly subtasks: readonly (Subtask & { readonly outcome: Outcome | null; readonly tip: string | null })[];
+  readonly subtasks: readonly (Subtask & {
+    readonly outcome: Outcome | null;
+    readonly tip: string | null;
+    /** The process that works on it now. */
+    readonly worker: string | null;
+  })[];
   readonly integration: { readonly branch: string; readonly commit: string } | null;
   /** Processes that work on it now. */
   readonly workers: readonly string[];
+  /** The process that carries it to its end: that of its run, as a rule. */
+  readonly driver: string | null;
 }
 
 const SHOWN = 20;
@@ -24,7 +31,13 @@ export async function taskStatus(
 ): Promise<TaskStatus[]> {
   const tasks = wanted === undefined ? await store.tasks({ limit: SHOWN }) : await find(store, wanted);
   if (tasks.length === 0) return [];
-  const heads = await repo.refs("refs/heads/");
+  const [heads, live, held] = await Promise.all([
+    repo.refs("refs/heads/"),
+    store.liveTasks(),
+    store.holders(),
+  ]);
+  const holders = held.filter((each) => !workerIsDead(each.worker_id));
+  const alive = (worker: string | null) => (worker !== null && workerIsDead(worker) ? null : worker);
   return Promise.all(
     tasks.map(async (task) => {
       const outcomes = new Map((await store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
@@ -34,10 +47,14 @@ export async function taskStatus(
       return {
         task,
         integration: commit === undefined ? null : { branch, commit },
-        workers: (await store.liveWorkers(task.task_id)).filter((worker) => !workerIsDead(worker)),
+        workers: [
+          ...new Set(holders.flatMap((each) => (each.task_id === task.task_id ? [each.worker_id] : []))),
+        ].sort(),
+        driver: alive(live.find((each) => each.task.task_id === task.task_id)?.driver ?? null),
         subtasks: subtasks.map((subtask) => ({
           ...subtask,
           outcome: outcomes.get(subtask.subtask_id) ?? null,
+          worker: holders.find((each) => each.subtask_id === subtask.subtask_id)?.worker_id ?? null,
           tip: subtask.branch === null ? null : (heads.get(`refs/heads/${subtask.branch}`) ?? null),
         })),
       };

@@ -1,4 +1,5 @@
 import { openApp, type TaskStatus } from "../../app.ts";
+import { listText, shortName } from "./worker-text.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
 export async function status(
@@ -7,18 +8,24 @@ export async function status(
 ): Promise<number> {
   await using app = openApp({ repo: options.repo });
   const tasks = await app.status(wanted);
+  const workers = options.json ? [] : await app.workers();
   if (options.json) process.stdout.write(`${JSON.stringify(tasks)}\n`);
   else if (tasks.length === 0) process.stdout.write('No task yet. Begin with `oxbow run "…"`.\n');
-  else process.stdout.write(tasks.map(taskText).join("\n"));
+  else process.stdout.write(tasks.map((each) => taskText(each, workers.length)).join("\n"));
+  if (workers.length > 0) process.stdout.write(`\nWorkers:\n${listText(workers)}`);
   return 0;
 }
 
-function taskText({ task, subtasks, integration, workers }: TaskStatus): string {
+function taskText({ task, subtasks, integration, workers, driver }: TaskStatus, live: number): string {
   const since = duration(Date.now() - task.created_at);
-  const idle =
-    task.state === "running" && workers.length === 0
-      ? `, no process works on it: oxbow run --resume ${task.task_id}`
-      : "";
+  const nobody = task.state === "running" && workers.length === 0;
+  const idle = !nobody
+    ? ""
+    : driver !== null
+      ? ", waits for a worker"
+      : live === 0
+        ? `, no process works on it: oxbow run --resume ${task.task_id}`
+        : "";
   const rows = subtasks.map((part) => [
     `  ${MARKS[part.state] ?? "·"}`,
     part.subtask_id,
@@ -28,6 +35,7 @@ function taskText({ task, subtasks, integration, workers }: TaskStatus): string 
       : "-",
     part.tip ? part.tip.slice(0, 10) : "-",
     part.branch ?? "-",
+    part.worker === null ? "" : `worked on by ${shortName(part.worker)}`,
   ]);
   const target = integration ? `  → ${integration.branch} at ${integration.commit.slice(0, 10)}\n` : "";
   const table = rows.length > 0 ? `${columns(rows).join("\n")}\n` : "";

@@ -1,7 +1,7 @@
 /** `oxbow worker`: takes conversations of any live task here until it is asked to stop; a line for each, or events with --json. */
-import { openApp, type WorkerEvent, type WorkerPresence } from "../../app.ts";
+import { openApp, type WorkerEvent } from "../../app.ts";
 import { interruption } from "./interruption.ts";
-import { clip, columns, duration } from "./text.ts";
+import { listText, shortName } from "./worker-text.ts";
 
 export interface WorkerFlags {
   repo: string;
@@ -22,7 +22,8 @@ export async function worker(flags: WorkerFlags): Promise<number> {
   }
   const json = flags.json === true;
   using stop = interruption((name) => {
-    if (!json) process.stderr.write(`${name}: handing back what runs. Again to leave at once.\n`);
+    const again = name === "SIGINT" ? " Press Ctrl-C again to leave at once." : "";
+    if (!json) process.stderr.write(`${name}: handing back what runs.${again}\n`);
   });
   await app.work(
     {
@@ -60,22 +61,4 @@ function text(event: WorkerEvent): string {
     case "worker_stopped":
       return `Stopped after ${event.ended} conversation${event.ended === 1 ? "" : "s"}.`;
   }
-}
-
-export function listText(workers: readonly WorkerPresence[]): string {
-  if (workers.length === 0) return "No worker is live. Start one with `oxbow worker`.\n";
-  const rows = workers.map((each) => [
-    shortName(each.worker_id),
-    each.team,
-    `${each.places} at once`,
-    duration(Date.now() - each.started_at),
-    clip(each.agents.join(", "), 80),
-  ]);
-  return `${columns(rows).join("\n")}\n`;
-}
-
-/** `<host>:<pid>:<birth>` as a person says it. */
-export function shortName(workerId: string): string {
-  const [host, pid] = workerId.split(":");
-  return `${pid}@${host}`;
 }
