@@ -143,6 +143,8 @@ export async function gitText(site: GitSite, args: readonly string[]): Promise<G
       allowUnsafeDiffExternal: true,
       allowUnsafePager: true,
       allowUnsafeConfigPaths: true,
+      allowUnsafeConfigEnvCount: true,
+      allowUnsafeFilter: true,
     },
     // Its own ways to end a call keep every call 50 ms longer: "exit" as well as "close" is waited for, …
     completion: { onClose: true, onExit: false },

@@ -9,7 +9,9 @@ import type { Engine } from "./engine.ts";
 import type { TreeFile } from "./trees.ts";
 
 const ATTRIBUTES = ".gitattributes";
-const FIRST_LINE = "version https://git-lfs.github.com/spec/v1\n";
+/** Version, extensions by name, object, size: in this order, nothing after them. */
+const POINTER_TEXT =
+  /^version https:\/\/git-lfs\.github\.com\/spec\/v1\n(?:ext-\d-[^\n]+\n)*oid sha256:[0-9a-f]{64}\nsize \d+\n$/;
 /** By its specification a pointer is shorter. */
 const MAX_POINTER_BYTES = 1024;
 
@@ -17,8 +19,7 @@ const MAX_POINTER_BYTES = 1024;
 export const POINTER = "is a Git LFS pointer; its content is not in the repository";
 
 export function isLfsPointer(bytes: Uint8Array): boolean {
-  if (bytes.length >= MAX_POINTER_BYTES) return false;
-  return Buffer.from(bytes.subarray(0, FIRST_LINE.length)).toString("latin1") === FIRST_LINE;
+  return bytes.length < MAX_POINTER_BYTES && POINTER_TEXT.test(Buffer.from(bytes).toString("latin1"));
 }
 
 /** The patterns that any `.gitattributes` among the files gives to LFS, as they are written there. */

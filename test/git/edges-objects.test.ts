@@ -108,14 +108,21 @@ test("packed refs, Oxbow's own too, are found, moved and deleted", async () => {
   const tree = await openTree(repo, "A");
   await tree.write("a.txt", bytes("a"));
   await tree.saveWork();
-  git(dir, "pack-refs", "--all", "--prune");
+  const pack = () => git(dir, "pack-refs", "--all", "--prune");
+  pack();
   expect(existsSync(path.join(dir, ".git/refs/oxbow/attempts"))).toBe(false);
-  expect((await repo.lastAttempt("A::t-7::1", 2))?.attempt).toBe(1);
   expect(await tree.commit("A", NO_ABORT)).toMatchObject({ files: 1 });
-  git(dir, "pack-refs", "--all", "--prune");
-  await repo.sealAttempts("A::t-7::1", 2, tree.base);
-  const again = await openTree(repo, "A", { branch: tree.branch, attempt: 2 });
-  expect(again.tip).toBe(tree.tip);
+  pack();
+  await tree.write("b.txt", bytes("b"));
+  expect(await tree.commit("B", NO_ABORT)).toMatchObject({ files: 1 });
+  pack();
+  const merge = { target: "integration/7", start: tree.base, source: source(tree, "A") };
+  expect((await repo.merge(merge)).kind).toBe("merged");
+  pack();
+  expect((await repo.merge(merge)).kind).toBe("unchanged");
+  expect((await openTree(repo, "A", { subtaskId: "A::t-7::2" })).branch).toBe("feature/7/A-2");
+  await repo.updateRefs([{ ref: `refs/heads/${tree.branch}`, old: tree.tip, new: null }]);
+  expect(await repo.readRef(`refs/heads/${tree.branch}`)).toBe(null);
 });
 
 test("a repository that a group shares (core.sharedRepository) stays writable for the group", async () => {
