@@ -134,6 +134,8 @@ export type ConflictKind =
   | "binary"
   | "submodule"
   | "merge_attribute"
+  /** New beside a name that differs only in case: macOS and Windows cannot hold both. */
+  | "case"
   | "other";
 
 /** One side of a conflict: a blob (or submodule commit) and its mode, or null where that side has no such path. */

@@ -44,9 +44,9 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
   let tip = start.tip;
   let attemptOid = start.attemptOid;
   let step = 0;
-  /** The overlay's version when it was last written as a commit, and that commit. */
-  let written: { version: number; commit: Oid } | null = null;
+  /** The overlay's version that the attempt's ref holds, and the one that `saveWork` has told of. */
   let savedVersion: number | null = null;
+  let toldVersion: number | null = null;
 
   const writeCommit = (message: string): Promise<Oid> =>
     engine.commits.write({
@@ -67,27 +67,30 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     ["Oxbow-Step", String(number)],
   ];
 
-  /** The branch with its edits as a commit: for git's own tools, and to save it. On no ref. */
-  const snapshot = async (): Promise<Oid> => {
-    if (overlay.size === 0) return tip;
-    if (written?.version === overlay.version) return written.commit;
+  /** Puts the edits as a commit on the attempt's ref. */
+  const save = async (): Promise<Oid> => {
+    if (attemptOid !== null && savedVersion === overlay.version) return attemptOid;
+    const { version } = overlay;
     const message = messageWithTrailers(`Work in progress of ${options.agent}`, trailers(step));
-    const commit = await writeCommit(message);
-    written = { version: overlay.version, commit };
-    return commit;
+    const saved = overlay.size === 0 ? tip : await writeCommit(message);
+    if (saved !== attemptOid) {
+      await engine.refs.apply([{ ref: start.attemptRef, old: attemptOid, new: saved }]);
+    }
+    attemptOid = saved;
+    savedVersion = version;
+    return saved;
   };
+
+  /** The branch with its edits as a commit, for git's own tools. On no ref, a `git gc --prune=now` might take it. */
+  const snapshot = async (): Promise<Oid> => (overlay.size === 0 ? tip : save());
 
   const saveWork = async (): Promise<{ commit: Oid; files: number } | null> => {
     const nothing = overlay.size === 0 && savedVersion === null;
-    if (nothing || savedVersion === overlay.version) return null;
+    if (nothing || toldVersion === overlay.version) return null;
     const { version, size } = overlay;
-    const commit = await snapshot();
-    if (commit !== attemptOid) {
-      await engine.refs.apply([{ ref: start.attemptRef, old: attemptOid, new: commit }]);
-    }
-    attemptOid = commit;
-    savedVersion = version;
-    return { commit, files: size };
+    const saved = await save();
+    toldVersion = version;
+    return { commit: saved, files: size };
   };
 
   const commit = async (given: string): Promise<{ commit: Oid; branch: string; files: number } | null> => {
@@ -105,7 +108,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     step++;
     tip = attemptOid = made;
     overlay.reset((await objects.commit(made)).tree);
-    savedVersion = written = null;
+    savedVersion = toldVersion = null;
     return { commit: made, branch: options.branch, files };
   };
 

@@ -5,6 +5,8 @@
  * by one, through `git merge-tree`.
  */
 import { hasCode } from "../core/errors.ts";
+import { mayCollide } from "./case-conflicts.ts";
+import { createNames } from "./case-twins.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import { runGitOrThrow } from "./command.ts";
 import type { MergeResult, MergeSource, Oid } from "./contract.ts";
@@ -76,6 +78,8 @@ async function planPlain(engine: Engine, onto: Oid, sources: readonly MergeSourc
   const merged = new Set<Oid>();
   const planned: Planned[] = [];
   const applied = createSide();
+  const news = createNames([]);
+  const ontoTree = (await objects.commit(onto)).tree;
   const since = new Map<Oid, Side>();
   const difference = async (from: Oid, to: Oid): Promise<readonly TreeDifference[]> => {
     const [before, after] = await Promise.all([objects.commit(from), objects.commit(to)]);
@@ -108,6 +112,9 @@ async function planPlain(engine: Engine, onto: Oid, sources: readonly MergeSourc
     const standsOnMerged = line?.commits.some((commit) => merged.has(commit)) ?? false;
     if (!line || changes.length === 0 || standsOnMerged) break;
     if (clash(changes, await targetSince(line.fork)) || clash(changes, applied)) break;
+    const added = changes.filter(({ before }) => before === null).map(({ path }) => path);
+    if (await mayCollide(trees, ontoTree, added, news)) break;
+    for (const path of added) news.add(path);
     applied.add(changes);
     for (const commit of line.commits) merged.add(commit);
     planned.push({ source, changes });

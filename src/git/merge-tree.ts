@@ -124,7 +124,7 @@ function createHelper(start: () => LongProcess): Helper {
 
 /**
  * Fields end with NUL: the status, the tree, then stages (`<mode> <oid> <stage> TAB <path>`) up to an empty field, then
- * messages (`<n>`, n paths, type, text) up to an empty field.
+ * messages (`<n>`, n paths, type, text) up to an empty field, or one with Git's advice on submodules.
  */
 function createRecordParser() {
   const queue = createByteQueue();
@@ -142,7 +142,7 @@ function createRecordParser() {
         /^(\d+) ([0-9a-f]+) ([123])\t([^]*)$/.exec(field) ?? broken();
       stages.push({ mode, oid, stage: Number(stage), path });
     }
-    for (let field = next(); field !== ""; field = next()) {
+    for (let field = next(); field === null || /^\d+$/.test(field); field = next()) {
       if (field === null) return null;
       const end = at + Number(field) + 2;
       const taken = fields.slice(at, end);

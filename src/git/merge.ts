@@ -1,6 +1,7 @@
 /** Merging branches without a checkout: a conflict is a value, a target moves only by compare-and-swap. */
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { createCache, type RawPath, shownPath } from "./bytes.ts";
+import { caseConflicts } from "./case-conflicts.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import { cancelled, gitTextOrThrow } from "./command.ts";
 import { type ConflictValue, conflictsFrom } from "./conflicts.ts";
@@ -51,7 +52,9 @@ export function createMerger(engine: Engine): Merger {
     if (merge.tree === oursCommit.tree && (await engine.isAncestor(source.commit, ours))) {
       return { kind: "contained" };
     }
-    const conflicts = await allConflicts(engine, merge, ours, source.commit);
+    const known = await allConflicts(engine, merge, ours, source.commit);
+    const conflicts =
+      known.length > 0 ? known : await caseConflicts(engine.trees, oursCommit.tree, merge.tree);
     if (conflicts.length > 0) return { kind: "conflict", conflicts };
     const commit = await engine.commits.write(
       mergeCommit(engine, { tree: merge.tree }, [ours, source.commit], source, into),

@@ -1,6 +1,6 @@
 /** Edits on top of a tree, in memory: what a branch would look like if they were committed. Paths are raw and checked. */
 import { objectId, type RawPath } from "./bytes.ts";
-import { caseTwin } from "./case-twins.ts";
+import { caseTwin, foldedNames } from "./case-twins.ts";
 import type { TreeEdit } from "./edit-tree.ts";
 import type { Oid } from "./contract.ts";
 import { TREE_MODE } from "./objects.ts";
@@ -91,14 +91,13 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
     return { kind: alive ? "directory" : "nothing" };
   };
 
-  /** Names in a directory, also of files that are gone from it. */
-  const namesIn = async (directory: RawPath): Promise<Iterable<RawPath>> => {
+  const namesLike = async (directory: RawPath, name: RawPath): Promise<readonly RawPath[]> => {
     const entry = await trees.find(base, directory.slice(0, -1));
-    const names = new Set(entry?.mode === TREE_MODE ? await trees.names(entry.oid) : []);
+    const found = foldedNames(entry?.mode === TREE_MODE ? await trees.like(entry.oid, name) : []);
     for (const path of edits.keys()) {
-      if (path.startsWith(directory)) names.add(path.slice(directory.length).split("/", 1)[0] ?? "");
+      if (path.startsWith(directory)) found.add(path.slice(directory.length).split("/", 1)[0] ?? "");
     }
-    return names;
+    return found.like(name);
   };
 
   const merged = (under: readonly TreeFile[], prefix: string): TreeFile[] => {
@@ -137,7 +136,7 @@ export function createOverlay(trees: Trees, start: Oid): Overlay {
       set(path, inBase ? null : undefined);
     },
     caseTwin: (path) =>
-      caseTwin(path, { in: namesIn, alive: async (one) => (await look(one)).kind !== "nothing" }),
+      caseTwin(path, { like: namesLike, alive: async (one) => (await look(one)).kind !== "nothing" }),
     files: async () => merged(await trees.files(base), ""),
     async filesBelow(directory) {
       const entry = await trees.find(base, directory);

@@ -1,5 +1,6 @@
 /** Walking trees by id: one path, a whole tree, or the difference of two. Only what differs is read. */
 import { createCache, type RawPath } from "./bytes.ts";
+import { type FoldedNames, foldedNames } from "./case-twins.ts";
 import type { Oid } from "./contract.ts";
 import { type ObjectReader, TREE_MODE, type TreeEntry } from "./objects.ts";
 
@@ -19,8 +20,8 @@ export interface Trees {
   trace(tree: Oid, path: RawPath): Promise<readonly TreeEntry[]>;
   /** The entry at a path, or null. The empty path is the tree itself. */
   find(tree: Oid, path: RawPath): Promise<TreeEntry | null>;
-  /** The names in one tree. */
-  names(tree: Oid): Promise<Iterable<RawPath>>;
+  /** The names in one tree that differ from `name` at most in case. */
+  like(tree: Oid, name: RawPath): Promise<readonly RawPath[]>;
   /** Every file (also symlinks and submodules) below a tree, in Git's order. */
   files(tree: Oid): Promise<readonly TreeFile[]>;
   /** Files that differ; a rename is a deletion and an addition. */
@@ -28,8 +29,10 @@ export interface Trees {
 }
 
 const CACHED_FILES = 300_000;
+const CACHED_NAMES = 50_000;
 
 export function createTrees(objects: ObjectReader): Trees {
+  const folded = createCache<FoldedNames>(CACHED_NAMES);
   const flattened = createCache<readonly TreeFile[]>(CACHED_FILES);
 
   const trace = async (tree: Oid, path: RawPath): Promise<readonly TreeEntry[]> => {
@@ -92,7 +95,13 @@ export function createTrees(objects: ObjectReader): Trees {
       const found = await trace(tree, path);
       return found.length === depth ? (found[depth - 1] ?? null) : null;
     },
-    names: async (tree) => (await objects.tree(tree)).keys(),
+    async like(tree, name) {
+      const known = folded.get(tree);
+      if (known !== undefined) return known.like(name);
+      const names = foldedNames((await objects.tree(tree)).keys());
+      folded.set(tree, names, (await objects.tree(tree)).size + 1);
+      return names.like(name);
+    },
     async files(tree) {
       const known = flattened.get(tree);
       if (known !== undefined) return known;

@@ -1,6 +1,7 @@
-import { execFileSync, execSync } from "node:child_process";
+import { execFile, execFileSync, execSync } from "node:child_process";
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { bytes, NO_ABORT, openRepo, openTree, readText } from "../support/branch-trees.ts";
 import { commitFiles, emptyRepo, git, sampleRepo, temporaryDir } from "../support/repos.ts";
@@ -38,6 +39,7 @@ test("a partial clone: what is here can be edited and merged; what is not is nam
   expect(await repo.notes()).toEqual([]);
   const [a, b] = [await openTree(repo, "A", { base: old }), await openTree(repo, "B")];
   await a.write("src/api/server.ts", bytes("new\n"));
+  expect(await a.move("docs/guide.md", "docs/manual.md")).toEqual({ moved: 1 });
   await a.commit("A", NO_ABORT);
   await b.write("src/ui/page.ts", bytes("new\n"));
   await b.commit("B", NO_ABORT);
@@ -123,6 +125,38 @@ test("packed refs, Oxbow's own too, are found, moved and deleted", async () => {
   expect((await openTree(repo, "A", { subtaskId: "A::t-7::2" })).branch).toBe("feature/7/A-2");
   await repo.updateRefs([{ ref: `refs/heads/${tree.branch}`, old: tree.tip, new: null }]);
   expect(await repo.readRef(`refs/heads/${tree.branch}`)).toBe(null);
+});
+
+test("git gc while agents work, even one that prunes at once, loses nothing", async () => {
+  const dir = sampleRepo();
+  const repo = await openRepo(dir);
+  const tree = await openTree(repo, "A");
+  await tree.write("a.txt", bytes("only in a snapshot\n"));
+  // A search writes the edits as objects that no ref holds.
+  expect((await tree.search("snapshot", { limit: 5 }, NO_ABORT)).hits).toHaveLength(1);
+  git(dir, "gc", "-q", "--prune=now");
+  expect(await tree.saveWork()).toMatchObject({ files: 1 });
+  git(dir, "gc", "-q", "--prune=now");
+  expect(await tree.diff(NO_ABORT)).toContain("only in a snapshot");
+  git(dir, "prune", "--expire=now");
+  await tree.commit("A", NO_ABORT);
+  const merging = ["B", "C", "D"].map(async (agent) => {
+    const other = await openTree(repo, agent);
+    for (let i = 0; i < 5; i++) {
+      await other.write(`${agent}/${i}.txt`, bytes(`${agent} ${i}\n`));
+      await other.commit(`${agent} ${i}`, NO_ABORT);
+    }
+    return repo.merge({ target: "integration/7", start: tree.base, source: source(other, agent) });
+  });
+  const collecting = promisify(execFile)("git", ["gc", "-q"], { cwd: dir });
+  expect((await Promise.all(merging)).map((one) => one.kind)).toEqual(["merged", "merged", "merged"]);
+  await collecting;
+  git(dir, "gc", "-q", "--prune=now");
+  git(dir, "fsck", "--full", "--strict");
+  expect(git(dir, "ls-tree", "-r", "--name-only", "integration/7", "B", "C", "D").split("\n")).toHaveLength(
+    15,
+  );
+  expect(git(dir, "show", `${tree.branch}:a.txt`)).toBe("only in a snapshot");
 });
 
 test("a repository that a group shares (core.sharedRepository) stays writable for the group", async () => {
