@@ -33,7 +33,7 @@ export function newObject(type: ObjectType, body: Uint8Array, zero: Oid): NewObj
 }
 
 export interface ObjectStore {
-  /** All are readable when it returns. One that is there already does no harm. Throws git_failed. */
+  /** All are readable when it returns. One that is there already does no harm. Throws git_failed, repository_read_only. */
   write(objects: readonly NewObject[]): Promise<void>;
 }
 
@@ -74,9 +74,11 @@ export function createObjectStore({
   const writeLoose = async ({ oid, type, body }: NewObject): Promise<void> => {
     const directory = path.join(objectDir, oid.slice(0, 2));
     const content = await compress(type, Buffer.concat([objectHeader(type, body.length), body]));
-    const draft = path.join(directory, `tmp_obj_${newId("o")}`);
-    await place(draft, content, durable);
-    await rename(draft, path.join(directory, oid.slice(2)));
+    await unlessSwept(async () => {
+      const draft = path.join(directory, `tmp_obj_${newId("o")}`);
+      await place(draft, content, durable);
+      await rename(draft, path.join(directory, oid.slice(2)));
+    });
   };
 
   const writePack = async (objects: readonly NewObject[]): Promise<void> => {
@@ -101,16 +103,18 @@ export function createObjectStore({
     const trailer = checksum.digest();
     chunks.push(trailer);
     const directory = path.join(objectDir, "pack");
-    const draft = path.join(directory, `tmp_pack_${newId("p")}`);
     const name = path.join(directory, `pack-${trailer.toString("hex")}`);
-    // A pack is flushed as git does it by default: one file stands for much.
-    await Promise.all([
-      place(`${draft}.pack`, Buffer.concat(chunks), true),
-      place(`${draft}.idx`, packIndex(entries, trailer, hash), true),
-    ]);
-    // The index last: git takes no notice of a pack before.
-    await rename(`${draft}.pack`, `${name}.pack`);
-    await rename(`${draft}.idx`, `${name}.idx`);
+    await unlessSwept(async () => {
+      const draft = path.join(directory, `tmp_pack_${newId("p")}`);
+      // A pack is flushed as git does it by default: one file stands for much.
+      await Promise.all([
+        place(`${draft}.pack`, Buffer.concat(chunks), true),
+        place(`${draft}.idx`, packIndex(entries, trailer, hash), true),
+      ]);
+      // The index last: git takes no notice of a pack before.
+      await rename(`${draft}.pack`, `${name}.pack`);
+      await rename(`${draft}.idx`, `${name}.idx`);
+    });
   };
 
   return {
@@ -121,10 +125,24 @@ export function createObjectStore({
         else await Promise.all(unique.map(writeLoose));
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        throw new OxbowError("git_failed", `Objects could not be written: ${why}`, { cause: error });
+        const code = /^(?:EACCES|EPERM|EROFS)\b/.test(why) ? "repository_read_only" : "git_failed";
+        throw new OxbowError(code, `Objects could not be written: ${why}`, { cause: error });
       }
     },
   };
+}
+
+const MAX_SWEEPS = 10;
+
+/** A `git gc` removes empty directories, and one that prunes at once also drafts, between two steps of `write`. */
+async function unlessSwept(write: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isMissing(error) || tries === MAX_SWEEPS) throw error;
+    }
+  }
 }
 
 /** Writes a draft next to its final place, read-only as git's own objects are; `more` are permissions for others. */
