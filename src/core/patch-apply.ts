@@ -23,11 +23,19 @@ interface Replacement {
 }
 
 const BOM = "\uFEFF";
+/** A file of the size that may be read as text has fewer, unless its lines are all but empty. */
+const MAX_LINES = 500_000;
 
 /** Throws patch_failed with `{ path, hunk, lines }`: the number of the hunk from 1, and the lines not found. */
 export function applyHunks(path: string, text: string, hunks: readonly Hunk[]): string {
   const mark = text.startsWith(BOM) ? BOM : "";
   const lines = linesOf(text.slice(mark.length));
+  if (lines.length > MAX_LINES) {
+    throw new OxbowError("patch_failed", `${path} has more than ${MAX_LINES} lines.`, {
+      hint: "Nothing was written. Change it with edit_file.",
+      details: { path },
+    });
+  }
   const seeker = createSeeker(lines.map((line) => line.text));
   const replacements: Replacement[] = [];
   let cursor = 0;
@@ -58,9 +66,14 @@ interface Place {
 
 function locate(place: Place, hunk: Hunk, from: number): Replacement {
   const { seeker, lines } = place;
-  let start = from;
-  for (const anchor of hunk.anchors) start = afterAnchor(place, anchor, start);
   const wanted = hunk.lines.filter((line) => line.kind !== "add");
+  let start = from;
+  for (const anchor of hunk.anchors) {
+    const found = afterAnchor(seeker, anchor, start);
+    // Models shorten the line after @@. It does not matter where there is one place only.
+    if (found === null && !onlyOnce(seeker, wanted, start)) throw noAnchor(place, anchor);
+    start = found ?? start;
+  }
   if (wanted.length === 0) return addition(place, hunk, start);
   const found =
     seek(seeker, hunk, hunk.lines, start) ??
@@ -95,17 +108,29 @@ function withoutEmptyEnd(lines: readonly PatchLine[]): readonly PatchLine[] | nu
 }
 
 /** Where to go on after a `@@` line. One that stands before the hunks so far leads nowhere, and does no harm. */
-function afterAnchor(place: Place, anchor: string, from: number): number {
-  const found = place.seeker.find([anchor], from);
+function afterAnchor(seeker: Seeker, anchor: string, from: number): number | null {
+  const found = seeker.find([anchor], from);
   if (found !== null) return found + 1;
-  if (place.seeker.find([anchor], 0) !== null) return from;
-  const why = `the line after @@ was not found: ${quoted(anchor, 200)}`;
-  throw failed(place, why, [anchor], "Give a whole line of the file after @@, or @@ alone.");
+  return seeker.find([anchor], 0) === null ? null : from;
 }
 
-/** Only lines to add: they go after the anchor, and without one to the end of the file, before an empty last line. */
+function onlyOnce(seeker: Seeker, wanted: readonly PatchLine[], from: number): boolean {
+  const texts = wanted.map((line) => line.text);
+  const found = texts.length === 0 ? null : seeker.find(texts, from);
+  return found !== null && seeker.find(texts, found + 1) === null;
+}
+
+function noAnchor(place: Place, anchor: string): OxbowError {
+  const why = `the line after @@ was not found: ${quoted(anchor, 200)}`;
+  return failed(place, why, [anchor], "Give a whole line of the file after @@, or @@ alone.");
+}
+
+/**
+ * Only lines to add: they go after the anchor, and without one to the end of the file, before an empty last line unless
+ * the patch says that the file ends with them.
+ */
 function addition({ lines }: Place, hunk: Hunk, start: number): Replacement {
-  const end = lines.at(-1)?.text === "" ? lines.length - 1 : lines.length;
+  const end = lines.at(-1)?.text === "" && !hunk.atEnd ? lines.length - 1 : lines.length;
   const at = hunk.anchors.length > 0 && !hunk.atEnd ? start : end;
   return { start: at, end: at, lines: hunk.lines };
 }

@@ -224,10 +224,19 @@ describe("a hunk finds its place", () => {
     expect(patched(text, "@@ -1,3 +1,3 @@ def f", " def f", "-  1", "+  one")).toBe("def f\n  one\n  2\n");
   });
 
+  it("when @@ names a line only in part, as long as there is one place", () => {
+    const text = "class A(Base):\n  x\nclass B(Base):\n  y\n";
+    expect(patched(text, "@@ class B", "-  y", "+  z")).toBe("class A(Base):\n  x\nclass B(Base):\n  z\n");
+    expect(refusal(() => patched(text, "@@ class C", "+  z")).message).toContain("was not found");
+  });
+
   it("adds lines after @@ with a line, and at the end without one", () => {
     expect(patched("a\nb\n", "@@ a", "+x")).toBe("a\nx\nb\n");
     expect(patched("a\nb\n", "@@", "+x", "+y")).toBe("a\nb\nx\ny\n");
     expect(patched("", "@@", "+x")).toBe("x\n");
+    expect(patched("a\n\n", "@@", "+x")).toBe("a\nx\n\n");
+    expect(patched("a\n\n", "@@", "+x", "*** End of File")).toBe("a\n\nx\n");
+    expect(patched("1\n2\n3\n", "@@", "+x", "+y", "@@", " 1", "-2", "-3", "+two")).toBe("1\ntwo\nx\ny\n");
   });
 
   it("at the end of the file, where the lines come earlier too", () => {
@@ -257,7 +266,7 @@ describe("a hunk finds its place", () => {
     const late = refusal(() => patched("a\nb\nc\n", "@@", "-c", "+C", "@@", "-a", "+A"));
     expect(late.message).toContain("its lines are at line 1, before");
     expect(late.hint).toContain("order of the file");
-    const anchor = refusal(() => patched("a\n", "@@ nowhere", "-a", "+A"));
+    const anchor = refusal(() => patched("a\nb\na\n", "@@ nowhere", "-a", "+A"));
     expect(anchor.message).toContain('the line after @@ was not found: "nowhere"');
   });
 
@@ -266,6 +275,8 @@ describe("a hunk finds its place", () => {
       patched("\n".repeat(200_000), "@@", ...Array.from({ length: 2_000 }, () => " "), "-x", "+y"),
     );
     expect(error).toMatchObject({ code: "patch_failed" });
+    const lines = refusal(() => patched("\n".repeat(600_000), "@@", "-x", "+y"));
+    expect(lines.message).toContain("more than 500000 lines");
   });
 });
 
