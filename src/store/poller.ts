@@ -1,6 +1,8 @@
-/** Notices what other processes commit, by asking the database every two milliseconds whether anything changed. */
+/** Notices what other processes commit, by asking the database whether anything changed. */
 
-const POLL_MS = 2;
+/** How often, milliseconds: while there is news, and once none has come for long, for a process that waits all day. */
+const POLL_MS = { busy: 2, quiet: 25 };
+const QUIET_AFTER_MS = 10_000;
 
 /** Where the streams stand: the last `seq` of each. */
 export interface Marks {
@@ -36,7 +38,7 @@ export function startPolling(
 ): Polling {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  let looking = false;
+  let news = performance.now();
   let version = foreign.version();
 
   async function look(marks: Marks): Promise<Marks> {
@@ -45,24 +47,26 @@ export function startPolling(
     // Rows committed after `now` was read may be found too; they are found once more at the next look, which is harmless.
     const found = await foreign.since(marks);
     version = now;
+    if (found.topics.length > 0 || found.tasks.length > 0) news = performance.now();
     if (!stopped) seen(found.topics, found.tasks);
     return found.marks;
   }
 
   async function begin(): Promise<void> {
     let marks = await foreign.marks();
-    if (stopped) return;
-    timer = setInterval(() => {
-      if (looking) return;
-      looking = true;
+    const soon = () => {
+      if (stopped) return;
+      const quiet = performance.now() - news > QUIET_AFTER_MS;
+      timer = setTimeout(again, quiet ? POLL_MS.quiet : POLL_MS.busy);
+    };
+    const again = () => {
       look(marks)
         .then((next) => {
           marks = next;
         }, failed)
-        .finally(() => {
-          looking = false;
-        });
-    }, POLL_MS);
+        .finally(soon);
+    };
+    soon();
   }
 
   const ready = begin();
@@ -71,7 +75,7 @@ export function startPolling(
     ready,
     stop() {
       stopped = true;
-      clearInterval(timer);
+      clearTimeout(timer);
     },
   };
 }
