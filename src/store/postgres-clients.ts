@@ -9,8 +9,6 @@ import type { PostgresPlace } from "./postgres-url.ts";
 const MOST = 8;
 const CONNECT_MS = 10_000;
 const IDLE_MS = 30_000;
-/** A process that stands still in a transaction is put out of it, before others give up waiting for it. */
-const STANDSTILL_MS = 15_000;
 const RETRY_MS = 50;
 const INT8 = 20;
 
@@ -28,8 +26,8 @@ export interface Taken {
 export interface Clients {
   /** Waits for a place, and for a server that was there before and is away, up to `busyMs`. Throws store_failed. */
   take(): Promise<Taken>;
-  /** A connection beside the bounded ones, the caller's own to close. Does not wait. Throws store_failed. */
-  single(): Promise<pg.Client>;
+  /** A connection beside the bounded ones that listens, the caller's own to close. Does not wait. Throws store_failed. */
+  listening(channel: string, hear: (notification: pg.Notification) => void): Promise<pg.Client>;
   /** Waits for those that are taken. Later calls of `take` throw store_failed. */
   close(): Promise<void>;
 }
@@ -44,7 +42,8 @@ function settingsOf(place: PostgresPlace, busyMs: number): string {
   const settings = {
     search_path: place.schema,
     lock_timeout: busyMs,
-    idle_in_transaction_session_timeout: STANDSTILL_MS,
+    // A process that stands still in a transaction is put out of it, before others give up waiting for it.
+    idle_in_transaction_session_timeout: Math.ceil(busyMs / 2),
     client_min_messages: "warning",
   };
   const given = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
@@ -144,13 +143,17 @@ export function createClients(place: PostgresPlace, busyMs: number): Clients {
         throw error;
       }
     },
-    async single() {
+    async listening(channel, hear) {
       const client = new pg.Client(config);
       client.on("error", ignore);
+      client.on("notification", hear);
       try {
         await client.connect();
+        // A channel has the name of a schema, which needs no quotes.
+        await client.query(`listen ${channel}`);
         return client;
       } catch (error) {
+        await client.end().catch(ignore);
         throw postgresError(error, place.shown);
       }
     },

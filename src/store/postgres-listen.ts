@@ -81,6 +81,7 @@ export function createListener(clients: Clients, channel: string): Listener {
   let ear: pg.Client | null = null;
   let connecting: Promise<void> | null = null;
   let watching: { seen: Parameters<WatchOthers>[0]; missed: () => void } | null = null;
+  let later: NodeJS.Timeout | undefined;
   let closed = false;
 
   async function tellAll(): Promise<void> {
@@ -111,10 +112,7 @@ export function createListener(clients: Clients, channel: string): Listener {
   }
 
   async function connect(): Promise<void> {
-    const client = await clients.single();
-    client.on("notification", hear);
-    // The names of channels are schema names, which need no quoting.
-    await client.query(`listen ${channel}`);
+    const client = await clients.listening(channel, hear);
     if (closed) return client.end();
     ear = client;
     if (!watching) hold(client, false);
@@ -134,13 +132,24 @@ export function createListener(clients: Clients, channel: string): Listener {
 
   /** Until it is there again or nobody waits any more. Nothing was heard meanwhile, so that all look again then. */
   function reconnect(wait = RECONNECT_MS): void {
-    if (closed || !watching) return;
+    if (closed || !watching || later) return;
+    const again = () => {
+      later = undefined;
+      reconnect(Math.min(wait * 2, RECONNECT_AT_MOST_MS));
+    };
     connected().then(
       () => watching?.missed(),
       () => {
-        setTimeout(() => reconnect(Math.min(wait * 2, RECONNECT_AT_MOST_MS)), wait);
+        if (!closed && watching) later ??= setTimeout(again, wait);
       },
     );
+  }
+
+  function rest(): void {
+    watching = null;
+    clearTimeout(later);
+    later = undefined;
+    hold(ear, false);
   }
 
   function watch(seen: Parameters<WatchOthers>[0], missed: () => void): Polling {
@@ -158,9 +167,7 @@ export function createListener(clients: Clients, channel: string): Listener {
       ready,
       stop() {
         clearInterval(looking);
-        if (watching !== mine) return;
-        watching = null;
-        hold(ear, false);
+        if (watching === mine) rest();
       },
     };
   }
@@ -179,7 +186,7 @@ export function createListener(clients: Clients, channel: string): Listener {
     },
     async close() {
       closed = true;
-      watching = null;
+      rest();
       await telling;
       await connecting?.catch(() => undefined);
       const last = ear;

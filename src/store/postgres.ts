@@ -49,9 +49,24 @@ function toParameter(value: unknown): unknown {
   return Array.isArray(value) ? value.map(toParameter) : value;
 }
 
-function createSession(taken: Taken, shown: string): Session {
+/** Runs `work` again where it was refused for the sake of others, or its connection broke before anything was kept. */
+async function whileItPasses<T>(busyMs: number, work: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + busyMs;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const passes = isLost(error) ? performance.now() < deadline : isContended(error) && tries < TRIES;
+      if (!passes) throw error;
+    }
+    await delay(Math.min(tries, 10) * 20 * Math.random());
+  }
+}
+
+function createSession(taken: Taken, shown: string, busyMs: number): Session {
   async function run<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     try {
+      if (taken.broken && session.transaction === null) await taken.replace();
       const values = query.parameters.map(toParameter);
       const { command, rowCount, rows } = await taken.client.query(query.sql, values);
       const changes = command === "INSERT" || command === "UPDATE" || command === "DELETE";
@@ -65,16 +80,10 @@ function createSession(taken: Taken, shown: string): Session {
   const session: Session = {
     taken,
     transaction: null,
-    async executeQuery<R>(query: CompiledQuery) {
-      try {
-        return await run<R>(query);
-      } catch (error) {
-        // A read outside a transaction can be asked again, of whoever answers now.
-        const again = session.transaction === null && query.query.kind === "SelectQueryNode";
-        if (!taken.broken || !again) throw error;
-      }
-      await taken.replace();
-      return run<R>(query);
+    executeQuery<R>(query: CompiledQuery) {
+      // A read outside a transaction can be asked again, of whoever answers then.
+      const again = session.transaction === null && query.query.kind === "SelectQueryNode";
+      return again ? whileItPasses(busyMs, () => run<R>(query)) : run<R>(query);
     },
     // oxlint-disable-next-line require-yield
     async *streamQuery() {
@@ -86,14 +95,20 @@ function createSession(taken: Taken, shown: string): Session {
 
 /** How a transaction ended whose COMMIT got no answer: asked over another connection. */
 async function howItEnded({ taken, transaction }: Session, shown: string, busyMs: number) {
-  const deadline = performance.now() + busyMs;
-  await taken.replace();
-  while (performance.now() < deadline) {
-    const { rows } = await taken.client.query("select pg_xact_status($1::xid8) as status", [transaction]);
-    const status: unknown = rows[0]?.status;
-    if (status === "committed" || status === "aborted") return status;
-    await delay(ASK_MS);
-  }
+  const status = await whileItPasses(busyMs, async () => {
+    try {
+      await taken.replace();
+      for (;;) {
+        const { rows } = await taken.client.query("select pg_xact_status($1::xid8) as status", [transaction]);
+        if (rows[0]?.status !== "in progress") return String(rows[0]?.status);
+        // The server has not noticed yet that nobody is there any more; it gives up by itself.
+        await delay(ASK_MS);
+      }
+    } catch (error) {
+      throw postgresError(error, shown);
+    }
+  });
+  if (status === "committed" || status === "aborted") return status;
   throw new OxbowError(
     "store_failed",
     `The store ${shown} lost its connection while a change was saved; whether it was kept is not known.`,
@@ -154,7 +169,7 @@ function createDriver(clients: Clients, clock: Clock, { shown }: PostgresPlace, 
   return {
     init: () => Promise.resolve(),
     async acquireConnection() {
-      const session = createSession(await clients.take(), shown);
+      const session = createSession(await clients.take(), shown, busyMs);
       sessions.set(session, session);
       return session;
     },
@@ -166,26 +181,14 @@ function createDriver(clients: Clients, clock: Clock, { shown }: PostgresPlace, 
   };
 }
 
-/** Runs `work` again where it was refused for the sake of others, or the connection broke before the commit. */
-async function whileItPasses<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (tries >= TRIES || !(isContended(error) || isLost(error))) throw error;
-    }
-    await delay(tries * 20 * Math.random());
-  }
-}
-
-function createTransact(kysely: Kysely<Schema>, place: PostgresPlace): Engine["transact"] {
+function createTransact(kysely: Kysely<Schema>, place: PostgresPlace, busyMs: number): Engine["transact"] {
   // Within a process writers queue here, so that not all connections stand in the server's queue.
   const turns = { state: createTurns(), topics: createTurns() };
   return async (lane, work) => {
-    if (lane === "own") return whileItPasses(() => kysely.transaction().execute(work));
+    if (lane === "own") return whileItPasses(busyMs, () => kysely.transaction().execute(work));
     await turns[lane].acquire();
     try {
-      return await whileItPasses(() =>
+      return await whileItPasses(busyMs, () =>
         kysely.transaction().execute(async (db) => {
           await sql`select pg_advisory_xact_lock(${place.lock}::int, ${LOCKS[lane]}::int)`.execute(db);
           return work(db);
@@ -213,7 +216,7 @@ export async function openPostgres({ url, busyMs }: PostgresOptions): Promise<En
   const listener = createListener(clients, place.schema);
   return {
     kysely,
-    transact: createTransact(kysely, place),
+    transact: createTransact(kysely, place, busyMs),
     now: () => Date.now() + clock.ahead,
     schemaVersion: () => schemaVersion(kysely),
     beforeMigrating: (db) => beforeMigrating(db, place),
