@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { EXAMPLES, exampleShop, runFile } from "../support/examples.ts";
+import { EXAMPLES, exampleShop } from "../support/examples.ts";
 import { startModelServer } from "../support/model-server.ts";
+import { say } from "../support/programs.ts";
 import { startWorkers } from "../support/workers.ts";
 
 const run = (name: string, cwd: string, env = {}) =>
-  runFile(process.execPath, join(EXAMPLES, name), { cwd, env });
+  say(process.execPath, [join(EXAMPLES, name)], { cwd, env });
 
 describe("examples/", () => {
   it("split.ts fans out, and comes back when a worker has done both parts", async () => {
