@@ -1,0 +1,100 @@
+/**
+ * What a program may be asked: a table, not code. A flag is one line: its names, then what its value is.
+ * `"-n --lines =number"` takes one (attached or as the next word), `"-U =!number"` only attached, `"--color =?word"`
+ * perhaps attached, `"-l"` none, `"-m =>word"` one as the next word, and what follows belongs to it, `"--merged =~revision"` the next word if there is one. A leading `!` marks a flag that runs project code: an entry must spell it out.
+ */
+import { OxbowError } from "../errors.ts";
+import { isKind, type Kind } from "./kinds.ts";
+
+export interface Operands {
+  /** Of the first operand, unless one of `firstUnless` was given. */
+  readonly first?: Kind;
+  readonly firstUnless?: readonly string[];
+  /** Of the others; without it there may be no others. */
+  readonly rest?: Kind;
+  /** Of what comes after `--`; default: as before it. */
+  readonly afterDashes?: Kind;
+  readonly min?: number;
+  /** With one of these there need be none. */
+  readonly minUnless?: readonly string[];
+  readonly max?: number;
+  /** There may be operands only with one of these. */
+  readonly onlyWith?: readonly string[];
+  /** Texts that mean something else to the program when they stand first. */
+  readonly never?: readonly string[];
+}
+
+export interface Grammar {
+  readonly flags?: readonly string[];
+  /** Flags people try, and what is wrong with them: only to say so. */
+  readonly refused?: Readonly<Record<string, string>>;
+  readonly operands?: Operands;
+  readonly subcommands?: Readonly<Record<string, Grammar>>;
+  /**
+   * `getopt` (default): `-la`, `-n5`, `--name=value`, flags anywhere; `whole`: `-name` is one flag; `first`: like getopt,
+   * but what follows the first operand belongs to it; `text`: every word is text.
+   */
+  readonly style?: "getopt" | "whole" | "first" | "text";
+  /** `-5` is a flag. */
+  readonly digits?: boolean;
+  /** The first word may be a bundle of short flags without a dash. */
+  readonly bundle?: boolean;
+  /** One of these must be there. */
+  readonly requires?: readonly string[];
+  /** Runs project code: this word must be spelled out by an entry. */
+  readonly code?: boolean;
+  /** Each operand must be spelled out by an entry. */
+  readonly codeOperands?: boolean;
+  /** Two operands, of which a directory stands for the file in it that is named like the other. */
+  readonly paired?: boolean;
+  /** Flags that are added to the argv: always, or when one of `when` was given. */
+  readonly complete?: {
+    readonly when?: readonly string[];
+    readonly first?: boolean;
+    readonly add: readonly string[];
+  };
+}
+
+export interface Flag {
+  readonly names: readonly string[];
+  readonly takes: "nothing" | "value" | "attached" | "optional" | "rest" | "next";
+  readonly kind: Kind;
+  readonly code: boolean;
+}
+
+const TAKES: Readonly<Record<string, Flag["takes"]>> = {
+  "?": "optional",
+  "!": "attached",
+  ">": "rest",
+  "~": "next",
+};
+
+const tables = new WeakMap<Grammar, ReadonlyMap<string, Flag>>();
+
+/** The flags of a grammar by each of their names. */
+export function flagTable(grammar: Grammar): ReadonlyMap<string, Flag> {
+  const known = tables.get(grammar);
+  if (known !== undefined) return known;
+  const table = new Map<string, Flag>();
+  for (const line of grammar.flags ?? []) {
+    const flag = readFlag(line);
+    for (const name of flag.names) table.set(name, flag);
+  }
+  tables.set(grammar, table);
+  return table;
+}
+
+function readFlag(line: string): Flag {
+  const words = line.split(" ");
+  const value = words.find((word) => word.startsWith("="));
+  const names = words.filter((word) => word.startsWith("-"));
+  const code = words[0] === "!";
+  if (value === undefined) return { names, takes: "nothing", kind: "text", code };
+  const takes = TAKES[value.charAt(1)] ?? "value";
+  return { names, takes, kind: asKind(value.replace(/^=[?!>~]?/, "")), code };
+}
+
+function asKind(text: string): Kind {
+  if (isKind(text)) return text;
+  throw new OxbowError("internal", `The flag tables use a kind of value that does not exist: ${text}.`);
+}

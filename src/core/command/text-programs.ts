@@ -1,0 +1,309 @@
+/** The grammars of programs that look at text and files (GNU coreutils, grep, diffutils, findutils, tar, sed, ripgrep). */
+import type { Grammar } from "./grammar.ts";
+
+const ABOUT = ["--help", "--version"];
+const RUNS = "runs a program";
+const WRITES = "writes a file";
+const NAMES = "takes file names from a file";
+const FOLLOWS = "follows every symlink";
+const WAITS = "waits for more, for ever";
+
+const files = (flags: readonly string[], more: Partial<Grammar> = {}): Grammar => ({
+  flags: [...flags, ...ABOUT],
+  operands: { rest: "path" },
+  ...more,
+});
+
+const only = (...names: string[]): Grammar => ({ flags: names, requires: names });
+
+const LS = files(
+  [
+    ..."-a --all|-A --almost-all|--author|-b --escape|-B --ignore-backups|-c|-C|-d --directory|-D --dired".split(
+      "|",
+    ),
+    ..."-f|-F --classify =?word|--file-type|--full-time|-g|--group-directories-first|-G --no-group".split(
+      "|",
+    ),
+    ..."-h --human-readable|--si|-i --inode|-k --kibibytes|-l|-m|-n --numeric-uid-gid|-N --literal|-o|-p".split(
+      "|",
+    ),
+    ..."-q --hide-control-chars|--show-control-chars|-Q --quote-name|-r --reverse|-R --recursive|-s --size".split(
+      "|",
+    ),
+    ..."-S|-t|-u|-U|-v|-x|-X|-Z --context|--zero|-1|--color =?word|--block-size =number|--format =word".split(
+      "|",
+    ),
+    ..."--hide =text|-I --ignore =text|--indicator-style =word|--quoting-style =word|--sort =word".split("|"),
+    ..."--time =word|--time-style =text|-T --tabsize =number|-w --width =number|--hyperlink =?word".split(
+      "|",
+    ),
+  ],
+  { refused: { "-L": FOLLOWS, "--dereference": FOLLOWS, "-H": "follows symlinks" } },
+);
+
+const HEAD = [
+  "-n --lines =number",
+  "-c --bytes =number",
+  "-q --quiet --silent",
+  "-v --verbose",
+  "-z --zero-terminated",
+];
+
+const GREP: Grammar = {
+  flags: [
+    ..."-E --extended-regexp|-F --fixed-strings|-G --basic-regexp|-P --perl-regexp|-e --regexp =pattern".split(
+      "|",
+    ),
+    ..."-f --file =path|-i -y --ignore-case|--no-ignore-case|-w --word-regexp|-x --line-regexp".split("|"),
+    ..."-z --null-data|-s --no-messages|-v --invert-match|-V|-m --max-count =number|-b --byte-offset".split(
+      "|",
+    ),
+    ..."-n --line-number|--line-buffered|-H --with-filename|-h --no-filename|--label =text".split("|"),
+    ..."-o --only-matching|-q --quiet --silent|--binary-files =word|-a --text|-I|-r --recursive".split("|"),
+    ..."-d --directories =grep_action|-D --devices =grep_action|--include =text|--exclude =text".split("|"),
+    ..."--exclude-from =path|--exclude-dir =text|-L --files-without-match|-l --files-with-matches".split("|"),
+    ..."-c --count|-T --initial-tab|-Z --null|-A --after-context =number|-B --before-context =number".split(
+      "|",
+    ),
+    ..."-C --context =number|--group-separator =text|--no-group-separator|-U --binary".split("|"),
+    ..."--color --colour =?word".split("|"),
+    ...ABOUT,
+  ],
+  refused: { "-R": FOLLOWS, "--dereference-recursive": FOLLOWS },
+  operands: { first: "text", firstUnless: ["-e", "-f"], rest: "path" },
+  digits: true,
+  complete: {
+    when: ["-r"],
+    add: [
+      ...[
+        "--exclude-dir=.git",
+        "--exclude-dir=.env",
+        "--exclude-dir=.env.*",
+        "--exclude=.env*",
+        "--include=.env*.example",
+      ],
+      ...["--include=.env*.sample", "--include=.env*.template"],
+    ],
+  },
+};
+
+const RG: Grammar = {
+  flags: [
+    ..."-e --regexp =pattern|-f --file =path|-i --ignore-case|-S --smart-case|-s --case-sensitive".split("|"),
+    ..."-w --word-regexp|-x --line-regexp|-v --invert-match|-F --fixed-strings|-P --pcre2|-U --multiline".split(
+      "|",
+    ),
+    ..."--multiline-dotall|-a --text|-A --after-context =number|-B --before-context =number".split("|"),
+    ..."-C --context =number|-m --max-count =number|-l --files-with-matches|--files-without-match".split("|"),
+    ..."-c --count|--count-matches|-o --only-matching|-n --line-number|-N --no-line-number|--column".split(
+      "|",
+    ),
+    ..."-H --with-filename|-I --no-filename|-q --quiet|-b --byte-offset|-0 --null|-r --replace =pattern".split(
+      "|",
+    ),
+    ..."-p --pretty|-M --max-columns =number|--max-columns-preview|-d --max-depth =number".split("|"),
+    ..."-j --threads =number|-t --type =word|-T --type-not =word|--type-add =text|--type-list|--files".split(
+      "|",
+    ),
+    ..."-g --glob =pattern|--iglob =pattern|--glob-case-insensitive|-. --hidden|--no-ignore".split("|"),
+    ..."--no-ignore-vcs|--no-ignore-parent|--no-ignore-dot|--no-ignore-exclude|--no-ignore-global".split("|"),
+    ..."--ignore-file =path|-u --unrestricted|--json|--vimgrep|--stats|--trim|--heading|--no-heading".split(
+      "|",
+    ),
+    ..."--color =word|--colors =text|--sort =word|--sortr =word|--line-buffered|--context-separator =text".split(
+      "|",
+    ),
+    ..."--no-context-separator|--max-filesize =number|--crlf|--engine =word|--one-file-system".split("|"),
+    ..."--no-messages|--no-config|--passthru|-E --encoding =word|--null-data|-V|-h".split("|"),
+    ...ABOUT,
+  ],
+  refused: {
+    "--pre": RUNS,
+    "--hostname-bin": RUNS,
+    "-z": "runs decompressors",
+    "--search-zip": "runs decompressors",
+    "-L": FOLLOWS,
+    "--follow": FOLLOWS,
+  },
+  operands: { first: "text", firstUnless: ["-e", "-f", "--files", "--type-list"], rest: "path" },
+  complete: {
+    when: ["-.", "-u", "-g", "--iglob", "--no-ignore", "--no-ignore-vcs", "--no-ignore-dot", "--type-add"],
+    add: ["--glob=!.git", "--glob=!.env*"],
+  },
+};
+
+const FIND: Grammar = {
+  flags: [
+    ..."-name =pattern|-iname =pattern|-path -wholename =pattern|-ipath -iwholename =pattern|-regex =pattern".split(
+      "|",
+    ),
+    ..."-iregex =pattern|-regextype =word|-lname =pattern|-ilname =pattern|-type =word|-maxdepth =number".split(
+      "|",
+    ),
+    ..."-mindepth =number|-size =number|-mtime =number|-mmin =number|-ctime =number|-cmin =number".split("|"),
+    ..."-atime =number|-amin =number|-used =number|-links =number|-inum =number|-uid =number|-gid =number".split(
+      "|",
+    ),
+    ..."-newer =path|-anewer =path|-cnewer =path|-newermt =text|-samefile =path|-empty|-perm =pattern".split(
+      "|",
+    ),
+    ..."-user =word|-group =word|-nouser|-nogroup|-readable|-writable|-executable|-true|-false|-not".split(
+      "|",
+    ),
+    ..."-a -and|-o -or|-print|-print0|-printf =text|-ls|-prune|-quit|-depth|-d|-mount|-xdev|-daystart".split(
+      "|",
+    ),
+    ..."-noleaf|-warn|-nowarn|-P|-ignore_readdir_race|-noignore_readdir_race|-help|-version".split("|"),
+    ...ABOUT,
+  ],
+  refused: {
+    ...{ "-exec": RUNS, "-execdir": RUNS, "-ok": RUNS, "-okdir": RUNS, "-delete": "deletes files" },
+    ...{ "-fprint": WRITES, "-fprint0": WRITES, "-fprintf": WRITES, "-fls": WRITES, "-files0-from": NAMES },
+    ...{ "-L": FOLLOWS, "-follow": FOLLOWS, "-H": "follows symlinks", "-xtype": "looks behind symlinks" },
+  },
+  operands: { rest: "path" },
+  style: "whole",
+};
+
+const DIFF: Grammar = {
+  flags: [
+    ..."--normal|-q --brief|-s --report-identical-files|-c|-C --context =?number|-u|-U =number".split("|"),
+    ..."--unified =?number|-e --ed|-n --rcs|-y --side-by-side|-W --width =number|--left-column".split("|"),
+    ..."--suppress-common-lines|-p --show-c-function|-F --show-function-line =text|--label =text".split("|"),
+    ..."-t --expand-tabs|-T --initial-tab|--tabsize =number|--suppress-blank-empty|-r --recursive".split("|"),
+    ..."--no-dereference|-N --new-file|--unidirectional-new-file|-x --exclude =text|-i --ignore-case".split(
+      "|",
+    ),
+    ..."-E --ignore-tab-expansion|-Z --ignore-trailing-space|-b --ignore-space-change".split("|"),
+    ..."-w --ignore-all-space|-B --ignore-blank-lines|-I --ignore-matching-lines =text|-a --text".split("|"),
+    ..."--strip-trailing-cr|-d --minimal|--speed-large-files|--color =?word|-v".split("|"),
+    ...ABOUT,
+  ],
+  refused: { "-l": RUNS, "--paginate": RUNS, "--from-file": NAMES, "--to-file": NAMES },
+  operands: { rest: "path", min: 2, max: 2, minUnless: [...ABOUT, "-v"] },
+  paired: true,
+  // In a directory it would read what each symlink points to.
+  complete: { when: ["-r"], add: ["--no-dereference", "--exclude=.git", "--exclude=.env*"] },
+};
+
+const TAR: Grammar = {
+  flags: [
+    ..."-t --list|-f --file =archive|-v --verbose|-z --gzip --gunzip --ungzip|-j --bzip2|-J --xz|--zstd".split(
+      "|",
+    ),
+    ..."-a --auto-compress|--exclude =text|--wildcards|--no-wildcards|--anchored|--no-anchored".split("|"),
+    ..."--ignore-case|--full-time|--utc|--numeric-owner|-i --ignore-zeros|--strip-components =number".split(
+      "|",
+    ),
+    ..."--force-local|--show-transformed-names|--restrict|-n --seek".split("|"),
+  ],
+  refused: {
+    ...{
+      "-x": "writes files",
+      "--extract": "writes files",
+      "-c": WRITES,
+      "--create": WRITES,
+      "-O": "extracts",
+    },
+    ...{
+      "--checkpoint-action": RUNS,
+      "--to-command": RUNS,
+      "-I": RUNS,
+      "--use-compress-program": RUNS,
+      "-F": RUNS,
+    },
+    ...{
+      "--rsh-command": RUNS,
+      "--rmt-command": RUNS,
+      "-T": NAMES,
+      "--files-from": NAMES,
+      "--index-file": WRITES,
+    },
+    ...{ "-h": FOLLOWS, "--dereference": FOLLOWS },
+  },
+  operands: { rest: "text" },
+  bundle: true,
+  requires: ["-t"],
+};
+
+const SED: Grammar = {
+  flags: [
+    ..."-n --quiet --silent|-E -r --regexp-extended|-e --expression =sed|-f --file =path|-s --separate".split(
+      "|",
+    ),
+    ..."-z --null-data|-u --unbuffered|-l --line-length =number|--debug|--sandbox".split("|"),
+    ...ABOUT,
+  ],
+  refused: { "-i": "writes files", "--in-place": "writes files", "--follow-symlinks": FOLLOWS },
+  operands: { first: "sed", firstUnless: ["-e", "-f"], rest: "path" },
+  complete: { first: true, add: ["--sandbox"] },
+};
+
+const SORT = files(
+  [
+    ..."-b --ignore-leading-blanks|-d --dictionary-order|-f --ignore-case|-g --general-numeric-sort".split(
+      "|",
+    ),
+    ..."-i --ignore-nonprinting|-M --month-sort|-h --human-numeric-sort|-n --numeric-sort|-R --random-sort".split(
+      "|",
+    ),
+    ..."-r --reverse|--sort =word|-V --version-sort|-c|--check =?word|-C|--debug|-k --key =word|-m --merge".split(
+      "|",
+    ),
+    ..."-s --stable|-t --field-separator =text|--parallel =number|-u --unique|-z --zero-terminated".split(
+      "|",
+    ),
+  ],
+  {
+    refused: {
+      ...{ "-o": WRITES, "--output": WRITES, "-T": "writes files elsewhere", "--compress-program": RUNS },
+      ...{ "--temporary-directory": "writes files elsewhere", "--files0-from": NAMES },
+    },
+  },
+);
+
+export const TEXT_PROGRAMS: Readonly<Record<string, Grammar>> = {
+  ls: LS,
+  cat: files([
+    ..."-A --show-all|-b --number-nonblank|-e|-E --show-ends|-n --number|-s --squeeze-blank|-t".split("|"),
+    ..."-T --show-tabs|-u|-v --show-nonprinting".split("|"),
+  ]),
+  head: files(HEAD, { digits: true }),
+  tail: files(HEAD, {
+    digits: true,
+    refused: { "-f": WAITS, "-F": WAITS, "--follow": WAITS, "--retry": WAITS },
+  }),
+  wc: files("-c --bytes|-m --chars|-l --lines|-w --words|-L --max-line-length|--total =word".split("|"), {
+    refused: { "--files0-from": NAMES },
+  }),
+  grep: GREP,
+  rg: RG,
+  find: FIND,
+  sed: SED,
+  sort: SORT,
+  // A second operand would be written to.
+  uniq: files(
+    [
+      ..."-c --count|-d --repeated|-D|--all-repeated =?word|-f --skip-fields =number|--group =?word".split(
+        "|",
+      ),
+      ..."-i --ignore-case|-s --skip-chars =number|-u --unique|-z --zero-terminated|-w --check-chars =number".split(
+        "|",
+      ),
+    ],
+    { operands: { rest: "path", max: 1 } },
+  ),
+  cut: files([
+    ..."-b --bytes =pattern|-c --characters =pattern|-d --delimiter =pattern|-f --fields =pattern|-n".split(
+      "|",
+    ),
+    ..."--complement|-s --only-delimited|--output-delimiter =text|-z --zero-terminated".split("|"),
+  ]),
+  diff: DIFF,
+  tar: TAR,
+  echo: { style: "text" },
+  true: { style: "text" },
+  // Each would run whatever it is given.
+  env: only("--help", "--version"),
+  xargs: only("--help", "--version"),
+};
