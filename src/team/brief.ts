@@ -54,6 +54,7 @@ export function inputFor(
   subtask: Subtask,
   attempt: number,
   restored: number,
+  handedOut: readonly string[] = [],
 ): string {
   const parts = [subtask.brief];
   if (subtask.brief !== task.title) parts.push(`(Part of the task: ${task.title})`);
@@ -63,5 +64,22 @@ export function inputFor(
   if (attempt === 1) return about;
   const kept =
     restored > 0 ? ` ${restored} uncommitted file${restored === 1 ? "" : "s"} of it came back with you.` : "";
-  return `${about}\n\nAn earlier attempt at this was interrupted; look at your branch with diff first.${kept}`;
+  const interrupted = `An earlier attempt at this was interrupted; look at your branch with diff first.${kept}`;
+  return [about, interrupted, ...handedOut].join("\n\n");
+}
+
+/** What an earlier attempt handed out, so that a lead which begins anew does not hand it out twice. */
+export async function handedOutBy(engine: Engine, task: Task, subtask: Subtask): Promise<string[]> {
+  const all = await engine.store.subtasks(task.task_id);
+  const children = all.filter((child) => child.parent_conversation_id === subtask.conversation_id);
+  if (children.length === 0) return [];
+  const outcomes = await engine.store.outcomes(task.task_id);
+  const lines = children.map((child) => {
+    const ended = outcomes.find((outcome) => outcome.subtask_id === child.subtask_id);
+    const state = ended
+      ? `it has ended: ${ended.outcome}${ended.summary ? `, ${ended.summary}` : ""}`
+      : `it is not done yet; its end is told on ${child.done_topic}`;
+    return `- ${child.agent}, "${child.brief}": ${state}`;
+  });
+  return [`You have handed these parts out already; do not hand them out again:\n${lines.join("\n")}`];
 }

@@ -7,7 +7,7 @@ import type { Finding } from "./outcome.ts";
 import { STOP } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { createInbox } from "./chat.ts";
-import { inputFor, instructionsFor } from "./brief.ts";
+import { handedOutBy, inputFor, instructionsFor } from "./brief.ts";
 import { runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -20,7 +20,9 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
   const { subtask, task } = lease;
   const options = runOptions(task);
   const about = aboutLease(lease);
-  const restored = lease.attempt > 1 ? await restore(attempt, tree) : 0;
+  const again = lease.attempt > 1;
+  const restored = again ? await restore(attempt, tree) : 0;
+  const handedOut = again ? await handedOutBy(engine, task, subtask) : [];
   const { context, signals } = createToolContext({ engine, lease, tree, slots, emit: sink.emit, signal });
   const tools = toolsFor(engine, agent, subtask, options);
 
@@ -36,7 +38,7 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     {
       agent: agent.name,
       instructions: instructionsFor(engine, agent, subtask, new Set(tools.map((tool) => tool.name))),
-      input: inputFor(engine, task, subtask, lease.attempt, restored),
+      input: inputFor(engine, task, subtask, lease.attempt, restored, handedOut),
       model: options.model ?? agent.model ?? defaults.model ?? engine.settings.openaiModel,
       models: engine.models(options, agent),
       tools,

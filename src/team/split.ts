@@ -4,7 +4,7 @@ import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { NewChild } from "../store/contract.ts";
 import type { SavedSignals } from "./signals.ts";
-import { OxbowError } from "../core/errors.ts";
+import { hasCode, OxbowError } from "../core/errors.ts";
 import { planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { runOptions } from "./engine.ts";
@@ -12,6 +12,7 @@ import { createSignals } from "./signals.ts";
 import { planTask, submitTask, targetAgent } from "./submit.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+const TRIES = 5;
 
 export interface Parent {
   readonly task: Task;
@@ -31,11 +32,28 @@ export async function splitFrom(
   request: SplitRequest,
   signal: AbortSignal,
 ): Promise<SplitResult> {
-  const { task, subtask } = parent;
+  const { task } = parent;
   if (request.ticket !== undefined && request.ticket !== task.ticket)
     throw new OxbowError("split_invalid", `A split stays on its task's ticket, ${task.ticket}.`, {
       hint: "Leave `ticket` out.",
     });
+  return answer(await bear(engine, parent, request), request, parent.signals, signal);
+}
+
+async function bear(engine: Engine, parent: Parent, request: SplitRequest): Promise<readonly NewChild[]> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await bearOnce(engine, parent, request);
+    } catch (error) {
+      // Another conversation of the task split at the same moment and took the numbers: plan again after it.
+      if (!hasCode(error, "task_conflict") || tried === TRIES) throw error;
+    }
+  }
+}
+
+/** Plans the children and makes them durable; all of them or none. */
+async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): Promise<readonly NewChild[]> {
+  const { task, subtask } = parent;
   const siblings = await engine.store.subtasks(task.task_id);
   const files =
     request.by === "owner" ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];
@@ -59,7 +77,7 @@ export async function splitFrom(
   };
   const children = makeChildren(engine, planned, birth);
   await engine.store.addChildren(task.task_id, children, announcements(engine, children, birth));
-  return answer(children, request, parent.signals, signal);
+  return children;
 }
 
 /**

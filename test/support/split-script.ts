@@ -1,7 +1,7 @@
 /** What the models of the shop answer when a lead splits a task in three: each child reads, writes, commits and says so. */
 import type { ScriptedReply } from "./model-server.ts";
 
-const SPLIT: ScriptedReply = {
+export const SPLIT = {
   calls: [
     {
       name: "orchestrate_split",
@@ -15,7 +15,7 @@ const SPLIT: ScriptedReply = {
       },
     },
   ],
-};
+} satisfies ScriptedReply;
 const FAN_IN: ScriptedReply = {
   calls: [{ name: "signal_wait_all", arguments: { topics: "$last.topics", timeout_ms: 20_000 } }],
 };
