@@ -124,6 +124,7 @@ export interface App extends AsyncDisposable {
 
 export interface RepositoryFacts {
   readonly root: string;
+  readonly bare: boolean;
   readonly stateDir: string;
   /** Where the tasks are, without a password. */
   readonly store: string;
@@ -267,10 +268,10 @@ export function openApp(options: AppOptions = {}): App {
 
     async facts() {
       const { repo } = await opened();
-      const { root, stateDir, identity } = repo;
+      const { root, bare, stateDir, identity } = repo;
       const { shownStore, storeUrl } = await import("./store-url.ts");
       const store = await shownStore(storeUrl(settings, repo));
-      return { root, stateDir, store, identity, git: await repo.gitVersion() };
+      return { root, bare, stateDir, store, identity, git: await repo.gitVersion() };
     },
 
     notes: async () => (await opened()).repo.notes(),

@@ -1,5 +1,5 @@
 /** `oxbow doctor`: what Oxbow needs here, found or not, each with what to do. It changes nothing but the state directory. */
-import { type AppOptions, openApp, readSettings } from "./app.ts";
+import { type App, type AppOptions, openApp, readSettings } from "./app.ts";
 import { hasCode, toErrorValue } from "./core/errors.ts";
 import { loadTeam } from "./load-team.ts";
 
@@ -35,7 +35,8 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
     (facts) => `${facts.root} (Git ${facts.git}, state in ${facts.stateDir})`,
   );
   if (!rows.some((row) => row.check === "repository" && row.state === "error")) {
-    const { identity, store } = await app.facts();
+    const { bare, identity, store } = await app.facts();
+    if (bare && team === null) await teamOfHead(rows, app);
     rows.push(committerRow(identity));
     rows.push(...(await app.notes()));
     await attempt(
@@ -53,6 +54,19 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
   }
   rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));
   return rows;
+}
+
+/** A bare repository has no files: runs take the team.yaml of HEAD. */
+async function teamOfHead(rows: DoctorRow[], app: App): Promise<void> {
+  const at = rows.findIndex((row) => row.check === "team");
+  const found: DoctorRow[] = [];
+  await attempt(
+    found,
+    "team",
+    () => app.registry(),
+    (registry) => `${registry.list().length} agents (HEAD:team.yaml)`,
+  );
+  rows.splice(at, 1, ...found);
 }
 
 async function attempt<T>(

@@ -186,7 +186,10 @@ function refusal(words: string, changes: readonly RefChange[]): OxbowError {
     return new OxbowError(
       "branch_conflict",
       `The branch ${shortName(wanted)} cannot exist beside ${shortName(blocker)}.`,
-      { details: { ref: wanted, conflicts_with: blocker } },
+      {
+        hint: `Rename it first: git branch -m ${shortName(blocker)} ${shortName(blocker)}-old`,
+        details: { ref: wanted, conflicts_with: blocker },
+      },
     );
   }
   const moved =

@@ -1,4 +1,5 @@
 /** Finds the repository, reads what is needed of the user's configuration once, and lays out Oxbow's own git dir. */
+import { accessSync, constants } from "node:fs";
 import { realpath, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { OxbowError } from "../core/errors.ts";
@@ -182,9 +183,10 @@ async function makePrivateDir(stateDir: string, format: string): Promise<string>
   try {
     makeFolder(path.join(dir, "refs"));
     makeFolder(path.join(dir, "objects"));
+    accessSync(stateDir, constants.W_OK);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new OxbowError("store_failed", `The state directory ${stateDir} cannot be made: ${why}`, {
+    throw new OxbowError("store_failed", `The state directory ${stateDir} cannot be written: ${why}`, {
       hint: "Give a directory that you may write with OXBOW_HOME.",
       cause: error,
     });

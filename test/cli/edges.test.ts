@@ -45,6 +45,11 @@ describe("where the repository is", () => {
     git(shop.dir, "clone", "-q", "--bare", ".", bare);
     expect(merged(reportOf(await oxbow(RUN, { cwd: bare })))).toEqual([true, true, true]);
     expect(git(bare, "show", "integration/7:docs/guide.md")).toContain("// seen");
+    const { stdout } = await oxbow(RUN.slice(0, -1), { cwd: bare });
+    expect(stdout.trim().split("\n").at(-1)).toBe(
+      "Review integration/7, and merge it in a clone:  git diff HEAD...integration/7",
+    );
+    expect(await doctorRow(bare, "team")).toMatchObject({ state: "ok", found: "4 agents (HEAD:team.yaml)" });
     const init = errorOf(await oxbow(["init", "--json"], { cwd: bare }));
     expect(init).toMatchObject({ code: "usage", hint: expect.stringContaining("in a clone") });
     expect(existsSync(join(bare, "team.yaml"))).toBe(false);

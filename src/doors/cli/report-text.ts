@@ -2,7 +2,7 @@
 import type { Report, ReportChild } from "../../core/events.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
-export function reportText(report: Report): string {
+export function reportText(report: Report, { bare }: { bare: boolean }): string {
   const lines: string[] = [""];
   const parts = report.lead ? [report.lead, ...report.children] : [...report.children];
   const rows = parts.map((part) => [
@@ -21,7 +21,7 @@ export function reportText(report: Report): string {
   lines.push(...conflictLines(report), "", summaryLine(report, parts));
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
-  lines.push(...nextLines(report, parts));
+  lines.push(...nextLines(report, parts, bare));
   return `${lines.join("\n")}\n`;
 }
 
@@ -61,7 +61,7 @@ function summaryLine(report: Report, parts: readonly ReportChild[]): string {
 }
 
 /** The last line is what a person does next. */
-function nextLines(report: Report, parts: readonly ReportChild[]): string[] {
+function nextLines(report: Report, parts: readonly ReportChild[], bare: boolean): string[] {
   const { integration, state, task_id } = report;
   if (parts.some((part) => part.outcome === "running"))
     return [`The rest was handed back; go on with:  oxbow run --resume ${task_id}`];
@@ -70,12 +70,17 @@ function nextLines(report: Report, parts: readonly ReportChild[]): string[] {
   const left = state === "conflict" ? parts.filter((part) => part.commit && !part.merged) : [];
   const target = `integration/${report.ticket}`;
   for (const { branch } of left)
-    lines.push(`Settle ${branch} by hand:  git switch ${target} && git merge ${branch}`);
-  if (integration)
     lines.push(
-      `Review and merge ${integration.branch}:  git diff HEAD...${integration.branch} && git merge ${integration.branch}`,
+      `Settle ${branch} by hand${bare ? ", in a clone" : ""}:  git switch ${target} && git merge ${branch}`,
     );
-  else if (state === "cancelled") lines.push(`What was done is kept; see \`oxbow status ${task_id}\`.`);
+  if (integration) {
+    const { branch } = integration;
+    lines.push(
+      bare
+        ? `Review ${branch}, and merge it in a clone:  git diff HEAD...${branch}`
+        : `Review and merge ${branch}:  git diff HEAD...${branch} && git merge ${branch}`,
+    );
+  } else if (state === "cancelled") lines.push(`What was done is kept; see \`oxbow status ${task_id}\`.`);
   else if (left.length === 0) lines.push("Nothing was merged.");
   return lines;
 }

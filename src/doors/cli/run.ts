@@ -69,7 +69,7 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
         : await app.run(request(title, flags), hooks, stop.signal);
     display.close();
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else process.stdout.write(reportText(report));
+    else process.stdout.write(reportText(report, { bare: (await app.facts()).bare }));
     return EXIT[report.state];
   } catch (error) {
     display.close();
