@@ -12,9 +12,6 @@ const FETCHES = "fetches code from elsewhere, or changes what is installed";
 const ELSEWHERE = "works elsewhere";
 const CONFIGURES = "sets configuration, which can run programs";
 
-const refuse = (why: string, names: string) =>
-  Object.fromEntries(names.split(" ").map((name) => [name, why]));
-
 /** A script of package.json, with whatever arguments it takes. */
 const script = (flags: readonly string[]): Grammar => ({
   flags,
@@ -23,22 +20,21 @@ const script = (flags: readonly string[]): Grammar => ({
 });
 
 const NPM_RUN = [
-  ..."-s --silent|-q --quiet|--if-present|--ignore-scripts|-w --workspace =word|--workspaces".split("|"),
-  ..."--include-workspace-root|--no-color|--color".split("|"),
+  "-s --silent|-q --quiet|--if-present|--ignore-scripts|-w --workspace =word|--workspaces",
+  "--include-workspace-root|--no-color|--color",
 ];
-const NPM_LIST =
-  "-a --all|--depth =number|--json|-l --long|-p --parseable|--omit =word|--include =word|-w --workspace =word|--workspaces".split(
-    "|",
-  );
-const NPM_REFUSED = {
-  ...refuse(
+const NPM_LIST = [
+  "-a --all|--depth =number|--json|-l --long|-p --parseable|--omit =word|--include =word|-w --workspace =word|--workspaces",
+];
+const NPM_REFUSED: NonNullable<Grammar["refused"]> = [
+  [
     FETCHES,
     "install i ci add update up upgrade uninstall remove rm link audit dedupe rebuild prune publish create init pack",
-  ),
-  ...refuse(RUNS, "exec x dlx explore edit --script-shell --node-options"),
-  ...refuse("may show secrets or change the configuration", "config set get token login adduser"),
-  ...refuse(ELSEWHERE, "--prefix -C --dir --cwd -g --global --userconfig --globalconfig"),
-};
+  ],
+  [RUNS, "exec x dlx explore edit --script-shell --node-options"],
+  ["may show secrets or change the configuration", "config set get token login adduser"],
+  [ELSEWHERE, "--prefix -C --dir --cwd -g --global --userconfig --globalconfig"],
+];
 
 const NPM: Grammar = {
   flags: ["--version -v", "-s --silent", "--no-color"],
@@ -73,30 +69,26 @@ const byCode = (list: readonly string[], subcommands: Readonly<Record<string, Gr
 
 const NODE: Grammar = {
   flags: [
-    ..."--version -v|--help -h|-c --check|--no-warnings|--no-deprecation|--trace-warnings|--trace-deprecation".split(
-      "|",
-    ),
-    ..."--trace-uncaught|--throw-deprecation|--enable-source-maps|--unhandled-rejections =!word".split("|"),
-    ..."--stack-trace-limit =!number|--max-old-space-size =!number|--preserve-symlinks".split("|"),
-    ..."--experimental-strip-types|--experimental-transform-types|--no-experimental-strip-types".split("|"),
-    ..."--disable-warning =!word|--expose-gc|--pending-deprecation|! --test|--test-only|--test-force-exit".split(
-      "|",
-    ),
-    ..."--test-reporter =!node_reporter|--test-name-pattern =!text|--test-skip-pattern =!text".split("|"),
-    ..."--test-concurrency =!number|--test-timeout =!number|--experimental-test-coverage".split("|"),
-    ..."--test-shard =!text|--test-update-snapshots|--experimental-test-module-mocks".split("|"),
+    "--version -v|--help -h|-c --check|--no-warnings|--no-deprecation|--trace-warnings|--trace-deprecation",
+    "--trace-uncaught|--throw-deprecation|--enable-source-maps|--unhandled-rejections =!word",
+    "--stack-trace-limit =!number|--max-old-space-size =!number|--preserve-symlinks",
+    "--experimental-strip-types|--experimental-transform-types|--no-experimental-strip-types",
+    "--disable-warning =!word|--expose-gc|--pending-deprecation|! --test|--test-only|--test-force-exit",
+    "--test-reporter =!node_reporter|--test-name-pattern =!text|--test-skip-pattern =!text",
+    "--test-concurrency =!number|--test-timeout =!number|--experimental-test-coverage",
+    "--test-shard =!text|--test-update-snapshots|--experimental-test-module-mocks",
   ],
-  refused: {
-    ...refuse(RUNS, "-e --eval -p --print -pe -i --interactive --run"),
-    ...refuse(LOADS, "-r --require --import --loader --experimental-loader -C --conditions --openssl-config"),
-    ...refuse(SERVES, "--inspect --inspect-brk --inspect-port --inspect-wait --debug"),
-    ...refuse("reads secrets", "--env-file --env-file-if-exists"),
-    ...refuse(
+  refused: [
+    [RUNS, "-e --eval -p --print -pe -i --interactive --run"],
+    [LOADS, "-r --require --import --loader --experimental-loader -C --conditions --openssl-config"],
+    [SERVES, "--inspect --inspect-brk --inspect-port --inspect-wait --debug"],
+    ["reads secrets", "--env-file --env-file-if-exists"],
+    [
       WRITES,
       "--redirect-warnings --cpu-prof --heap-prof --prof --report-directory --test-reporter-destination --build-snapshot --diagnostic-dir --trace-event-file-pattern",
-    ),
-    "--watch": "never ends",
-  },
+    ],
+    ["never ends", "--watch"],
+  ],
   operands: {
     first: "file",
     rest: "free",
@@ -109,75 +101,58 @@ const NODE: Grammar = {
 
 const PYTHON: Grammar = {
   flags: [
-    ..."-V --version|-h --help|-B|-s|-S|-E|-I|-u|-O|-OO|-q|-b|-v|-W =python_warning".split("|"),
-    ..."-X =python_option|! -m =>word".split("|"),
+    "-V --version|-h --help|-B|-s|-S|-E|-I|-u|-O|-OO|-q|-b|-v|-W =python_warning",
+    "-X =python_option|! -m =>word",
   ],
-  refused: { ...refuse(RUNS, "-c"), ...refuse("waits for input", "-i") },
+  refused: [
+    [RUNS, "-c"],
+    ["waits for input", "-i"],
+  ],
   operands: { first: "file", rest: "free", min: 1, minUnless: ["-V", "-h", "-m"] },
   style: "first",
 };
 
 const PYTEST: Grammar = {
   flags: [
-    ..."-q --quiet|-v --verbose|-x --exitfirst|-s|-l --showlocals|-k =pattern|-m =pattern|-r =word".split(
-      "|",
-    ),
-    ..."--tb =word|--maxfail =number|--lf --last-failed|--ff --failed-first|--nf --new-first".split("|"),
-    ..."--sw --stepwise|--co --collect-only|--durations =number|--durations-min =number|-n --numprocesses =word".split(
-      "|",
-    ),
-    ..."--disable-warnings|--no-header|--no-summary|--color =word|--capture =word|--strict-markers".split(
-      "|",
-    ),
-    ..."--strict-config|--strict|--runxfail|--cache-clear|--cache-show =?word|--fixtures|--markers".split(
-      "|",
-    ),
-    ..."--ignore =path|--deselect =test_id|--import-mode =word|--setup-show|--setup-only|--setup-plan".split(
-      "|",
-    ),
-    ..."--doctest-modules|-V --version|-h --help|--no-cov|--timeout =number|-W =python_warning|--full-trace".split(
-      "|",
-    ),
+    "-q --quiet|-v --verbose|-x --exitfirst|-s|-l --showlocals|-k =pattern|-m =pattern|-r =word",
+    "--tb =word|--maxfail =number|--lf --last-failed|--ff --failed-first|--nf --new-first",
+    "--sw --stepwise|--co --collect-only|--durations =number|--durations-min =number|-n --numprocesses =word",
+    "--disable-warnings|--no-header|--no-summary|--color =word|--capture =word|--strict-markers",
+    "--strict-config|--strict|--runxfail|--cache-clear|--cache-show =?word|--fixtures|--markers",
+    "--ignore =path|--deselect =test_id|--import-mode =word|--setup-show|--setup-only|--setup-plan",
+    "--doctest-modules|-V --version|-h --help|--no-cov|--timeout =number|-W =python_warning|--full-trace",
   ],
-  refused: {
-    ...refuse(LOADS, "-p --pyargs"),
-    ...refuse(CONFIGURES, "-c --config-file -o --override-ini --rootdir --confcutdir"),
-    ...refuse(WRITES, "--basetemp --junitxml --junit-xml --log-file --debug --report-log --html"),
-    ...refuse("waits for input", "--pdb --trace --pdbcls"),
-    "--pastebin": "sends files elsewhere",
-  },
+  refused: [
+    [LOADS, "-p --pyargs"],
+    [CONFIGURES, "-c --config-file -o --override-ini --rootdir --confcutdir"],
+    [WRITES, "--basetemp --junitxml --junit-xml --log-file --debug --report-log --html"],
+    ["waits for input", "--pdb --trace --pdbcls"],
+    ["sends files elsewhere", "--pastebin"],
+  ],
   operands: { rest: "test_id" },
 };
 
 const MAKE: Grammar = {
   flags: [
-    ..."-j --jobs =?number|-s --silent --quiet|-k --keep-going|-n --just-print --dry-run|-B --always-make".split(
-      "|",
-    ),
-    ..."--no-print-directory|-i --ignore-errors|-q --question|--trace|--version -v|--help -h".split("|"),
-    ..."-O --output-sync =?word|-r --no-builtin-rules|-R --no-builtin-variables".split("|"),
+    "-j --jobs =?number|-s --silent --quiet|-k --keep-going|-n --just-print --dry-run|-B --always-make",
+    "--no-print-directory|-i --ignore-errors|-q --question|--trace|--version -v|--help -h",
+    "-O --output-sync =?word|-r --no-builtin-rules|-R --no-builtin-variables",
   ],
-  refused: {
-    ...refuse(RUNS, "-f --file --makefile --eval -E -e --environment-overrides -I --include-dir"),
-    ...refuse(ELSEWHERE, "-C --directory"),
-    ...refuse("takes a file for newer than it is", "-W -o"),
-  },
+  refused: [
+    [RUNS, "-f --file --makefile --eval -E -e --environment-overrides -I --include-dir"],
+    [ELSEWHERE, "-C --directory"],
+    ["takes a file for newer than it is", "-W -o"],
+  ],
   operands: { rest: "target", minUnless: ["--version", "--help"] },
   codeOperands: true,
 };
 
 const CARGO_FLAGS = [
-  ..."-r --release|-p --package =word|--workspace|--all|--lib|--bins|--bin =word|--tests|--test =word".split(
-    "|",
-  ),
-  ..."--examples|--example =word|--benches|--bench =word|--all-targets|--doc|-F --features =word".split("|"),
-  ..."--all-features|--no-default-features|-j --jobs =number|--keep-going|--frozen|--locked|--offline".split(
-    "|",
-  ),
-  ..."-v --verbose|-vv|-q --quiet|--color =word|--message-format =word|--profile =word|--no-run".split("|"),
-  ..."--no-fail-fast|--exclude =word|--manifest-path =path|--ignore-rust-version|--check|--no-deps".split(
-    "|",
-  ),
+  "-r --release|-p --package =word|--workspace|--all|--lib|--bins|--bin =word|--tests|--test =word",
+  "--examples|--example =word|--benches|--bench =word|--all-targets|--doc|-F --features =word",
+  "--all-features|--no-default-features|-j --jobs =number|--keep-going|--frozen|--locked|--offline",
+  "-v --verbose|-vv|-q --quiet|--color =word|--message-format =word|--profile =word|--no-run",
+  "--no-fail-fast|--exclude =word|--manifest-path =path|--ignore-rust-version|--check|--no-deps",
 ];
 const cargo = (operands: Grammar["operands"]): Grammar => ({
   flags: CARGO_FLAGS,
@@ -188,29 +163,22 @@ const CARGO_ARGS = { rest: "word", afterDashes: "free" } as const;
 
 const CARGO: Grammar = {
   flags: ["-V --version", "--list", "-h --help"],
-  refused: {
-    ...refuse(
-      FETCHES,
-      "install add remove update fetch publish login search vendor init new uninstall yank owner",
-    ),
-    ...refuse(CONFIGURES, "--config -Z -C --target-dir"),
-    ...refuse("changes files", "--fix fix"),
-  },
+  refused: [
+    [FETCHES, "install add remove update fetch publish login search vendor init new uninstall yank owner"],
+    [CONFIGURES, "--config -Z -C --target-dir"],
+    ["changes files", "--fix fix"],
+  ],
   subcommands: {
-    ...{
-      test: cargo(CARGO_ARGS),
-      bench: cargo(CARGO_ARGS),
-      run: cargo({ rest: "free" }),
-      clippy: cargo(CARGO_ARGS),
-    },
-    ...{
-      build: cargo({}),
-      check: cargo({}),
-      doc: cargo({}),
-      tree: cargo({}),
-      metadata: cargo({}),
-      fmt: cargo({}),
-    },
+    test: cargo(CARGO_ARGS),
+    bench: cargo(CARGO_ARGS),
+    run: cargo({ rest: "free" }),
+    clippy: cargo(CARGO_ARGS),
+    build: cargo({}),
+    check: cargo({}),
+    doc: cargo({}),
+    tree: cargo({}),
+    metadata: cargo({}),
+    fmt: cargo({}),
   },
 };
 
@@ -228,12 +196,12 @@ const GO_TEST = go(
 );
 
 const GO: Grammar = {
-  refused: {
-    ...refuse(FETCHES, "get install mod work generate tool"),
-    ...refuse(RUNS, "-exec -toolexec -vettool -ldflags -gcflags -asmflags -overlay -modfile"),
-    ...refuse(WRITES, "-o -c -coverprofile -cpuprofile -memprofile -trace -outputdir -w -u"),
-    "-C": ELSEWHERE,
-  },
+  refused: [
+    [FETCHES, "get install mod work generate tool"],
+    [RUNS, "-exec -toolexec -vettool -ldflags -gcflags -asmflags -overlay -modfile"],
+    [WRITES, "-o -c -coverprofile -cpuprofile -memprofile -trace -outputdir -w -u"],
+    [ELSEWHERE, "-C"],
+  ],
   style: "whole",
   subcommands: {
     version: { style: "whole" },
@@ -248,7 +216,9 @@ const GO: Grammar = {
     vet: { style: "whole", flags: GO_BUILD, operands: { rest: "package" }, code: true },
     fmt: { style: "whole", flags: go("n|x|mod =word"), operands: { rest: "package" }, code: true },
     run: {
-      ...{ style: "first", flags: ["-race --race", "-v --v", "-x --x"], code: true },
+      style: "first",
+      flags: ["-race --race", "-v --v", "-x --x"],
+      code: true,
       operands: { first: "package", rest: "free", min: 1 },
     },
   },
@@ -256,54 +226,37 @@ const GO: Grammar = {
 
 const TSC: Grammar = {
   flags: [
-    ..."--noEmit|-p --project =path|-b --build|--pretty =?word|--listFiles|--listFilesOnly|--showConfig".split(
-      "|",
-    ),
-    ..."--traceResolution|--explainFiles|--diagnostics|--extendedDiagnostics|--noErrorTruncation".split("|"),
-    ..."--strict|--skipLibCheck|--skipDefaultLibCheck|-t --target =word|-m --module =word|--lib =word".split(
-      "|",
-    ),
-    ..."--moduleResolution =word|--jsx =word|--types =word|--allowJs|--checkJs|--esModuleInterop".split("|"),
-    ..."--resolveJsonModule|--isolatedModules|--noUnusedLocals|--noUnusedParameters|--noImplicitAny".split(
-      "|",
-    ),
-    ..."--incremental|--allowImportingTsExtensions|--verbose|--dry|--force|-v --version|-h --help|--all".split(
-      "|",
-    ),
+    "--noEmit|-p --project =path|-b --build|--pretty =?word|--listFiles|--listFilesOnly|--showConfig",
+    "--traceResolution|--explainFiles|--diagnostics|--extendedDiagnostics|--noErrorTruncation",
+    "--strict|--skipLibCheck|--skipDefaultLibCheck|-t --target =word|-m --module =word|--lib =word",
+    "--moduleResolution =word|--jsx =word|--types =word|--allowJs|--checkJs|--esModuleInterop",
+    "--resolveJsonModule|--isolatedModules|--noUnusedLocals|--noUnusedParameters|--noImplicitAny",
+    "--incremental|--allowImportingTsExtensions|--verbose|--dry|--force|-v --version|-h --help|--all",
   ],
-  refused: {
-    ...refuse(
+  refused: [
+    [
       WRITES,
       "--outDir --outFile --declarationDir --tsBuildInfoFile --generateTrace --generateCpuProfile --init",
-    ),
-    "-w": "never ends",
-    "--watch": "never ends",
-  },
+    ],
+    ["never ends", "-w --watch"],
+  ],
   operands: { rest: "source" },
   style: "whole",
 };
 
 const ESLINT: Grammar = {
   flags: [
-    ..."--ext =text|-c --config =path|--quiet|--max-warnings =number|-f --format =eslint_format|--color".split(
-      "|",
-    ),
-    ..."--no-color|--debug|--no-inline-config|--report-unused-disable-directives|--rule =text|--env =word".split(
-      "|",
-    ),
-    ..."--no-eslintrc|--no-config-lookup|--ignore-pattern =text|--no-ignore|--no-error-on-unmatched-pattern".split(
-      "|",
-    ),
-    ..."--pass-on-no-patterns|--no-warn-ignored|--stats|--print-config =path|-v --version|-h --help".split(
-      "|",
-    ),
-    ..."! --fix|--fix-dry-run|--fix-type =word|--global =text".split("|"),
+    "--ext =text|-c --config =path|--quiet|--max-warnings =number|-f --format =eslint_format|--color",
+    "--no-color|--debug|--no-inline-config|--report-unused-disable-directives|--rule =text|--env =word",
+    "--no-eslintrc|--no-config-lookup|--ignore-pattern =text|--no-ignore|--no-error-on-unmatched-pattern",
+    "--pass-on-no-patterns|--no-warn-ignored|--stats|--print-config =path|-v --version|-h --help",
+    "! --fix|--fix-dry-run|--fix-type =word|--global =text",
   ],
-  refused: {
-    ...refuse(LOADS, "--plugin --parser --rulesdir --resolve-plugins-relative-to --flag --parser-options"),
-    ...refuse(WRITES, "-o --output-file --cache --cache-location --cache-file --cache-strategy --init"),
-    ...refuse("opens a port", "--inspect-config --mcp"),
-  },
+  refused: [
+    [LOADS, "--plugin --parser --rulesdir --resolve-plugins-relative-to --flag --parser-options"],
+    [WRITES, "-o --output-file --cache --cache-location --cache-file --cache-strategy --init"],
+    ["opens a port", "--inspect-config --mcp"],
+  ],
   operands: { rest: "path" },
 };
 

@@ -25,9 +25,10 @@ export interface Operands {
 }
 
 export interface Grammar {
+  /** Each a line, or several with `|` between them; a later one of the same name wins. */
   readonly flags?: readonly string[];
-  /** Flags people try, and what is wrong with them: only to say so. */
-  readonly refused?: Readonly<Record<string, string>>;
+  /** Flags and subcommands people try, and what is wrong with them: only to say so. */
+  readonly refused?: readonly (readonly [why: string, names: string])[];
   readonly operands?: Operands;
   readonly subcommands?: Readonly<Record<string, Grammar>>;
   /**
@@ -76,7 +77,7 @@ export function flagTable(grammar: Grammar): ReadonlyMap<string, Flag> {
   const known = tables.get(grammar);
   if (known !== undefined) return known;
   const table = new Map<string, Flag>();
-  for (const line of grammar.flags ?? []) {
+  for (const line of (grammar.flags ?? []).flatMap((lines) => lines.split("|"))) {
     const flag = readFlag(line);
     for (const name of flag.names) table.set(name, flag);
   }
@@ -97,4 +98,9 @@ function readFlag(line: string): Flag {
 function asKind(text: string): Kind {
   if (isKind(text)) return text;
   throw new OxbowError("internal", `The flag tables use a kind of value that does not exist: ${text}.`);
+}
+
+/** What is wrong with a flag or a subcommand, when that is known. */
+export function whyRefused(grammar: Grammar, name: string): string | undefined {
+  return grammar.refused?.find(([, names]) => names.split(" ").includes(name))?.[0];
 }

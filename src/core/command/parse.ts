@@ -1,7 +1,7 @@
 /** Reads an argv against a program's grammar; the first thing that is not in the table is the refusal. */
 import type { CommandCode } from "../errors.ts";
 import { quoted } from "../text.ts";
-import { type Flag, flagTable, type Grammar } from "./grammar.ts";
+import { type Flag, flagTable, type Grammar, whyRefused } from "./grammar.ts";
 import { checkKind } from "./kinds.ts";
 import { checkOperand, type Place, type Refusal } from "./operand.ts";
 
@@ -43,8 +43,15 @@ export function parseCommand(
   place: Place,
 ): Parsed | Refusal {
   const reading: Reading = {
-    ...{ argv, entry, place, grammar, at: 1, dashes: argv.length },
-    ...{ flags: new Set<Flag>(), words: [], operands: [] },
+    argv,
+    entry,
+    place,
+    grammar,
+    at: 1,
+    dashes: argv.length,
+    flags: new Set(),
+    words: [],
+    operands: [],
   };
   for (; reading.at < argv.length; reading.at++) {
     const found = readWord(reading, argv[reading.at] ?? "");
@@ -77,7 +84,7 @@ function subcommand(reading: Reading, word: string): Refusal | null {
   if (next === undefined) {
     return refusal(
       "subcommand",
-      `${quoted([...argv.slice(0, at), word].join(" "))} ${grammar.refused?.[word] ?? "is not a subcommand that is known to be safe"}.`,
+      `${quoted([...argv.slice(0, at), word].join(" "))} ${whyRefused(grammar, word) ?? "is not a subcommand that is known to be safe"}.`,
     );
   }
   if (next.code === true && at >= entry.covered) return needsEntry(argv.slice(0, at + 1).join(" "));
@@ -216,7 +223,7 @@ function given(reading: Reading, names: readonly string[] | undefined): boolean 
 function unknownFlag(reading: Reading, name: string): Refusal {
   const { grammar, argv, words } = reading;
   const command = [argv[0], ...(grammar.operands === undefined ? words : [])].join(" ");
-  const why = grammar.refused?.[name] ?? "is not a flag that is known to be safe";
+  const why = whyRefused(grammar, name) ?? "is not a flag that is known to be safe";
   return refusal("flag", `The flag ${quoted(name)} of ${command} ${why}.`);
 }
 

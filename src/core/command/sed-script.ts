@@ -6,11 +6,11 @@ import { quoted } from "../text.ts";
 import type { Refusal } from "./operand.ts";
 
 /** The commands that only edit, and what may follow each. */
-const ARGUMENTS: Readonly<Record<string, RegExp>> = {
-  ...Object.fromEntries([..."=dDgGhHnNpPxzF"].map((name) => [name, /^/])),
-  ...Object.fromEntries([..."lLqQ"].map((name) => [name, /^\s*\d*/])),
-  ...Object.fromEntries([...":btT"].map((name) => [name, /^\s*[A-Za-z0-9_.-]*/])),
-};
+const ARGUMENTS: readonly (readonly [RegExp, RegExp])[] = [
+  [/^[=dDgGhHnNpPxzF]$/, /^/],
+  [/^[lLqQ]$/, /^\s*\d*/],
+  [/^[:btT]$/, /^\s*[A-Za-z0-9_.-]*/],
+];
 const DANGEROUS: Readonly<Record<string, string>> = {
   e: "runs a program",
   w: "writes a file",
@@ -120,7 +120,7 @@ function readCommand(script: string, at: number, reading: Reading): number | Pro
   const danger = DANGEROUS[name];
   if (danger !== undefined) return { why: `uses the command ${name}, which ${danger}`, dangerous: true };
   if (name === "s" || name === "y") return substitute(script, at, reading);
-  const argument = ARGUMENTS[name]?.exec(script.slice(at + 1));
+  const argument = ARGUMENTS.find(([names]) => names.test(name))?.[1].exec(script.slice(at + 1));
   if (!argument) return harmless(`uses the unknown command ${quoted(name)}`);
   return endOfCommand(script, at + 1 + argument[0].length);
 }

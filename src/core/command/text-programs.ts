@@ -18,27 +18,20 @@ const only = (...names: string[]): Grammar => ({ flags: names, requires: names }
 
 const LS = files(
   [
-    ..."-a --all|-A --almost-all|--author|-b --escape|-B --ignore-backups|-c|-C|-d --directory|-D --dired".split(
-      "|",
-    ),
-    ..."-f|-F --classify =?word|--file-type|--full-time|-g|--group-directories-first|-G --no-group".split(
-      "|",
-    ),
-    ..."-h --human-readable|--si|-i --inode|-k --kibibytes|-l|-m|-n --numeric-uid-gid|-N --literal|-o|-p".split(
-      "|",
-    ),
-    ..."-q --hide-control-chars|--show-control-chars|-Q --quote-name|-r --reverse|-R --recursive|-s --size".split(
-      "|",
-    ),
-    ..."-S|-t|-u|-U|-v|-x|-X|-Z --context|--zero|-1|--color =?word|--block-size =number|--format =word".split(
-      "|",
-    ),
-    ..."--hide =text|-I --ignore =text|--indicator-style =word|--quoting-style =word|--sort =word".split("|"),
-    ..."--time =word|--time-style =text|-T --tabsize =number|-w --width =number|--hyperlink =?word".split(
-      "|",
-    ),
+    "-a --all|-A --almost-all|--author|-b --escape|-B --ignore-backups|-c|-C|-d --directory|-D --dired",
+    "-f|-F --classify =?word|--file-type|--full-time|-g|--group-directories-first|-G --no-group",
+    "-h --human-readable|--si|-i --inode|-k --kibibytes|-l|-m|-n --numeric-uid-gid|-N --literal|-o|-p",
+    "-q --hide-control-chars|--show-control-chars|-Q --quote-name|-r --reverse|-R --recursive|-s --size",
+    "-S|-t|-u|-U|-v|-x|-X|-Z --context|--zero|-1|--color =?word|--block-size =number|--format =word",
+    "--hide =text|-I --ignore =text|--indicator-style =word|--quoting-style =word|--sort =word",
+    "--time =word|--time-style =text|-T --tabsize =number|-w --width =number|--hyperlink =?word",
   ],
-  { refused: { "-L": FOLLOWS, "--dereference": FOLLOWS, "-H": "follows symlinks" } },
+  {
+    refused: [
+      [FOLLOWS, "-L --dereference"],
+      ["follows symlinks", "-H"],
+    ],
+  },
 );
 
 const HEAD = [
@@ -51,80 +44,58 @@ const HEAD = [
 
 const GREP: Grammar = {
   flags: [
-    ..."-E --extended-regexp|-F --fixed-strings|-G --basic-regexp|-P --perl-regexp|-e --regexp =pattern".split(
-      "|",
-    ),
-    ..."-f --file =path|-i -y --ignore-case|--no-ignore-case|-w --word-regexp|-x --line-regexp".split("|"),
-    ..."-z --null-data|-s --no-messages|-v --invert-match|-V|-m --max-count =number|-b --byte-offset".split(
-      "|",
-    ),
-    ..."-n --line-number|--line-buffered|-H --with-filename|-h --no-filename|--label =text".split("|"),
-    ..."-o --only-matching|-q --quiet --silent|--binary-files =word|-a --text|-I|-r --recursive".split("|"),
-    ..."-d --directories =grep_action|-D --devices =grep_action|--include =text|--exclude =text".split("|"),
-    ..."--exclude-from =path|--exclude-dir =text|-L --files-without-match|-l --files-with-matches".split("|"),
-    ..."-c --count|-T --initial-tab|-Z --null|-A --after-context =number|-B --before-context =number".split(
-      "|",
-    ),
-    ..."-C --context =number|--group-separator =text|--no-group-separator|-U --binary".split("|"),
-    ..."--color --colour =?word".split("|"),
+    "-E --extended-regexp|-F --fixed-strings|-G --basic-regexp|-P --perl-regexp|-e --regexp =pattern",
+    "-f --file =path|-i -y --ignore-case|--no-ignore-case|-w --word-regexp|-x --line-regexp",
+    "-z --null-data|-s --no-messages|-v --invert-match|-V|-m --max-count =number|-b --byte-offset",
+    "-n --line-number|--line-buffered|-H --with-filename|-h --no-filename|--label =text",
+    "-o --only-matching|-q --quiet --silent|--binary-files =word|-a --text|-I|-r --recursive",
+    "-d --directories =grep_action|-D --devices =grep_action|--include =text|--exclude =text",
+    "--exclude-from =path|--exclude-dir =text|-L --files-without-match|-l --files-with-matches",
+    "-c --count|-T --initial-tab|-Z --null|-A --after-context =number|-B --before-context =number",
+    "-C --context =number|--group-separator =text|--no-group-separator|-U --binary",
+    "--color --colour =?word",
     ...ABOUT,
   ],
-  refused: { "-R": FOLLOWS, "--dereference-recursive": FOLLOWS },
+  refused: [[FOLLOWS, "-R --dereference-recursive"]],
   operands: { first: "text", firstUnless: ["-e", "-f"], rest: "path" },
   digits: true,
   complete: {
     when: ["-r"],
     add: [
-      ...[
-        "--exclude-dir=.git",
-        "--exclude-dir=.env",
-        "--exclude-dir=.env.*",
-        "--exclude=.env*",
-        "--include=.env*.example",
-      ],
-      ...["--include=.env*.sample", "--include=.env*.template"],
+      "--exclude-dir=.git",
+      "--exclude-dir=.env",
+      "--exclude-dir=.env.*",
+      "--exclude=.env*",
+      "--include=.env*.example",
+      "--include=.env*.sample",
+      "--include=.env*.template",
     ],
   },
 };
 
 const RG: Grammar = {
   flags: [
-    ..."-e --regexp =pattern|-f --file =path|-i --ignore-case|-S --smart-case|-s --case-sensitive".split("|"),
-    ..."-w --word-regexp|-x --line-regexp|-v --invert-match|-F --fixed-strings|-P --pcre2|-U --multiline".split(
-      "|",
-    ),
-    ..."--multiline-dotall|-a --text|-A --after-context =number|-B --before-context =number".split("|"),
-    ..."-C --context =number|-m --max-count =number|-l --files-with-matches|--files-without-match".split("|"),
-    ..."-c --count|--count-matches|-o --only-matching|-n --line-number|-N --no-line-number|--column".split(
-      "|",
-    ),
-    ..."-H --with-filename|-I --no-filename|-q --quiet|-b --byte-offset|-0 --null|-r --replace =pattern".split(
-      "|",
-    ),
-    ..."-p --pretty|-M --max-columns =number|--max-columns-preview|-d --max-depth =number".split("|"),
-    ..."-j --threads =number|-t --type =word|-T --type-not =word|--type-add =text|--type-list|--files".split(
-      "|",
-    ),
-    ..."-g --glob =pattern|--iglob =pattern|--glob-case-insensitive|-. --hidden|--no-ignore".split("|"),
-    ..."--no-ignore-vcs|--no-ignore-parent|--no-ignore-dot|--no-ignore-exclude|--no-ignore-global".split("|"),
-    ..."--ignore-file =path|-u --unrestricted|--json|--vimgrep|--stats|--trim|--heading|--no-heading".split(
-      "|",
-    ),
-    ..."--color =word|--colors =text|--sort =word|--sortr =word|--line-buffered|--context-separator =text".split(
-      "|",
-    ),
-    ..."--no-context-separator|--max-filesize =number|--crlf|--engine =word|--one-file-system".split("|"),
-    ..."--no-messages|--no-config|--passthru|-E --encoding =word|--null-data|-V|-h".split("|"),
+    "-e --regexp =pattern|-f --file =path|-i --ignore-case|-S --smart-case|-s --case-sensitive",
+    "-w --word-regexp|-x --line-regexp|-v --invert-match|-F --fixed-strings|-P --pcre2|-U --multiline",
+    "--multiline-dotall|-a --text|-A --after-context =number|-B --before-context =number",
+    "-C --context =number|-m --max-count =number|-l --files-with-matches|--files-without-match",
+    "-c --count|--count-matches|-o --only-matching|-n --line-number|-N --no-line-number|--column",
+    "-H --with-filename|-I --no-filename|-q --quiet|-b --byte-offset|-0 --null|-r --replace =pattern",
+    "-p --pretty|-M --max-columns =number|--max-columns-preview|-d --max-depth =number",
+    "-j --threads =number|-t --type =word|-T --type-not =word|--type-add =text|--type-list|--files",
+    "-g --glob =pattern|--iglob =pattern|--glob-case-insensitive|-. --hidden|--no-ignore",
+    "--no-ignore-vcs|--no-ignore-parent|--no-ignore-dot|--no-ignore-exclude|--no-ignore-global",
+    "--ignore-file =path|-u --unrestricted|--json|--vimgrep|--stats|--trim|--heading|--no-heading",
+    "--color =word|--colors =text|--sort =word|--sortr =word|--line-buffered|--context-separator =text",
+    "--no-context-separator|--max-filesize =number|--crlf|--engine =word|--one-file-system",
+    "--no-messages|--no-config|--passthru|-E --encoding =word|--null-data|-V|-h",
     ...ABOUT,
   ],
-  refused: {
-    "--pre": RUNS,
-    "--hostname-bin": RUNS,
-    "-z": "runs decompressors",
-    "--search-zip": "runs decompressors",
-    "-L": FOLLOWS,
-    "--follow": FOLLOWS,
-  },
+  refused: [
+    [RUNS, "--pre --hostname-bin"],
+    ["runs decompressors", "-z --search-zip"],
+    [FOLLOWS, "-L --follow"],
+  ],
   operands: { first: "text", firstUnless: ["-e", "-f", "--files", "--type-list"], rest: "path" },
   complete: {
     when: ["-.", "-u", "-g", "--iglob", "--no-ignore", "--no-ignore-vcs", "--no-ignore-dot", "--type-add"],
@@ -134,52 +105,45 @@ const RG: Grammar = {
 
 const FIND: Grammar = {
   flags: [
-    ..."-name =pattern|-iname =pattern|-path -wholename =pattern|-ipath -iwholename =pattern|-regex =pattern".split(
-      "|",
-    ),
-    ..."-iregex =pattern|-regextype =word|-lname =pattern|-ilname =pattern|-type =word|-maxdepth =number".split(
-      "|",
-    ),
-    ..."-mindepth =number|-size =number|-mtime =number|-mmin =number|-ctime =number|-cmin =number".split("|"),
-    ..."-atime =number|-amin =number|-used =number|-links =number|-inum =number|-uid =number|-gid =number".split(
-      "|",
-    ),
-    ..."-newer =path|-anewer =path|-cnewer =path|-newermt =text|-samefile =path|-empty|-perm =pattern".split(
-      "|",
-    ),
-    ..."-user =word|-group =word|-nouser|-nogroup|-readable|-writable|-executable|-true|-false|-not".split(
-      "|",
-    ),
-    ..."-a -and|-o -or|-print|-print0|-printf =text|-ls|-prune|-quit|-depth|-d|-mount|-xdev|-daystart".split(
-      "|",
-    ),
-    ..."-noleaf|-warn|-nowarn|-P|-ignore_readdir_race|-noignore_readdir_race|-help|-version".split("|"),
+    "-name =pattern|-iname =pattern|-path -wholename =pattern|-ipath -iwholename =pattern|-regex =pattern",
+    "-iregex =pattern|-regextype =word|-lname =pattern|-ilname =pattern|-type =word|-maxdepth =number",
+    "-mindepth =number|-size =number|-mtime =number|-mmin =number|-ctime =number|-cmin =number",
+    "-atime =number|-amin =number|-used =number|-links =number|-inum =number|-uid =number|-gid =number",
+    "-newer =path|-anewer =path|-cnewer =path|-newermt =text|-samefile =path|-empty|-perm =pattern",
+    "-user =word|-group =word|-nouser|-nogroup|-readable|-writable|-executable|-true|-false|-not",
+    "-a -and|-o -or|-print|-print0|-printf =text|-ls|-prune|-quit|-depth|-d|-mount|-xdev|-daystart",
+    "-noleaf|-warn|-nowarn|-P|-ignore_readdir_race|-noignore_readdir_race|-help|-version",
     ...ABOUT,
   ],
-  refused: {
-    ...{ "-exec": RUNS, "-execdir": RUNS, "-ok": RUNS, "-okdir": RUNS, "-delete": "deletes files" },
-    ...{ "-fprint": WRITES, "-fprint0": WRITES, "-fprintf": WRITES, "-fls": WRITES, "-files0-from": NAMES },
-    ...{ "-L": FOLLOWS, "-follow": FOLLOWS, "-H": "follows symlinks", "-xtype": "looks behind symlinks" },
-  },
+  refused: [
+    [RUNS, "-exec -execdir -ok -okdir"],
+    ["deletes files", "-delete"],
+    [WRITES, "-fprint -fprint0 -fprintf -fls"],
+    [NAMES, "-files0-from"],
+    [FOLLOWS, "-L -follow"],
+    ["follows symlinks", "-H"],
+    ["looks behind symlinks", "-xtype"],
+  ],
   operands: { rest: "path" },
   style: "whole",
 };
 
 const DIFF: Grammar = {
   flags: [
-    ..."--normal|-q --brief|-s --report-identical-files|-c|-C --context =?number|-u|-U =number".split("|"),
-    ..."--unified =?number|-e --ed|-n --rcs|-y --side-by-side|-W --width =number|--left-column".split("|"),
-    ..."--suppress-common-lines|-p --show-c-function|-F --show-function-line =text|--label =text".split("|"),
-    ..."-t --expand-tabs|-T --initial-tab|--tabsize =number|--suppress-blank-empty|-r --recursive".split("|"),
-    ..."--no-dereference|-N --new-file|--unidirectional-new-file|-x --exclude =text|-i --ignore-case".split(
-      "|",
-    ),
-    ..."-E --ignore-tab-expansion|-Z --ignore-trailing-space|-b --ignore-space-change".split("|"),
-    ..."-w --ignore-all-space|-B --ignore-blank-lines|-I --ignore-matching-lines =text|-a --text".split("|"),
-    ..."--strip-trailing-cr|-d --minimal|--speed-large-files|--color =?word|-v".split("|"),
+    "--normal|-q --brief|-s --report-identical-files|-c|-C --context =?number|-u|-U =number",
+    "--unified =?number|-e --ed|-n --rcs|-y --side-by-side|-W --width =number|--left-column",
+    "--suppress-common-lines|-p --show-c-function|-F --show-function-line =text|--label =text",
+    "-t --expand-tabs|-T --initial-tab|--tabsize =number|--suppress-blank-empty|-r --recursive",
+    "--no-dereference|-N --new-file|--unidirectional-new-file|-x --exclude =text|-i --ignore-case",
+    "-E --ignore-tab-expansion|-Z --ignore-trailing-space|-b --ignore-space-change",
+    "-w --ignore-all-space|-B --ignore-blank-lines|-I --ignore-matching-lines =text|-a --text",
+    "--strip-trailing-cr|-d --minimal|--speed-large-files|--color =?word|-v",
     ...ABOUT,
   ],
-  refused: { "-l": RUNS, "--paginate": RUNS, "--from-file": NAMES, "--to-file": NAMES },
+  refused: [
+    [RUNS, "-l --paginate"],
+    [NAMES, "--from-file --to-file"],
+  ],
   operands: { rest: "path", min: 2, max: 2, minUnless: [...ABOUT, "-v"] },
   paired: true,
   // In a directory it would read what each symlink points to.
@@ -188,39 +152,19 @@ const DIFF: Grammar = {
 
 const TAR: Grammar = {
   flags: [
-    ..."-t --list|-f --file =archive|-v --verbose|-z --gzip --gunzip --ungzip|-j --bzip2|-J --xz|--zstd".split(
-      "|",
-    ),
-    ..."-a --auto-compress|--exclude =text|--wildcards|--no-wildcards|--anchored|--no-anchored".split("|"),
-    ..."--ignore-case|--full-time|--utc|--numeric-owner|-i --ignore-zeros|--strip-components =number".split(
-      "|",
-    ),
-    ..."--force-local|--show-transformed-names|--restrict|-n --seek".split("|"),
+    "-t --list|-f --file =archive|-v --verbose|-z --gzip --gunzip --ungzip|-j --bzip2|-J --xz|--zstd",
+    "-a --auto-compress|--exclude =text|--wildcards|--no-wildcards|--anchored|--no-anchored",
+    "--ignore-case|--full-time|--utc|--numeric-owner|-i --ignore-zeros|--strip-components =number",
+    "--force-local|--show-transformed-names|--restrict|-n --seek",
   ],
-  refused: {
-    ...{
-      "-x": "writes files",
-      "--extract": "writes files",
-      "-c": WRITES,
-      "--create": WRITES,
-      "-O": "extracts",
-    },
-    ...{
-      "--checkpoint-action": RUNS,
-      "--to-command": RUNS,
-      "-I": RUNS,
-      "--use-compress-program": RUNS,
-      "-F": RUNS,
-    },
-    ...{
-      "--rsh-command": RUNS,
-      "--rmt-command": RUNS,
-      "-T": NAMES,
-      "--files-from": NAMES,
-      "--index-file": WRITES,
-    },
-    ...{ "-h": FOLLOWS, "--dereference": FOLLOWS },
-  },
+  refused: [
+    ["writes files", "-x --extract"],
+    [WRITES, "-c --create --index-file"],
+    ["extracts", "-O"],
+    [RUNS, "--checkpoint-action --to-command -I --use-compress-program -F --rsh-command --rmt-command"],
+    [NAMES, "-T --files-from"],
+    [FOLLOWS, "-h --dereference"],
+  ],
   operands: { rest: "text" },
   bundle: true,
   requires: ["-t"],
@@ -228,53 +172,48 @@ const TAR: Grammar = {
 
 const SED: Grammar = {
   flags: [
-    ..."-n --quiet --silent|-E -r --regexp-extended|-e --expression =sed|-f --file =path|-s --separate".split(
-      "|",
-    ),
-    ..."-z --null-data|-u --unbuffered|-l --line-length =number|--debug|--sandbox".split("|"),
+    "-n --quiet --silent|-E -r --regexp-extended|-e --expression =sed|-f --file =path|-s --separate",
+    "-z --null-data|-u --unbuffered|-l --line-length =number|--debug|--sandbox",
     ...ABOUT,
   ],
-  refused: { "-i": "writes files", "--in-place": "writes files", "--follow-symlinks": FOLLOWS },
+  refused: [
+    ["writes files", "-i --in-place"],
+    [FOLLOWS, "--follow-symlinks"],
+  ],
   operands: { first: "sed", firstUnless: ["-e", "-f"], rest: "path" },
   complete: { first: true, add: ["--sandbox"] },
 };
 
 const SORT = files(
   [
-    ..."-b --ignore-leading-blanks|-d --dictionary-order|-f --ignore-case|-g --general-numeric-sort".split(
-      "|",
-    ),
-    ..."-i --ignore-nonprinting|-M --month-sort|-h --human-numeric-sort|-n --numeric-sort|-R --random-sort".split(
-      "|",
-    ),
-    ..."-r --reverse|--sort =word|-V --version-sort|-c|--check =?word|-C|--debug|-k --key =word|-m --merge".split(
-      "|",
-    ),
-    ..."-s --stable|-t --field-separator =text|--parallel =number|-u --unique|-z --zero-terminated".split(
-      "|",
-    ),
+    "-b --ignore-leading-blanks|-d --dictionary-order|-f --ignore-case|-g --general-numeric-sort",
+    "-i --ignore-nonprinting|-M --month-sort|-h --human-numeric-sort|-n --numeric-sort|-R --random-sort",
+    "-r --reverse|--sort =word|-V --version-sort|-c|--check =?word|-C|--debug|-k --key =word|-m --merge",
+    "-s --stable|-t --field-separator =text|--parallel =number|-u --unique|-z --zero-terminated",
   ],
   {
-    refused: {
-      ...{ "-o": WRITES, "--output": WRITES, "-T": "writes files elsewhere", "--compress-program": RUNS },
-      ...{ "--temporary-directory": "writes files elsewhere", "--files0-from": NAMES },
-    },
+    refused: [
+      [WRITES, "-o --output"],
+      ["writes files elsewhere", "-T --temporary-directory"],
+      [RUNS, "--compress-program"],
+      [NAMES, "--files0-from"],
+    ],
   },
 );
 
 export const TEXT_PROGRAMS: Readonly<Record<string, Grammar>> = {
   ls: LS,
   cat: files([
-    ..."-A --show-all|-b --number-nonblank|-e|-E --show-ends|-n --number|-s --squeeze-blank|-t".split("|"),
-    ..."-T --show-tabs|-u|-v --show-nonprinting".split("|"),
+    "-A --show-all|-b --number-nonblank|-e|-E --show-ends|-n --number|-s --squeeze-blank|-t",
+    "-T --show-tabs|-u|-v --show-nonprinting",
   ]),
   head: files(HEAD, { digits: true }),
   tail: files(HEAD, {
     digits: true,
-    refused: { "-f": WAITS, "-F": WAITS, "--follow": WAITS, "--retry": WAITS },
+    refused: [[WAITS, "-f -F --follow --retry"]],
   }),
-  wc: files("-c --bytes|-m --chars|-l --lines|-w --words|-L --max-line-length|--total =word".split("|"), {
-    refused: { "--files0-from": NAMES },
+  wc: files(["-c --bytes|-m --chars|-l --lines|-w --words|-L --max-line-length|--total =word"], {
+    refused: [[NAMES, "--files0-from"]],
   }),
   grep: GREP,
   rg: RG,
@@ -284,20 +223,14 @@ export const TEXT_PROGRAMS: Readonly<Record<string, Grammar>> = {
   // A second operand would be written to.
   uniq: files(
     [
-      ..."-c --count|-d --repeated|-D|--all-repeated =?word|-f --skip-fields =number|--group =?word".split(
-        "|",
-      ),
-      ..."-i --ignore-case|-s --skip-chars =number|-u --unique|-z --zero-terminated|-w --check-chars =number".split(
-        "|",
-      ),
+      "-c --count|-d --repeated|-D|--all-repeated =?word|-f --skip-fields =number|--group =?word",
+      "-i --ignore-case|-s --skip-chars =number|-u --unique|-z --zero-terminated|-w --check-chars =number",
     ],
     { operands: { rest: "path", max: 1 } },
   ),
   cut: files([
-    ..."-b --bytes =pattern|-c --characters =pattern|-d --delimiter =pattern|-f --fields =pattern|-n".split(
-      "|",
-    ),
-    ..."--complement|-s --only-delimited|--output-delimiter =text|-z --zero-terminated".split("|"),
+    "-b --bytes =pattern|-c --characters =pattern|-d --delimiter =pattern|-f --fields =pattern|-n",
+    "--complement|-s --only-delimited|--output-delimiter =text|-z --zero-terminated",
   ]),
   diff: DIFF,
   tar: TAR,
