@@ -1,4 +1,6 @@
 /** Workers that die, stand still, leave, or cannot do the work; a run that is cancelled or goes away under them. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { type Ended, oxbow, reportOf, type Running, startOxbow } from "../support/cli.ts";
 import {
@@ -8,7 +10,7 @@ import {
   startModelServer,
 } from "../support/model-server.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
-import { CHILDREN, HANDS_OUT, LEAD } from "../support/split-script.ts";
+import { CHILDREN, HANDS_OUT, LEAD, SPLIT } from "../support/split-script.ts";
 import { gate, startWorkers } from "../support/workers.ts";
 
 const RUN = ["run", "Add request ids", "--ticket", "146", "--json"];
@@ -24,6 +26,21 @@ function envFor(server: ModelServer, extra: Readonly<Record<string, string>> = {
 
 function run(shop: Shop, env: Readonly<Record<string, string>>, args: readonly string[] = []): Running {
   return startOxbow([...RUN, ...args], { cwd: shop.dir, env });
+}
+
+/** Stops a worker between two writes: one that stopped within a write would keep everybody from the database. */
+async function standStill(worker: Running, shop: Shop): Promise<void> {
+  using db = new DatabaseSync(join(shop.dir, ".git/oxbow/oxbow.db"), { timeout: 500 });
+  for (;;) {
+    worker.kill("SIGSTOP");
+    try {
+      db.exec("BEGIN IMMEDIATE; ROLLBACK");
+      return;
+    } catch {
+      worker.kill("SIGCONT");
+      await oxbow(["status"], { cwd: shop.dir });
+    }
+  }
 }
 
 function childOf(report: Record<string, any>, agent: string): any {
@@ -82,6 +99,26 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("a lead whose worker dies while it waits", () => {
+  it("is told what it has handed out already, and hands nothing out twice", async () => {
+    using shop = makeShop();
+    const lead: ScriptedReply[] = [
+      (call) =>
+        call.task.includes("handed these parts out already") ? { text: "They are at work, or done." } : SPLIT,
+      { hang: true },
+    ];
+    await using server = await startModelServer(scriptByAgent({ Lead: lead, ...CHILDREN }));
+    await using workers = await startWorkers(2, shop, envFor(server), ["--concurrency", "4"]);
+    const running = run(shop, envFor(server));
+    await running.line((line) => line["event"] === "split");
+    (await workers.takerOf("Lead")).kill("SIGKILL");
+    const ended = await running.ended;
+    const report = reportOf(ended);
+    expect([ended.code, report["lead"].summary]).toEqual([0, "They are at work, or done."]);
+    expect(report["children"].map((child: any) => child.agent)).toEqual(["Api", "Web", "Docs"]);
+  });
+});
+
 function twoThere(shop: Shop, line: Record<string, any>): boolean {
   return shop.git("ls-tree", "-r", "--name-only", line["commit"]).includes("src/api/two.js");
 }
@@ -89,13 +126,14 @@ function twoThere(shop: Shop, line: Record<string, any>): boolean {
 describe("a worker that stands still longer than its lease", () => {
   it("is taken over, and when it goes on it moves no ref and writes no outcome", async () => {
     using shop = makeShop();
-    const late = gate();
+    const [reached, late] = [gate(), gate()];
     let asked = 0;
     const stalls: ScriptedReply[] = [
       writes("src/api/mine.js", "early\n"),
       async () => {
         asked += 1;
         if (asked > 1) return { text: "The second one did it." };
+        reached.open();
         await late.opened;
         return { calls: [{ name: "write_file", arguments: { path: "src/api/mine.js", content: "late\n" } }] };
       },
@@ -106,9 +144,9 @@ describe("a worker that stands still longer than its lease", () => {
     const env = envFor(server, { OXBOW_LEASE_MS: "1000" });
     await using workers = await startWorkers(2, shop, env, ["--concurrency", "2"]);
     const running = run(shop, env);
-    await running.line((line) => line["event"] === "work_saved" && line["source"] === "Api");
+    await reached.opened;
     const still = await workers.takerOf("Api");
-    still.kill("SIGSTOP");
+    await standStill(still, shop);
     await running.line((line) => line["event"] === "child_finished" && line["source"] === "Api");
     const ended = await running.ended;
     const before = refs(shop);
