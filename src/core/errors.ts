@@ -130,6 +130,13 @@ export const ERRORS = {
     2,
     "Use OXBOW_STORE_URL=sqlite:FILE or postgres://USER@HOST/DATABASE, or leave it unset.",
   ),
+  redis_failed: row(
+    503,
+    70,
+    "Check that REDIS_URL names a Redis that runs and lets you in, or leave it unset: signals then go through the store.",
+    true,
+  ),
+  redis_unsuitable: row(400, 2, "Use a Redis 7 that keeps what it is given, or leave REDIS_URL unset."),
   tool_disabled: row(403, 1, "Turn the tool on with its environment flag."),
   tool_input: row(400, 1, "Correct the arguments of the tool call."),
   tool_unknown: row(404, 1, "Call one of the tools you were given."),

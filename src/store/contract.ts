@@ -48,6 +48,8 @@ export interface Following extends Disposable {
 }
 
 export interface Topics {
+  /** What carries them, in words, without secrets. */
+  readonly about: string;
   publish(topic: string, payload: Json): Promise<TopicEntry>;
   /** A second call with the same `eventId` and topic publishes nothing and returns the first entry. */
   publishOnce(

@@ -13,6 +13,8 @@ export type Lane = "state" | "topics" | "own";
 
 export interface Engine {
   readonly kysely: Kysely<Schema>;
+  /** Where the store is, when a copy of it at another place is another store; null when it has one place only. */
+  readonly place: string | null;
   /**
    * Runs `work` in one transaction of the lane and commits it. Where a database may refuse a transaction for the sake of
    * others, or the connection was lost before the commit, `work` is run again in a new one.

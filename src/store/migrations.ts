@@ -5,6 +5,7 @@ import type { Engine } from "./engine.ts";
 import { createTables } from "./migration-1.ts";
 import { addWorkers } from "./migration-2.ts";
 import { addTalk } from "./migration-3.ts";
+import { addStoreId } from "./migration-4.ts";
 import type { Schema } from "./schema.ts";
 
 interface Migration {
@@ -17,6 +18,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "first tables", up: createTables },
   { version: 2, name: "workers and drives", up: addWorkers },
   { version: 3, name: "todo lists and chat", up: addTalk },
+  { version: 4, name: "the store's own id", up: addStoreId },
 ];
 
 /**

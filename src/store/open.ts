@@ -22,7 +22,7 @@ import { createReads } from "./reads.ts";
 import { changeTask } from "./status.ts";
 import { addChildren, submitTask } from "./submit.ts";
 import { createTodoStore } from "./todos.ts";
-import { createTopics } from "./topics.ts";
+import { createTopics, type TopicTransport } from "./topics.ts";
 
 const BUSY_MS = 30_000;
 
@@ -33,30 +33,41 @@ export interface OpenStore {
   readonly now?: () => number;
   /** How long to wait for other processes, or for a server to come back, milliseconds; default 30,000. */
   readonly busyMs?: number;
+  /** Carries signals over a Redis, beside any store. */
+  readonly redis?: { readonly url: string; readonly allowVolatile?: boolean } | undefined;
 }
 
 /**
  * Opens the store, makes it when it is not there, and brings its schema up to date. Many processes may have one store
- * open, and a process may open it more than once. Throws store_unsupported, store_failed.
+ * open, and a process may open it more than once. Throws store_unsupported, store_failed,
+ * redis_failed, redis_unsuitable, setting_invalid.
  */
 export async function openStore(options: OpenStore): Promise<Store> {
   const engine = await openEngine(options.url, options.busyMs ?? BUSY_MS);
   const now = options.now ?? engine.now;
   try {
     await migrate(engine, now);
+    const database = createDatabase(engine, createHub(engine.watchOthers), now);
+    return createStore(database, await openTopics(database, options));
   } catch (error) {
     await engine.close();
     throw error;
   }
-  const hub = createHub(engine.watchOthers);
-  return createStore(createDatabase(engine, hub, now));
 }
 
-function createStore(database: Database): Store {
+async function openTopics(database: Database, options: OpenStore): Promise<TopicTransport> {
+  if (!options.redis) return createTopics(database);
+  const { openRedisTopics } = await import("./redis-topics.ts");
+  const { url, allowVolatile = false } = options.redis;
+  const patienceMs = options.busyMs ?? BUSY_MS;
+  return openRedisTopics(database, { url, allowVolatile, patienceMs, place: database.engine.place });
+}
+
+function createStore(database: Database, topics: TopicTransport): Store {
   const { engine, hub, write } = database;
-  const topics = createTopics(database);
   const dispose = async () => {
     hub.close();
+    topics.close();
     await engine.close();
   };
   return {

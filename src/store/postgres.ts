@@ -216,12 +216,13 @@ export async function openPostgres({ url, busyMs }: PostgresOptions): Promise<En
   const listener = createListener(clients, place.schema);
   return {
     kysely,
+    place: null,
     transact: createTransact(kysely, place, busyMs),
     now: () => Date.now() + clock.ahead,
     schemaVersion: () => schemaVersion(kysely),
     beforeMigrating: (db) => beforeMigrating(db, place),
     sequence: (table) =>
-      table.addColumn("seq", "bigint", (column) => column.generatedAlwaysAsIdentity().primaryKey()),
+      table.addColumn("seq", "bigint", (column) => column.generatedByDefaultAsIdentity().primaryKey()),
     positions: (pairs) => {
       const [topics, afters] = [pairs.map(([topic]) => topic), pairs.map(([, after]) => after)];
       return sql`(select * from unnest(${topics}::text[], ${afters}::bigint[]) as pair(topic, after))`;

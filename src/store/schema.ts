@@ -231,6 +231,12 @@ export interface TodoRow {
   updated_at: number;
 }
 
+/** What a store knows about itself: `store_id`. */
+export interface StoreFactRow {
+  name: string;
+  value: string;
+}
+
 export interface MigrationRow {
   version: number;
   name: string;
@@ -256,6 +262,7 @@ export interface Schema {
   cursors: CursorRow;
   outbox: OutboxRow;
   topic_entries: TopicEntryRow;
+  store_facts: StoreFactRow;
   todo_lists: TodoListRow;
   todos: TodoRow;
   migrations: MigrationRow;

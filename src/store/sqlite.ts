@@ -180,6 +180,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Engine> {
   });
   return {
     kysely,
+    place: memory ? null : realpathSync(options.file),
     // There is one writer, whatever the lane.
     transact: (_lane, work) => kysely.transaction().execute(work),
     now: Date.now,

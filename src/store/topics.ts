@@ -1,5 +1,6 @@
 /** Topics over SQL: an entry is a row, its position is the row's `seq`. */
 import { newId } from "../host/ids.ts";
+import { OxbowError } from "../core/errors.ts";
 import type { Json } from "../core/model.ts";
 import type { TopicEntry, Topics } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
@@ -15,6 +16,8 @@ export interface Announcement {
 
 /** A transport for topics: what the outbox needs beyond the contract. */
 export interface TopicTransport extends Topics {
+  /** Before the store itself closes. */
+  close(): void;
   /** Publishes each once, in order; returns how many were new. Safe to repeat. */
   publishAll(announcements: readonly Announcement[]): Promise<number>;
 }
@@ -34,13 +37,20 @@ async function insert(tx: Tx, entry: Announcement): Promise<TopicEntry | null> {
 async function publishOnce(tx: Tx, eventId: string, topic: string, payload: Json) {
   const entry = await insert(tx, { event_id: eventId, topic, payload: toJson(payload) });
   if (entry) return { ...entry, published: true };
-  const first = await tx.db
+  const first = await findEntry(tx, topic, eventId);
+  if (!first) throw new OxbowError("internal", `The topic ${topic} has lost an entry.`);
+  return { ...first, published: false };
+}
+
+/** What was published with this event id. */
+export async function findEntry({ db }: Pick<Database, "db">, topic: string, eventId: string) {
+  const row = await db
     .selectFrom("topic_entries")
     .selectAll()
     .where("topic", "=", topic)
     .where("event_id", "=", eventId)
-    .executeTakeFirstOrThrow();
-  return { ...toEntry(first), published: false };
+    .executeTakeFirst();
+  return row ? toEntry(row) : null;
 }
 
 async function readAfter({ db }: Database, topic: string, after: number, limit: number) {
@@ -56,7 +66,7 @@ async function readAfter({ db }: Database, topic: string, after: number, limit: 
 }
 
 /** One statement however many topics there are. */
-async function readMany(database: Database, from: ReadonlyMap<string, number>, limit: number) {
+export async function readMany(database: Database, from: ReadonlyMap<string, number>, limit: number) {
   const [only] = from;
   if (!only) return [];
   if (from.size === 1) return readAfter(database, only[0], only[1], limit);
@@ -79,6 +89,8 @@ export function createTopics(database: Database): TopicTransport {
     read: (from, limit) => readMany(database, from, limit),
   };
   return {
+    about: "in the store",
+    close: () => undefined,
     publish: async (topic, payload) => {
       const { published: _, ...entry } = await database.write(
         (tx) => publishOnce(tx, newId("e"), topic, payload),

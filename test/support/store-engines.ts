@@ -17,14 +17,18 @@ export interface TestDatabase extends AsyncDisposable {
 
 export type OpenDatabase = () => Promise<TestDatabase>;
 
-function database(url: string, remove: () => Promise<void>): TestDatabase {
+function database(url: string, remove: () => Promise<void>, redisUrl?: string): TestDatabase {
   const clock = { now: 1_700_000_000_000 };
   const stores: Store[] = [];
   return {
     url,
     clock,
     async open() {
-      const store = await openStore({ url, now: () => clock.now });
+      const store = await openStore({
+        url,
+        now: () => clock.now,
+        ...(redisUrl === undefined ? {} : { redis: { url: redisUrl } }),
+      });
       stores.push(store);
       return store;
     },
@@ -35,11 +39,10 @@ function database(url: string, remove: () => Promise<void>): TestDatabase {
   };
 }
 
-export async function sqliteFile(): Promise<TestDatabase> {
+export async function sqliteFile(redisUrl?: string): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), "oxbow-store-"));
-  return database(`sqlite:${join(folder, "state", "oxbow.db")}`, () =>
-    rm(folder, { recursive: true, force: true }),
-  );
+  const remove = () => rm(folder, { recursive: true, force: true });
+  return database(`sqlite:${join(folder, "state", "oxbow.db")}`, remove, redisUrl);
 }
 
 /** Private to the store that opens it, so opening it again gives the same store. */
@@ -71,11 +74,11 @@ export async function runSql(
 }
 
 /** A schema of its own for each database. */
-export function postgresSchema(server: TestServer): OpenDatabase {
+export function postgresSchema(server: TestServer, redisUrl?: string): OpenDatabase {
   let made = 0;
   return () => {
     const schema = `${server.name}_${++made}`;
     const remove = async () => void (await runSql(server, `drop schema if exists ${schema} cascade`));
-    return Promise.resolve(database(inSchema(server, schema), remove));
+    return Promise.resolve(database(inSchema(server, schema), remove, redisUrl));
   };
 }

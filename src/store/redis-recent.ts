@@ -1,0 +1,56 @@
+/** What a process has heard last, so that who begins to wait misses nothing that is on its way into the store. */
+
+const ENTRIES = 2_000;
+const BYTES = 16_777_216;
+
+export interface LogEntry {
+  /** Grows over the whole log. */
+  readonly position: number;
+  readonly topic: string;
+  readonly event_id: string;
+  /** JSON text. */
+  readonly payload: string;
+  /** Unix milliseconds. */
+  readonly ts: number;
+}
+
+export interface Recent {
+  /** False for an entry that is here already: a sender that lost its connection may have sent it twice. */
+  add(entry: LogEntry): boolean;
+  /** Those after the positions, in order. */
+  after(from: ReadonlyMap<string, number>): LogEntry[];
+}
+
+export function createRecent(): Recent {
+  let entries: LogEntry[] = [];
+  let bytes = 0;
+  const known = new Set<string>();
+  const name = ({ topic, event_id }: LogEntry) => `${topic}\n${event_id}`;
+
+  /** Now and then, and then half of it. */
+  function forget(): void {
+    let from = entries.length - ENTRIES;
+    let left = bytes;
+    if (from < 0) from = 0;
+    for (const [i, entry] of entries.entries()) {
+      if (i >= from && left <= BYTES) break;
+      left -= entry.payload.length;
+      known.delete(name(entry));
+      from = Math.max(from, i + 1);
+    }
+    entries = entries.slice(from);
+    bytes = left;
+  }
+
+  return {
+    add(entry) {
+      if (known.has(name(entry))) return false;
+      known.add(name(entry));
+      entries.push(entry);
+      bytes += entry.payload.length;
+      if (entries.length > 2 * ENTRIES || bytes > 2 * BYTES) forget();
+      return true;
+    },
+    after: (from) => entries.filter(({ topic, position }) => position > (from.get(topic) ?? Infinity)),
+  };
+}
