@@ -17,7 +17,7 @@ export { branchName } from "./core/branch-name.ts";
 export { OxbowError } from "./core/errors.ts";
 export { createOwnership } from "./core/ownership.ts";
 export { createRedactor } from "./core/redact.ts";
-export { checkPath } from "./library-paths.ts";
+export { checkCommand, checkPath } from "./library-paths.ts";
 
 export type {
   AllocateBranchOptions,
@@ -33,8 +33,9 @@ export type {
 export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
 export type { NewTool } from "./toolbox.ts";
 export type { RunnerEvent, RunResult } from "./agent/result.ts";
+export type { CommandOptions, CommandVerdict } from "./core/check-command.ts";
 export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";
-export type { ErrorCode, ErrorValue, PathCode } from "./core/errors.ts";
+export type { CommandCode, ErrorCode, ErrorValue, PathCode } from "./core/errors.ts";
 export type { EventBody, OxbowEvent, Report, ReportChild, ReportState } from "./core/events.ts";
 export type {
   Conflict,

@@ -1,6 +1,7 @@
 /** The safety rules that look at files, with the disk as their default view. */
 import { existsSync, lstatSync, readlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type CommandOptions, type CommandVerdict, checkCommand as judge } from "./core/check-command.ts";
 import {
   checkPath as check,
   type PathFs,
@@ -27,4 +28,10 @@ export const diskFs: PathFs = {
 export function checkPath(op: PathOp, path: string, options: PathOptions): PathVerdict {
   if (options.fs !== undefined) return check(op, path, options);
   return check(op, path, { ...options, root: resolve(options.root), fs: diskFs });
+}
+
+/** May this command line run? It is only judged. Without `fs` the disk is looked at below `root`. */
+export function checkCommand(line: string, options: CommandOptions): CommandVerdict {
+  if (options.fs !== undefined) return judge(line, options);
+  return judge(line, { ...options, root: resolve(options.root), fs: diskFs });
 }

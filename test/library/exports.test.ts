@@ -9,6 +9,7 @@ describe("the package", () => {
       "TeamRegistry",
       "allocateBranch",
       "branchName",
+      "checkCommand",
       "checkPath",
       "createOwnership",
       "createRedactor",

@@ -81,6 +81,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     .action(async (paths, options) => done(await (await import("./owner.ts")).owner(paths, options)));
   branchCommand(program, done);
   signalCommand(program, done);
+  policyCommand(program, done);
   program
     .command("env")
     .description("Print every setting, its value and where it came from.")
@@ -187,6 +188,26 @@ function branchCommand(program: Command, done: (code: number) => void): void {
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow branch allocate --ticket 146 --agent DevAgent --json"))
     .action(async (options) => done(await (await import("./branch.ts")).allocate(options)));
+}
+
+function policyCommand(program: Command, done: (code: number) => void): void {
+  const policy = program.command("policy").description("What agents may run.");
+  policy
+    .command("check")
+    .description("Say whether a command line would be allowed, without running it. Exit 1 when it is denied.")
+    .requiredOption("--command <line>", "the command line")
+    .option("--allow <entries...>", "what is allowed: ls, git status, npm test, 'mytool *'")
+    .option("--deny <entries...>", "what is denied all the same")
+    .option("--root <dir>", "where it would run; paths must stay inside", ".")
+    .option("--json", "print one JSON value")
+    .addHelpText(
+      "after",
+      examples(
+        "oxbow policy check --command 'git log --oneline -5' --allow git",
+        "oxbow policy check --command 'npm test' --allow ls 'npm test' --json",
+      ),
+    )
+    .action(async (options) => done(await (await import("./policy.ts")).check(options)));
 }
 
 function signalCommand(program: Command, done: (code: number) => void): void {
