@@ -2,7 +2,7 @@
  * Which branches people have checked out, from the few small files Git keeps about it: no process, no write. They are read
  * at once, without the thread pool: this is asked before every commit, and takes microseconds.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { OxbowError } from "../core/errors.ts";
 import { orMissing } from "./missing.ts";
@@ -18,7 +18,7 @@ export function checkedOutAt(setup: Setup, ref: string): string | null {
   const linked = path.join(setup.commonDir, "worktrees");
   for (const name of orMissing(() => readdirSync(linked), []).sort()) {
     const dir = path.join(linked, name);
-    if (holds(dir, ref)) return pathOf(dir) ?? dir;
+    if (holds(dir, ref)) return shown(pathOf(dir) ?? dir);
   }
   return null;
 }
@@ -44,6 +44,11 @@ function holds(dir: string, ref: string): boolean {
     line(path.join(dir, "rebase-apply", "head-name")) === ref ||
     line(path.join(dir, "BISECT_START")) === shortName(ref)
   );
+}
+
+/** Git itself goes on guarding the branch of a work tree whose directory somebody removed. */
+function shown(at: string): string {
+  return existsSync(at) ? at : `${at} (which is gone: \`git worktree prune\` forgets it)`;
 }
 
 function pathOf(dir: string): string | null {

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -64,6 +65,11 @@ describe("where the repository is", () => {
     git(linked, "switch", "-q", "integration/7");
     const error = errorOf(await oxbow(RUN, { cwd: shop.dir }));
     expect(error).toMatchObject({ code: "branch_checked_out", message: expect.stringContaining(linked) });
+    rmSync(linked, { recursive: true });
+    const gone = errorOf(await oxbow(RUN, { cwd: shop.dir }));
+    expect(gone.message).toContain("git worktree prune");
+    shop.git("worktree", "prune");
+    expect(merged(reportOf(await oxbow(RUN, { cwd: shop.dir })))).toEqual([true, true, true]);
   });
 
   it("core.worktree and a git dir elsewhere: the same run", async () => {
