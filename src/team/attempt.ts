@@ -10,6 +10,7 @@ import type { Engine, EventSink } from "./engine.ts";
 import type { Slots } from "./slots.ts";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
+import { clearUp } from "./clear-up.ts";
 import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
 import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { committedTip } from "./leftovers.ts";
@@ -71,6 +72,8 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
     const agent = agentNamed(engine, lease.subtask.agent);
     await refuseAfterFailedDependency(engine, lease);
     signal.throwIfAborted();
+    // The process that had it may have died: its program is ended and its files are saved before this one begins.
+    if (lease.attempt > 1) await clearUp(engine);
     const prepared = await prepareBranch(engine, lease);
     tree = prepared.tree;
     const { branch, base } = tree;

@@ -3,13 +3,14 @@
  *   plan → submit (children durable, announced) → work, here or in workers (lease, branch, run, outcome, done signal)
  *   → fan-in → merge onto integration/<ticket> → report
  */
-import type { EventBody, Report } from "../core/events.ts";
+import type { Report } from "../core/events.ts";
 import type { Task } from "../core/model.ts";
 import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
 import { carry } from "./carry.ts";
+import { clearUp } from "./clear-up.ts";
 import { conclude, endCancelled } from "./conclude.ts";
 import { newDriver, takeDrive } from "./driving.ts";
 import { freeDeadLeases, type WorkersMode } from "./fleet.ts";
@@ -59,23 +60,6 @@ export async function resumeTask(
   await clearUp(engine);
   await store.relay();
   return await carryOn(engine, task, drive, watcher.workers, signal);
-}
-
-/** What dead processes left is saved and said, whichever task it belongs to. */
-export async function clearUp(engine: Engine): Promise<void> {
-  const { saved } = await engine.repo.sweep();
-  const events = saved.map(
-    (work): EventBody => ({
-      event: "work_saved",
-      task_id: work.taskId,
-      subtask_id: work.subtaskId,
-      conversation_id: work.conversationId,
-      source: work.agent,
-      commit: work.commit,
-      files: work.files,
-    }),
-  );
-  if (events.length > 0) await engine.store.append(events);
 }
 
 async function carryOn(

@@ -8,9 +8,9 @@ import type { AttemptEnd } from "./attempt.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { ERRORS, hasCode, toErrorValue } from "../core/errors.ts";
 import { createBell } from "./bell.ts";
+import { clearUp } from "./clear-up.ts";
 import { createEventSink, type Engine } from "./engine.ts";
 import { freeDeadLeases } from "./fleet.ts";
-import { clearUp } from "./flow.ts";
 import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
 import { workFrom } from "./pool.ts";
@@ -123,7 +123,7 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
 }
 
 async function look({ engine, list, orphans, ring }: Looking): Promise<void> {
-  if (await freeDeadLeases(engine)) await clearUp(engine);
+  await freeDeadLeases(engine);
   await list.refresh();
   ring();
   orphans.end(list.engine(), list.orphans());

@@ -1,7 +1,9 @@
 /** Workers that die, stand still, leave, or cannot do the work; a run that is cancelled or goes away under them. */
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import { isAlive } from "../../src/host/process.ts";
 import { type Ended, oxbow, reportOf, type Running, startOxbow } from "../support/cli.ts";
 import {
   type ModelServer,
@@ -96,6 +98,26 @@ describe("a worker that dies", () => {
     expect(outcomesOf(ended, "Api")).toHaveLength(1);
     expect(outcomesOf(ended, "Api")[0]?.["result"].attempt).toBe(2);
     expect(await doneSignals(shop, api.conversation_id)).toBe(1);
+  });
+});
+
+describe("a worker that dies under a program", () => {
+  it("leaves no program behind: another takes the child over and runs it anew", async () => {
+    using shop = makeShop();
+    const wait = `node -e 'const fs = require("fs"); const again = fs.existsSync(${JSON.stringify(join(shop.dir, ".git", "again"))}); console.log(process.pid); for (const f of process.argv.slice(1)) fs.appendFileSync(f, again ? "second" : "first"); if (!again) setInterval(() => 0, 1000);' {paths}`;
+    await using workers = await startWorkers(2, shop, {}, ["--concurrency", "1", "--agent", "Api"]);
+    const running = run(shop, {}, ["--by", "owner", "--command", wait, "--workers", "only"]);
+    const first = await running.line((line) => line["event"] === "command_output");
+    writeFileSync(join(shop.dir, ".git", "again"), "");
+    await using rest = await startWorkers(1, shop, {}, ["--agent", "Web", "Docs"]);
+    (await workers.takerOf("Api")).kill("SIGKILL");
+    const ended = await running.ended;
+    expect([ended.code, rest.all.length]).toEqual([0, 1]);
+    expect(shop.at("integration/146", "src/api/users.js")).toBe("export const users = [];\nsecond");
+    expect(isAlive(Number(String(first["text"]).trim()))).toBe(false);
+    expect(readdirSync(join(shop.dir, ".git/oxbow/workspaces"))).toEqual([]);
+    const saved = ended.lines.find((line) => line["event"] === "work_saved");
+    expect(shop.at(saved?.["commit"], "src/api/users.js")).toContain("first");
   });
 });
 

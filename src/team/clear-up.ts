@@ -1,0 +1,19 @@
+/** What dead processes left is saved and said, whichever task it belongs to. */
+import type { EventBody } from "../core/events.ts";
+import type { Engine } from "./engine.ts";
+
+export async function clearUp(engine: Engine): Promise<void> {
+  const { saved } = await engine.repo.sweep();
+  const events = saved.map(
+    (work): EventBody => ({
+      event: "work_saved",
+      task_id: work.taskId,
+      subtask_id: work.subtaskId,
+      conversation_id: work.conversationId,
+      source: work.agent,
+      commit: work.commit,
+      files: work.files,
+    }),
+  );
+  if (events.length > 0) await engine.store.append(events);
+}
