@@ -128,6 +128,8 @@ export interface RepositoryFacts {
   readonly stateDir: string;
   /** Where the tasks are, without a password. */
   readonly store: string;
+  /** What carries the signals, without a password. */
+  readonly signals: string;
   readonly git: string;
   readonly identity: { readonly name: string; readonly email: string };
 }
@@ -267,11 +269,12 @@ export function openApp(options: AppOptions = {}): App {
     },
 
     async facts() {
-      const { repo } = await opened();
+      const { repo, store: opening } = await opened();
+      const signals = opening.topics.about;
       const { root, bare, stateDir, identity } = repo;
       const { shownStore, storeUrl } = await import("./store-url.ts");
       const store = await shownStore(storeUrl(settings, repo));
-      return { root, bare, stateDir, store, identity, git: await repo.gitVersion() };
+      return { root, bare, stateDir, store, signals, identity, git: await repo.gitVersion() };
     },
 
     notes: async () => (await opened()).repo.notes(),
@@ -307,7 +310,9 @@ export async function openRooms(options: AppOptions, settings: Settings): Promis
   ]);
   const repo = await openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome });
   try {
-    return { repo, store: await openStore({ url: storeUrl(settings, repo) }) };
+    const { redisUrl, oxbowRedisAllowVolatile: allowVolatile } = settings;
+    const redis = redisUrl === undefined ? undefined : { url: redisUrl, allowVolatile };
+    return { repo, store: await openStore({ url: storeUrl(settings, repo), redis }) };
   } catch (error) {
     await repo[Symbol.asyncDispose]();
     throw error;

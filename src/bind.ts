@@ -96,13 +96,19 @@ async function teamOf(options: AppOptions, { repo }: Rooms): Promise<TeamFile> {
 /** The key, and what an agent's `sandbox.env` passes to its programs. */
 function secretsOf(settings: Settings, team: TeamFile, env: Readonly<Record<string, string>>): string[] {
   const passed = team.agents.flatMap((agent) => agent.sandbox.env.map((name) => env[name]));
-  const values = [settings.openaiApiKey, ...passwordsIn(settings.oxbowStoreUrl), ...passed];
+  const values = [
+    settings.openaiApiKey,
+    ...passwordsIn(settings.oxbowStoreUrl),
+    ...passwordsIn(settings.redisUrl),
+    ...passed,
+  ];
   return values.flatMap((value) => (value === undefined || value.length < MIN_SECRET ? [] : [value]));
 }
 
 /** As it is written in the URL, and as it is. */
 function passwordsIn(url: string | undefined): string[] {
-  const written = url !== undefined && URL.canParse(url) ? new URL(url).password : "";
+  const parsed = url !== undefined && URL.canParse(url) ? new URL(url) : null;
+  const written = parsed?.password || (parsed?.searchParams.get("password") ?? "");
   try {
     return [written, decodeURIComponent(written)];
   } catch {

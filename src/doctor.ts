@@ -28,14 +28,14 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
     rows.push({ check: "team", state: "warning", found: `line ${notice.line}: ${notice.message}` });
   if (!settings) return rows;
   await using app = openApp(options);
-  await attempt(
+  const facts = await attempt(
     rows,
     "repository",
     () => app.facts(),
     (facts) => `${facts.root} (Git ${facts.git}, state in ${facts.stateDir})`,
   );
-  if (!rows.some((row) => row.check === "repository" && row.state === "error")) {
-    const { bare, identity, store } = await app.facts();
+  if (facts) {
+    const { bare, identity, store, signals } = facts;
     if (bare && team === null) await teamOfHead(rows, app);
     rows.push(committerRow(identity));
     rows.push(...(await app.notes()));
@@ -45,6 +45,7 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
       () => app.status(),
       (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"} in ${store}`,
     );
+    rows.push({ check: "signals", state: "ok", found: signals });
     await attempt(
       rows,
       "workers",
@@ -82,7 +83,9 @@ async function attempt<T>(
   } catch (error) {
     const { message, hint } = toErrorValue(error);
     const state = hasCode(error, "team_file_missing") ? "warning" : "error";
-    rows.push({ check, state, found: message, ...(hint === undefined ? {} : { hint }) });
+    // The repository is opened together with its store and what carries its signals.
+    const about = hasCode(error) && error.code.startsWith("redis_") ? "signals" : check;
+    rows.push({ check: about, state, found: message, ...(hint === undefined ? {} : { hint }) });
     return null;
   }
 }

@@ -8,7 +8,7 @@ const ROOMS: Record<string, { imports: readonly string[]; libraries: readonly st
   core: { imports: [], libraries: ["zod", "micromatch", "yaml"] },
   host: { imports: ["core"], libraries: ["execa", "pino"] },
   git: { imports: ["core", "host"], libraries: ["simple-git"] },
-  store: { imports: ["core", "host"], libraries: ["kysely", "pg"] },
+  store: { imports: ["core", "host"], libraries: ["kysely", "pg", "ioredis"] },
   tools: { imports: ["core"], libraries: ["zod"] },
   agent: { imports: ["core", "host", "git"], libraries: ["@openai/agents", "openai", "zod", "yaml"] },
   team: { imports: ["core", "host", "git", "store", "agent", "tools"], libraries: [] },

@@ -114,6 +114,16 @@ const STORE_URL: Row<string | undefined> = {
   allowed: "sqlite:FILE or postgres://USER@HOST/DATABASE",
   parse: readStoreUrl,
 };
+const REDIS: Row<string | undefined> = {
+  ...text(
+    "REDIS_URL",
+    "state",
+    undefined,
+    "A Redis that carries the signals; by default they go through the store.",
+  ),
+  allowed: "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///SOCKET",
+  parse: (t) => (/^(rediss?:\/\/[^/]|unix:\/\/\/.)/i.test(t) && URL.canParse(t) ? t : undefined),
+};
 const API_KEY: Row<string | undefined> = {
   ...text("OPENAI_API_KEY", "model", undefined, "The key of the model provider."),
   secret: true,
@@ -167,6 +177,13 @@ const TABLE = {
   ),
   oxbowStoreUrl: STORE_URL,
   oxbowLeaseMs: LEASE,
+  redisUrl: REDIS,
+  oxbowRedisAllowVolatile: flag(
+    "OXBOW_REDIS_ALLOW_VOLATILE",
+    "state",
+    false,
+    "Uses a Redis that evicts entries or keeps nothing on disk too.",
+  ),
   oxbowLogFile: text(
     "OXBOW_LOG_FILE",
     "state",
@@ -288,6 +305,8 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     oxbowHome: value(TABLE.oxbowHome),
     oxbowStoreUrl: value(TABLE.oxbowStoreUrl),
     oxbowLeaseMs: value(TABLE.oxbowLeaseMs),
+    redisUrl: value(TABLE.redisUrl),
+    oxbowRedisAllowVolatile: value(TABLE.oxbowRedisAllowVolatile),
     oxbowLogFile: value(TABLE.oxbowLogFile),
     oxbowLogLevel: value(TABLE.oxbowLogLevel),
     openaiApiKey: value(TABLE.openaiApiKey),
