@@ -1,8 +1,15 @@
 /** What an engine brings: a Kysely dialect and the few things that SQL says differently from one database to the next. */
-import type { CreateTableBuilder, Kysely, RawBuilder, SelectQueryBuilder, Transaction } from "kysely";
+import type {
+  CreateTableBuilder,
+  Kysely,
+  RawBuilder,
+  Selectable,
+  SelectQueryBuilder,
+  Transaction,
+} from "kysely";
 import type { Hub } from "./hub.ts";
 import type { WatchOthers } from "./poller.ts";
-import type { Schema } from "./schema.ts";
+import type { Schema, TopicEntryRow } from "./schema.ts";
 
 /**
  * Which writers wait for one another. `state`: one at a time over all processes, so that what a transaction reads
@@ -33,10 +40,14 @@ export interface Engine {
   sequence<T extends string, C extends string>(
     table: CreateTableBuilder<T, C>,
   ): CreateTableBuilder<T, C | "seq">;
-  /** The pairs as a table `(topic, after)`, in a fixed number of parameters however many there are. */
-  positions(
-    pairs: readonly (readonly [topic: string, after: number])[],
-  ): RawBuilder<{ topic: string; after: number }>;
+  /**
+   * The entries of each topic after its position, of each at least the first `limit`, in no order. The database goes from
+   * the positions to the entries whatever it believes of the tables, in a fixed number of parameters.
+   */
+  entriesAfter(
+    positions: readonly (readonly [topic: string, after: number])[],
+    limit: number,
+  ): RawBuilder<Selectable<TopicEntryRow>>;
   /** Keeps two claims, or a claim and a renewal, from taking one row (`for update skip locked`); nothing where there is one writer. */
   lockForClaim<O>(query: SelectQueryBuilder<Schema, "leases", O>): SelectQueryBuilder<Schema, "leases", O>;
   /** How commits of other connections are noticed; null when there can be no other connection. */

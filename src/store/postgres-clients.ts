@@ -45,6 +45,8 @@ function settingsOf(place: PostgresPlace, busyMs: number): string {
     // A process that stands still in a transaction is put out of it, before others give up waiting for it.
     idle_in_transaction_session_timeout: Math.ceil(busyMs / 2),
     client_min_messages: "warning",
+    // Every statement is short: compiling one costs more than running it.
+    jit: "off",
   };
   const given = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
   return [place.options, ...given].join(" ").trim();

@@ -223,9 +223,14 @@ export async function openPostgres({ url, busyMs }: PostgresOptions): Promise<En
     beforeMigrating: (db) => beforeMigrating(db, place),
     sequence: (table) =>
       table.addColumn("seq", "bigint", (column) => column.generatedByDefaultAsIdentity().primaryKey()),
-    positions: (pairs) => {
-      const [topics, afters] = [pairs.map(([topic]) => topic), pairs.map(([, after]) => after)];
-      return sql`(select * from unnest(${topics}::text[], ${afters}::bigint[]) as pair(topic, after))`;
+    // Without statistics yet, a plain join would walk through all entries in the order of `seq`.
+    entriesAfter: (positions, limit) => {
+      const [topics, afters] = [positions.map(([topic]) => topic), positions.map(([, after]) => after)];
+      return sql`(select entry.* from unnest(${topics}::text[], ${afters}::bigint[]) as wanted(topic, after)
+        cross join lateral (
+          select * from topic_entries
+          where topic_entries.topic = wanted.topic and topic_entries.seq > wanted.after
+          order by topic_entries.seq limit ${limit}) as entry)`;
     },
     lockForClaim: (query) => query.forUpdate().skipLocked(),
     watchOthers: listener.watch,

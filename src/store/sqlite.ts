@@ -187,8 +187,10 @@ export async function openSqlite(options: SqliteOptions): Promise<Engine> {
     schemaVersion: () => Promise.resolve(null),
     beforeMigrating: (db) => Promise.resolve(db),
     sequence: (table) => table.addColumn("seq", "integer", (column) => column.primaryKey().autoIncrement()),
-    positions: (pairs) =>
-      sql`(select value ->> 0 as topic, value ->> 1 as after from json_each(${JSON.stringify(pairs)}))`,
+    // A cross join is never turned round.
+    entriesAfter: (positions) => sql`(select entry.* from json_each(${JSON.stringify(positions)}) as wanted
+      cross join topic_entries as entry
+      where entry.topic = wanted.value ->> 0 and entry.seq > wanted.value ->> 1)`,
     lockForClaim: (query) => query,
     watchOthers: memory ? null : pollOthers(kysely, () => dataVersion(version, options)),
     tellOthers: () => undefined,

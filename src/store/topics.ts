@@ -71,13 +71,9 @@ export async function readMany(database: Database, from: ReadonlyMap<string, num
   if (!only) return [];
   if (from.size === 1) return readAfter(database, only[0], only[1], limit);
   const rows = await database.db
-    .selectFrom(database.engine.positions([...from]).as("wanted"))
-    // Not an inner join: SQLite must go from the positions to the entries, not the other way round.
-    .crossJoin("topic_entries as entry")
-    .whereRef("entry.topic", "=", "wanted.topic")
-    .whereRef("entry.seq", ">", "wanted.after")
-    .selectAll("entry")
-    .orderBy("entry.seq")
+    .selectFrom(database.engine.entriesAfter([...from], limit).as("entry"))
+    .selectAll()
+    .orderBy("seq")
     .limit(limit)
     .execute();
   return rows.map(toEntry);
