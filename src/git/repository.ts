@@ -1,27 +1,25 @@
-/** Opens a repository: one value with everything the other rooms may do to it. */
+/**
+ * Opens a repository: one value with everything the other rooms may do to it. What a look-up does not need (editing,
+ * merging, workspaces) is imported when it is first asked for.
+ */
 import { createAttempts } from "./attempts.ts";
-import { changesFrom, openBranchTree } from "./branch-tree.ts";
 import { allocateBranch, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
 import { shownPath, toRaw } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
-import { checkReady, repositoryNotes } from "./condition.ts";
 import type { Oid, OpenRepository, Repository } from "./contract.ts";
-import { isDirty } from "./dirty.ts";
 import { createEngine, type Engine } from "./engine.ts";
-import { createMerger } from "./merge.ts";
-import { mergeAll } from "./merge-batch.ts";
+import type { Merger } from "./merge.ts";
 import { setUp } from "./setup.ts";
-import { sweep } from "./sweep.ts";
-import { openWorkspace } from "./workspace.ts";
 
 /** Throws not_a_repository, git_too_old. Nothing of the user's is written; processes start when they are needed. */
 export async function openRepository(options: OpenRepository): Promise<Repository> {
   const setup = await setUp(options);
   const engine = createEngine(setup);
-  const merger = createMerger(engine);
+  let merging: Promise<Merger> | null = null;
+  const merger = () => (merging ??= import("./merge.ts").then(({ createMerger }) => createMerger(engine)));
   const attempts = createAttempts(engine);
   const close = async (): Promise<void> => {
-    await merger.close();
+    await (await merging)?.close();
     await engine.close();
   };
   let closing: Promise<void> | null = null;
@@ -33,11 +31,11 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     bare: setup.bare,
     gitVersion: async () => (await setup.version()).shown.replace(/^git version /, ""),
     identity: setup.identity,
-    checkReady: (commit, needs) => checkReady(engine, commit, needs),
-    notes: () => repositoryNotes(engine),
+    checkReady: async (commit, needs) => (await import("./condition.ts")).checkReady(engine, commit, needs),
+    notes: async () => (await import("./condition.ts")).repositoryNotes(engine),
     resolve: (rev) => resolveRevision(engine, rev),
     head: () => readHead(engine),
-    isDirty: () => isDirty(setup, { filters: false }),
+    isDirty: async () => (await import("./dirty.ts")).isDirty(setup, { filters: false }),
     checkedOutAt: async (ref) => checkedOutAt(setup, ref),
     readRef: (ref) => engine.readRef(ref),
     refs: (prefix) => engine.refsBelow(prefix),
@@ -45,24 +43,29 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     allocateBranch: (request) => allocateBranch(engine, request),
     createFreeBranch: (request) => createFreeBranch(engine, request),
     sealAttempts: (subtaskId, attempt, base) => attempts.seal(subtaskId, attempt, base),
-    openBranch: (request) => openBranchTree(engine, request),
+    openBranch: async (request) => (await import("./branch-tree.ts")).openBranchTree(engine, request),
     lastAttempt: (subtaskId, attempt) => attempts.last(subtaskId, attempt),
     listFiles: (commit) => listFiles(engine, commit),
     readBlob: (commit, path) => readBlob(engine, commit, path),
     async changedPaths(from, to) {
+      const { changesFrom } = await import("./branch-tree.ts");
       const [before, after] = await Promise.all([engine.objects.commit(from), engine.objects.commit(to)]);
       return changesFrom(await engine.trees.diff(before.tree, after.tree));
     },
     isAncestor: (ancestor, descendant) => engine.isAncestor(ancestor, descendant),
-    merge: (request, signal) => merger.merge(request, signal),
-    mergeAll: (request) =>
-      mergeAll(engine, request, (one) => {
-        merger.forget(one.target);
-        return merger.merge(one);
-      }),
-    join: (commits) => merger.join(commits),
-    workspace: (request, signal) => openWorkspace(engine, request, signal),
-    sweep: () => sweep(engine),
+    merge: async (request, signal) => (await merger()).merge(request, signal),
+    async mergeAll(request) {
+      const { mergeAll } = await import("./merge-batch.ts");
+      const one = await merger();
+      return mergeAll(engine, request, (single) => {
+        one.forget(single.target);
+        return one.merge(single);
+      });
+    },
+    join: async (commits) => (await merger()).join(commits),
+    workspace: async (request, signal) =>
+      (await import("./workspace.ts")).openWorkspace(engine, request, signal),
+    sweep: async () => (await import("./sweep.ts")).sweep(engine),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

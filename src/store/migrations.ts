@@ -2,23 +2,20 @@
 import { sql, type Transaction } from "kysely";
 import { OxbowError } from "../core/errors.ts";
 import type { Engine } from "./engine.ts";
-import { createTables } from "./migration-1.ts";
-import { addWorkers } from "./migration-2.ts";
-import { addTalk } from "./migration-3.ts";
-import { addStoreId } from "./migration-4.ts";
 import type { Schema } from "./schema.ts";
 
 interface Migration {
   readonly version: number;
   readonly name: string;
-  up(db: Transaction<Schema>, engine: Engine): Promise<void>;
+  /** Imported when it is needed, which is once in a store's life. */
+  load(): Promise<(db: Transaction<Schema>, engine: Engine) => Promise<void>>;
 }
 
 const MIGRATIONS: readonly Migration[] = [
-  { version: 1, name: "first tables", up: createTables },
-  { version: 2, name: "workers and drives", up: addWorkers },
-  { version: 3, name: "todo lists and chat", up: addTalk },
-  { version: 4, name: "the store's own id", up: addStoreId },
+  { version: 1, name: "first tables", load: async () => (await import("./migration-1.ts")).createTables },
+  { version: 2, name: "workers and drives", load: async () => (await import("./migration-2.ts")).addWorkers },
+  { version: 3, name: "todo lists and chat", load: async () => (await import("./migration-3.ts")).addTalk },
+  { version: 4, name: "the store's own id", load: async () => (await import("./migration-4.ts")).addStoreId },
 ];
 
 /**
@@ -50,8 +47,9 @@ export async function migrate(engine: Engine, now: () => number): Promise<void> 
         },
       );
     }
-    for (const { version, name, up } of MIGRATIONS) {
+    for (const { version, name, load } of MIGRATIONS) {
       if (version <= at) continue;
+      const up = await load();
       await up(db, engine);
       await db.insertInto("migrations").values({ version, name, applied_at: now() }).execute();
     }
