@@ -251,9 +251,9 @@ export interface Store extends AsyncDisposable {
   liveTasks(): Promise<readonly LiveTask[]>;
   /**
    * Takes (or renews) the right to carry a task to its end, and returns who has it: the holder, or another whose time is
-   * not up. Throws task_unknown.
+   * not up; null when the task has ended. Throws task_unknown.
    */
-  drive(taskId: string, driver: Driver): Promise<string>;
+  drive(taskId: string, driver: Driver): Promise<string | null>;
   /** Lets go of it; nothing when another has it. */
   stopDriving(taskId: string, holder: string): Promise<void>;
   /** Cancels the task for all processes, or takes that back; the events are written when this changed anything. */

@@ -35,16 +35,21 @@ export async function removeWorker(tx: Tx, workerId: string): Promise<void> {
   await tx.db.deleteFrom("workers").where("worker_id", "=", workerId).execute();
 }
 
-/** Returns who carries the task now: `holder`, or another whose time is not up. Throws task_unknown. */
-export async function drive(tx: Tx, taskId: string, { holder, ttlMs, shared }: Driver): Promise<string> {
+/** Returns who carries the task now: `holder`, another whose time is not up, or nobody. Throws task_unknown. */
+export async function drive(
+  tx: Tx,
+  taskId: string,
+  { holder, ttlMs, shared }: Driver,
+): Promise<string | null> {
   const task = await tx.db
     .selectFrom("tasks")
     .leftJoin("drives", "drives.task_id", "tasks.task_id")
-    .select(["drives.holder", "drives.expires_at"])
+    .select(["tasks.state", "drives.holder", "drives.expires_at"])
     .where("tasks.task_id", "=", taskId)
     .executeTakeFirst();
   if (!task)
     throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
+  if (task.state !== "planned" && task.state !== "running") return null;
   const other = task.holder !== null && task.holder !== holder && (task.expires_at ?? 0) > tx.now;
   if (other && task.holder !== null) return task.holder;
   const row = { holder, expires_at: tx.now + ttlMs, shared: shared ? 1 : 0 };

@@ -11,13 +11,16 @@ import { keepLeases } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
 import { workFrom } from "./pool.ts";
 
-/** Returns when no subtask is open, or after `signal` aborted and all work of this process has ended. */
+/** `done`: no subtask is open. Otherwise this process has stopped, and all its work has ended. */
+export type CarryEnd = "done" | "cancelled" | "handed_back";
+
+/** Ends when no subtask is open, `signal` aborts, or the task is cancelled by whichever process. */
 export async function carry(
   engine: Engine,
   task: Task,
   mode: WorkersMode,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CarryEnd> {
   const { store } = engine;
   const taskId = task.task_id;
   let broken: { readonly error: unknown } | null = null;
@@ -29,13 +32,15 @@ export async function carry(
   const stopped = AbortSignal.any([signal, stop.signal]);
   const bell = createBell();
   const helped = createHelp(engine, task, mode);
+  await helped.look();
   const open = await watchOpenWork(engine, taskId, bell, stopped);
   const leases = keepLeases(store, engine.settings.oxbowLeaseMs, failed);
   const sink = createEventSink(store, failed);
-  await helped.look();
   const look = everySecond(async () => {
     await freeDeadLeases(engine);
     await helped.look();
+    const live = await store.liveTasks();
+    if (live.some((each) => each.task.task_id === taskId && each.cancelled)) stop.abort(STOP.cancelled);
     bell.ring();
   }, failed);
   const cancelled = onCancel(signal, () => requestCancel(engine, task).catch(failed));
@@ -67,6 +72,8 @@ export async function carry(
     await cancelled.settled();
   }
   throwIf(broken);
+  if (!stopped.aborted) return "done";
+  return stopped.reason === STOP.handBack ? "handed_back" : "cancelled";
 }
 
 function throwIf(broken: { readonly error: unknown } | null): void {

@@ -27,6 +27,8 @@ export async function takeDrive(engine: Engine, taskId: string, driver: Driver):
   const confirm = async () => {
     const other = await store.drive(taskId, driver);
     if (other === holder) return;
+    if (other === null)
+      throw new OxbowError("task_active", `Another process has brought the task ${taskId} to its end.`);
     if (!engine.workerIsDead(other)) throw carriedBy(taskId, other);
     await store.stopDriving(taskId, other);
     await confirm();

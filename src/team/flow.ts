@@ -34,6 +34,7 @@ export async function runTask(
   const driver = newDriver(engine, watcher.workers !== "none");
   const { task } = await submitTask(engine, plan, driver);
   watcher.submitted(task, null);
+  if (!isLive(task)) return makeReport(engine, task);
   await using drive = await takeDrive(engine, task.task_id, driver);
   await clearUp(engine);
   return await carryOn(engine, task, drive, watcher.workers, signal);
@@ -74,12 +75,12 @@ async function carryOn(
   const handBack = () => stop.abort(STOP.handBack);
   drive.lost.addEventListener("abort", handBack, { once: true });
   try {
-    await carry(engine, task, workers, AbortSignal.any([signal, stop.signal]));
+    const end = await carry(engine, task, workers, AbortSignal.any([signal, stop.signal]));
     if (!drive.lost.aborted) {
-      if (signal.reason === STOP.handBack) return await makeReport(engine, task);
-      if (signal.aborted) await endCancelled(engine, task, drive.lost);
+      if (end === "handed_back") return await makeReport(engine, task);
+      if (end === "cancelled") await endCancelled(engine, task, drive.lost);
     }
-    return await conclude(engine, task, drive, signal.aborted);
+    return await conclude(engine, task, drive, end === "cancelled");
   } catch (error) {
     // Somebody else has carried it to its end meanwhile: that is the end of it.
     const now = hasCode(error, "task_active") ? await engine.store.task(task.task_id) : null;

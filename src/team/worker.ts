@@ -52,12 +52,12 @@ export async function serve(
     tell({ event: "problem", error: toErrorValue(error) });
   };
   const places = options.concurrency ?? engine.team.limits.maxParallel;
-  const bell = createBell();
-  const leases = keepLeases(store, settings.oxbowLeaseMs, problem);
   const list = await createWorkList(current, { agents: options.agents, places, tell });
   await clearUp(engine);
   await store.relay();
   await list.refresh();
+  const bell = createBell();
+  const leases = keepLeases(store, settings.oxbowLeaseMs, problem);
   tell({ event: "worker_started", worker_id: engine.workerId, places, ...list.about() });
   const beat = setInterval(() => void list.present().catch(problem), renewalMs(settings.oxbowLeaseMs));
   const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);

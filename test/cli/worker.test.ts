@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { isAlive } from "../../src/host/process.ts";
-import { type Ended, oxbow, reportOf, type Running, startOxbow } from "../support/cli.ts";
+import { type Ended, errorOf, oxbow, reportOf, type Running, startOxbow } from "../support/cli.ts";
 import {
   type ModelServer,
   type ScriptedReply,
   scriptByAgent,
   startModelServer,
 } from "../support/model-server.ts";
-import { makeShop, type Shop } from "../support/shop.ts";
+import { makeShop, SHOP_TEAM, type Shop } from "../support/shop.ts";
 import { CHILDREN, HANDS_OUT, LEAD, SPLIT } from "../support/split-script.ts";
 import { gate, startWorkers } from "../support/workers.ts";
 
@@ -138,6 +138,30 @@ describe("a lead whose worker dies while it waits", () => {
     const report = reportOf(ended);
     expect([ended.code, report["lead"].summary]).toEqual([0, "They are at work, or done."]);
     expect(report["children"].map((child: any) => child.agent)).toEqual(["Api", "Web", "Docs"]);
+  });
+});
+
+describe("a worker and its team", () => {
+  it("follows team.yaml: a new agent is taken, and a mistake in it is told and changes nothing", async () => {
+    using shop = makeShop();
+    await using workers = await startWorkers(1, shop, {});
+    const [only] = workers.all;
+    shop.write("team.yaml", "agents: [");
+    const problem = await only?.line((line) => line["event"] === "problem");
+    expect(problem?.["error"].code).toBe("team_file_invalid");
+    shop.write("team.yaml", `${SHOP_TEAM}  - name: Law\n    allowed_paths: [LICENSE]\n`);
+    const args = ["--by", "owner", "--command", "true", "--workers", "only"];
+    const ended = await run(shop, {}, args).ended;
+    expect([ended.code, reportOf(ended)["children"].map((child: any) => child.agent)]).toEqual([
+      0,
+      ["Api", "Docs", "Law", "Web"],
+    ]);
+  });
+
+  it("is told when it names an agent that is not there", async () => {
+    using shop = makeShop();
+    const ended = await oxbow(["worker", "--agent", "Nobody", "--json"], { cwd: shop.dir });
+    expect([ended.code, errorOf(ended).code]).toEqual([2, "agent_unknown"]);
   });
 });
 

@@ -56,6 +56,7 @@ export function describeFleet(name: string, open: OpenDatabase): void {
       expect(await store.liveTasks()).toMatchObject([{ driver: null, shared: false }]);
       await store.setTaskState("t1", "completed", []);
       expect(await store.liveTasks()).toEqual([]);
+      expect(await store.drive("t1", driver("late"))).toBeNull();
       await expect(store.drive("none", driver("x"))).rejects.toMatchObject({ code: "task_unknown" });
     });
 
