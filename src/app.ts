@@ -303,7 +303,7 @@ export interface Rooms {
 }
 
 export async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms> {
-  const [{ openRepository }, { openStore }, { storeUrl }] = await Promise.all([
+  const [{ openRepository }, { openStore }, { storeOwner, storeUrl }] = await Promise.all([
     import("./git/repository.ts"),
     import("./store/open.ts"),
     import("./store-url.ts"),
@@ -312,7 +312,8 @@ export async function openRooms(options: AppOptions, settings: Settings): Promis
   try {
     const { redisUrl, oxbowRedisAllowVolatile: allowVolatile } = settings;
     const redis = redisUrl === undefined ? undefined : { url: redisUrl, allowVolatile };
-    return { repo, store: await openStore({ url: storeUrl(settings, repo), redis }) };
+    const [url, owner] = [storeUrl(settings, repo), storeOwner(settings, repo)];
+    return { repo, store: await openStore({ url, owner, redis }) };
   } catch (error) {
     await repo[Symbol.asyncDispose]();
     throw error;

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import type { Settings } from "./core/settings.ts";
 import type { Repository } from "./git/contract.ts";
+import type { StoreOwner } from "./store/owner.ts";
 
 type Place = Pick<Repository, "commonDir" | "stateDir">;
 
@@ -39,6 +40,17 @@ function withSchema(given: string, repo: Place): string {
   if (!url || url.searchParams.has("schema")) return given;
   url.searchParams.set("schema", `oxbow_${digest(storeId(repo.stateDir), repo.commonDir)}`);
   return url.href;
+}
+
+/**
+ * Whose a store is that OXBOW_STORE_URL names. A repository that has moved keeps its id, and a copy has it too; with an
+ * OXBOW_HOME, which may be that of several, its path is part of it. Throws store_failed.
+ */
+export function storeOwner(settings: Settings, repo: Place): StoreOwner | undefined {
+  if (settings.oxbowStoreUrl === undefined || settings.oxbowStoreUrl === "sqlite::memory:") return undefined;
+  const id = storeId(repo.stateDir);
+  const shared = settings.oxbowHome !== undefined;
+  return { id: shared ? digest(id, repo.commonDir) : digest(id), path: repo.commonDir };
 }
 
 /** Made once; of several processes that make it at once, one does. */

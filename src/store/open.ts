@@ -1,5 +1,6 @@
 /** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
 import type { Store } from "./contract.ts";
+import { createApprovalStore } from "./approvals.ts";
 import { createChatStore } from "./chat.ts";
 import { createDatabase, type Database } from "./engine.ts";
 import { openEngine } from "./engines.ts";
@@ -18,6 +19,7 @@ import { migrate } from "./migrations.ts";
 import { finish, finishUnstarted } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
 import { claim, confirm, expireLeases, release, renew, setBranch } from "./queue.ts";
+import { refuseOthers, type StoreOwner } from "./owner.ts";
 import { createReads } from "./reads.ts";
 import { changeTask } from "./status.ts";
 import { addChildren, submitTask } from "./submit.ts";
@@ -33,6 +35,8 @@ export interface OpenStore {
   readonly now?: () => number;
   /** How long to wait for other processes, or for a server to come back, milliseconds; default 30,000. */
   readonly busyMs?: number;
+  /** Whose tasks it holds; without it anybody's. */
+  readonly owner?: StoreOwner | undefined;
   /** Carries signals over a Redis, beside any store. */
   readonly redis?: { readonly url: string; readonly allowVolatile?: boolean } | undefined;
 }
@@ -48,6 +52,7 @@ export async function openStore(options: OpenStore): Promise<Store> {
   try {
     await migrate(engine, now);
     const database = createDatabase(engine, createHub(engine.watchOthers), now);
+    if (options.owner) await refuseOthers(database, options.owner);
     return createStore(database, await openTopics(database, options));
   } catch (error) {
     await engine.close();
@@ -74,6 +79,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     topics,
     chat: createChatStore(database),
     todos: createTodoStore(database),
+    approvals: createApprovalStore(database),
     ...createReads(database),
     ...createFleetReads(database),
     submit: (task, children, events, driver) =>

@@ -84,6 +84,12 @@ await withServer("postgres", (server) => {
       writeFileSync(join(copy, ".git/oxbow/store-id"), readFileSync(join(one.dir, ".git/oxbow/store-id")));
       expect(JSON.parse((await oxbow(["status", "--json"], { cwd: copy, env })).stdout)).toEqual([]);
       expect(schemas).not.toContain(await schemaOf(copy));
+      const taken = { OXBOW_STORE_URL: `${server.url}?schema=${schemas[0]}` };
+      const refused = await oxbow(["status", "--json"], { cwd: two.dir, env: taken });
+      expect(errorOf(refused)).toMatchObject({
+        code: "setting_invalid",
+        message: expect.stringContaining(`another repository (${one.dir}/.git)`),
+      });
       const named = { OXBOW_STORE_URL: `${server.url}?schema=${schemas[0]}` };
       expect(JSON.parse((await oxbow(["status", "--json"], { cwd: copy, env: named })).stdout)).toHaveLength(
         1,
