@@ -142,6 +142,16 @@ describe("a lead whose worker dies while it waits", () => {
 });
 
 describe("a worker and its team", () => {
+  it("is refused at a store that holds another repository's tasks", async () => {
+    using shop = makeShop();
+    using other = makeShop();
+    const env = { OXBOW_STORE_URL: `sqlite:${join(shop.dir, ".git", "both.db")}` };
+    expect((await run(shop, env, ["--by", "owner", "--command", "true"]).ended).code).toBe(0);
+    const refused = await oxbow(["worker", "--json"], { cwd: other.dir, env });
+    expect([refused.code, errorOf(refused).code]).toEqual([2, "setting_invalid"]);
+    expect(errorOf(refused).message).toContain(shop.dir);
+  });
+
   it("follows team.yaml: a new agent is taken, and a mistake in it is told and changes nothing", async () => {
     using shop = makeShop();
     await using workers = await startWorkers(1, shop, {});
