@@ -43,7 +43,6 @@ const NPM: Grammar = {
     test: script(NPM_RUN),
     start: script(NPM_RUN),
     run: { ...script(NPM_RUN), operands: { first: "word", rest: "free" } },
-    "run-script": { ...script(NPM_RUN), operands: { first: "word", rest: "free" } },
     ls: { flags: NPM_LIST, operands: { rest: "word" } },
     list: { flags: NPM_LIST, operands: { rest: "word" } },
     explain: { flags: ["--json"], operands: { rest: "word" } },
@@ -53,9 +52,10 @@ const NPM: Grammar = {
   },
 };
 
-/** They read code of the project (`.pnpmfile.cjs`, `yarnPath`) before anything else. */
-const byCode = (list: readonly string[], subcommands: Readonly<Record<string, Grammar>>): Grammar => ({
+/** They read code of the project (`.pnpmfile.cjs`, `yarnPath`) before anything else; alone, yarn installs. */
+const byCode = (list: readonly string[]): Grammar => ({
   flags: ["--version -v", "-s --silent"],
+  requires: ["--version"],
   refused: NPM_REFUSED,
   subcommands: {
     test: script(NPM_RUN),
@@ -63,7 +63,6 @@ const byCode = (list: readonly string[], subcommands: Readonly<Record<string, Gr
     run: { ...script(NPM_RUN), operands: { first: "word", rest: "free" } },
     list: { flags: list, operands: { rest: "word" }, code: true },
     why: { flags: ["--json"], operands: { rest: "word" }, code: true },
-    ...subcommands,
   },
 });
 
@@ -262,8 +261,8 @@ const ESLINT: Grammar = {
 
 export const CODE_PROGRAMS: Readonly<Record<string, Grammar>> = {
   npm: NPM,
-  pnpm: byCode(NPM_LIST, { "run-script": { ...script(NPM_RUN), operands: { first: "word", rest: "free" } } }),
-  yarn: byCode([], { lint: script(NPM_RUN), build: script(NPM_RUN) }),
+  pnpm: byCode(NPM_LIST),
+  yarn: byCode(["--json"]),
   node: NODE,
   python3: PYTHON,
   pytest: PYTEST,

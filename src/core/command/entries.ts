@@ -33,8 +33,8 @@ export function beginsWith(argv: readonly string[], words: readonly string[]): b
 }
 
 /**
- * A denied command is one wherever its flags stand: `git log -p` denies `git --no-pager log --patch` as well. Of a program
- * without a grammar, whatever contains the entry's words in their order is denied.
+ * A denied command is one wherever its flags stand: `git log -p` denies `git --no-pager log --patch` as well, `make deploy`
+ * also `make build deploy`. Of a program without a grammar, whatever has the entry's words in their order is denied.
  */
 export function isDenied(entry: ListEntry, argv: readonly string[], parsed: Parsed | null): boolean {
   if (beginsWith(argv, entry.words)) return true;
@@ -43,8 +43,10 @@ export function isDenied(entry: ListEntry, argv: readonly string[], parsed: Pars
   if (parsed === null) return isWithin(rest, argv.slice(1));
   const names = rest.filter((word) => !word.startsWith("-"));
   const table = flagTable(parsed.grammar);
+  const subcommands = parsed.words.slice(0, parsed.depth);
   return (
-    beginsWith(parsed.words, names) &&
+    beginsWith(parsed.words, names.slice(0, subcommands.length)) &&
+    isWithin(names.slice(subcommands.length), parsed.words.slice(subcommands.length)) &&
     rest.every((word) => {
       const flag = table.get(word);
       return names.includes(word) || argv.includes(word) || (flag !== undefined && parsed.flags.has(flag));
@@ -52,6 +54,7 @@ export function isDenied(entry: ListEntry, argv: readonly string[], parsed: Pars
   );
 }
 
+/** True when the words occur in this order, whatever stands between them. */
 function isWithin(words: readonly string[], argv: readonly string[]): boolean {
   let at = 0;
   for (const word of argv) if (word === words[at] || word.startsWith(`${words[at]}=`)) at++;

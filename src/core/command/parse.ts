@@ -19,6 +19,8 @@ export interface Parsed {
   readonly flags: ReadonlySet<Flag>;
   /** Subcommands and operands, in order. */
   readonly words: readonly string[];
+  /** So many of them are subcommands. */
+  readonly depth: number;
   /** Where `--` ends the flags, or the length of the argv. */
   readonly dashes: number;
 }
@@ -57,8 +59,9 @@ export function parseCommand(
     const found = readWord(reading, argv[reading.at] ?? "");
     if (found !== null) return found;
   }
-  const { flags, words, dashes } = reading;
-  return wholeProblem(reading) ?? { grammar: reading.grammar, flags, words, dashes };
+  const { flags, words, operands, dashes } = reading;
+  const depth = words.length - operands.length;
+  return wholeProblem(reading) ?? { grammar: reading.grammar, flags, words, depth, dashes };
 }
 
 function readWord(reading: Reading, word: string): Refusal | null {
@@ -127,6 +130,7 @@ function theRest(reading: Reading): Refusal | null {
   while (++reading.at < reading.argv.length) {
     const word = reading.argv[reading.at] ?? "";
     reading.words.push(word);
+    reading.operands.push(word);
     const found = checkKind(kind, word, reading.place);
     if (found !== null) return found;
   }
