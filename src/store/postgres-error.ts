@@ -21,6 +21,8 @@ const SAYS: Readonly<Record<string, string>> = {
 };
 const REACH =
   "Start the server, or correct OXBOW_STORE_URL; `oxbow doctor` tries it. Nothing that was committed is lost.";
+const CERTIFICATE =
+  "Add sslrootcert=FILE (the authority's certificate) to OXBOW_STORE_URL, or sslmode=no-verify where the network is trusted.";
 const HINTS: Readonly<Record<string, string>> = {
   "28": "Correct the user and the password in OXBOW_STORE_URL (percent-encode special characters), or give PGPASSWORD.",
   "3D000": "Make it with `createdb`, or name another in OXBOW_STORE_URL.",
@@ -62,16 +64,27 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+interface Words {
+  readonly says: string;
+  readonly hint: string | undefined;
+}
+
+function wordsFor(error: unknown, failure: Failure): Words {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  if (failure.sqlstate === null && /CERT|SIGNATURE/.test(code))
+    return { says: "shows a certificate that cannot be verified", hint: CERTIFICATE };
+  const says = of(SAYS, failure) ?? (failure.lost ? "cannot be reached" : "could not be used");
+  return { says, hint: of(HINTS, failure) ?? (failure.lost ? REACH : undefined) };
+}
+
 /** One sentence that names the store and what is wrong with it. */
 export function postgresError(error: unknown, shown: string): OxbowError {
   if (hasCode(error)) return error;
   const failure = look(error);
-  const { sqlstate, lost } = failure;
-  const says = of(SAYS, failure) ?? (lost ? "cannot be reached" : "could not be used");
-  const hint = of(HINTS, failure) ?? (lost ? REACH : undefined);
+  const { says, hint = "Correct OXBOW_STORE_URL; `oxbow doctor` tries it." } = wordsFor(error, failure);
   return new OxbowError("store_failed", `The store ${shown} ${says}: ${reason(error)}.`, {
-    ...(hint === undefined ? {} : { hint }),
-    details: { sqlstate, lost },
+    hint,
+    details: { ...failure },
     cause: error,
   });
 }

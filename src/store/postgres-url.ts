@@ -16,10 +16,12 @@ export interface PostgresPlace {
 }
 
 const DEFAULT_SCHEMA = "oxbow";
+/** The driver takes all of these for verify-full, and warns about it at every start. */
+const VERIFIED = new Set(["prefer", "require", "verify-ca"]);
 
 /** Throws store_unsupported; no message repeats the password. */
 export function parsePostgresUrl(text: string): PostgresPlace {
-  if (!URL.canParse(text) || text.includes("\0")) {
+  if (!/^postgres(?:ql)?:\/\//i.test(text) || !URL.canParse(text) || text.includes("\0")) {
     throw new OxbowError(
       "store_unsupported",
       "The Postgres URL cannot be read: it has the form postgres://user:password@host:5432/database, with special characters of the password percent-encoded.",
@@ -35,6 +37,8 @@ export function parsePostgresUrl(text: string): PostgresPlace {
   }
   const options = url.searchParams.get("options") ?? "";
   const host = url.host || url.searchParams.get("host") || "localhost";
+  const verified = VERIFIED.has(url.searchParams.get("sslmode") ?? "");
+  if (verified && !url.searchParams.has("uselibpqcompat")) url.searchParams.set("sslmode", "verify-full");
   for (const ours of ["schema", "options"]) url.searchParams.delete(ours);
   const user = url.username ? `${url.username}@` : "";
   return {

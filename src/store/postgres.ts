@@ -95,12 +95,14 @@ function createSession(taken: Taken, shown: string, busyMs: number): Session {
 
 /** How a transaction ended whose COMMIT got no answer: asked over another connection. */
 async function howItEnded({ taken, transaction }: Session, shown: string, busyMs: number) {
+  const deadline = performance.now() + busyMs;
   const status = await whileItPasses(busyMs, async () => {
     try {
       await taken.replace();
       for (;;) {
         const { rows } = await taken.client.query("select pg_xact_status($1::xid8) as status", [transaction]);
-        if (rows[0]?.status !== "in progress") return String(rows[0]?.status);
+        const found = String(rows[0]?.status);
+        if (found !== "in progress" || performance.now() > deadline) return found;
         // The server has not noticed yet that nobody is there any more; it gives up by itself.
         await delay(ASK_MS);
       }

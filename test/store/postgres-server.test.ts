@@ -272,6 +272,7 @@ await withServer("postgres", (server) => {
       ["postgres://u:secret@h/db?schema=pg_x", /schema "pg_x"/],
       ["postgres://u:secret@h:99999/db", /cannot be read/],
       ["postgres://u:sec/ret@h:x/db", /cannot be read/],
+      ["postgres:u:secret@h/db", /cannot be read/],
     ])("refuses the URL %s without repeating its password", async (url, says) => {
       const error: unknown = await openStore({ url }).catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: "store_unsupported", message: expect.stringMatching(says) });

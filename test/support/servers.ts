@@ -51,7 +51,8 @@ export async function withServer(kind: ServerKind, suites: (server: TestServer) 
     return suites({ url: numbered, own, name: `t${Date.now().toString(36)}_${process.pid}_${n}` });
   }
   const why = `no ${kind}: ${missing ?? "it said nothing"} (${INSTEAD[kind]})`;
-  if (process.env["CI"]) throw new Error(`With CI set no suite may be left out, but there is ${why}.`);
+  if (!["", "0", "false"].includes(process.env["CI"] ?? ""))
+    throw new Error(`With CI set no suite may be left out, but there is ${why}.`);
   process.stderr.write(`SKIPPED: ${why}\n`);
   describe.skip(`SKIPPED: ${why}`, () => it("needs it", () => undefined));
 }
