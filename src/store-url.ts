@@ -11,7 +11,7 @@ type Place = Pick<Repository, "commonDir" | "stateDir">;
 
 const POSTGRES = /^postgres(?:ql)?:/i;
 /** In the state directory, beside the work it names. */
-const STORE_ID = "store-id";
+export const STORE_ID = "store-id";
 
 function digest(...parts: readonly string[]): string {
   return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 12);

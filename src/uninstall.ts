@@ -9,9 +9,10 @@ import type { Repository } from "./git/contract.ts";
 import type { OnlyHere } from "./git/only-here.ts";
 import { openRooms, readSettings } from "./app.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
+import { withoutPassword } from "./core/settings.ts";
 import { onlyInOxbowRefs } from "./git/only-here.ts";
 import { workerIsDead } from "./host/worker.ts";
-import { shownStore, storeUrl } from "./store-url.ts";
+import { shownStore, STORE_ID, storeUrl } from "./store-url.ts";
 
 export interface UninstallPlan {
   readonly repository: string;
@@ -32,8 +33,8 @@ export interface UninstallPlan {
   readonly unfinished: readonly string[];
   /** Branches of agents and integration branches; they stay. */
   readonly branches: number;
-  /** A database that OXBOW_STORE_URL names (without its password), which stays; null when it is in `state`. */
-  readonly database: string | null;
+  /** What OXBOW_STORE_URL and REDIS_URL name, without passwords; it stays, for other repositories may use it too. */
+  readonly elsewhere: readonly string[];
 }
 
 export interface Uninstall extends AsyncDisposable {
@@ -59,8 +60,9 @@ export async function openUninstall(options: Pick<AppOptions, "repo" | "env">): 
     const own = settings.oxbowStoreUrl === undefined ? basename(storeUrl(settings, repo)) : null;
     const refs = await repo.refs("refs/oxbow/");
     const found = await makePlan(rooms, { own, shared: settings.oxbowHome !== undefined, refs: refs.size });
-    const database = own === null ? await shownStore(storeUrl(settings, repo)) : null;
-    const plan: UninstallPlan = { ...found, database };
+    const elsewhere = own === null ? [await shownStore(storeUrl(settings, repo))] : [];
+    if (settings.redisUrl !== undefined) elsewhere.push(withoutPassword(settings.redisUrl));
+    const plan: UninstallPlan = { ...found, elsewhere };
     return {
       plan,
       async remove({ force }) {
@@ -103,11 +105,13 @@ async function refuseWhileAtWork({ store }: Rooms): Promise<void> {
 async function makePlan(
   { repo, store }: Rooms,
   about: { own: string | null; shared: boolean; refs: number },
-): Promise<Omit<UninstallPlan, "database">> {
+): Promise<Omit<UninstallPlan, "elsewhere">> {
   const { stateDir } = repo;
   const names = (await readdir(stateDir)).sort();
   const ownFile = (name: string) => about.own !== null && name.startsWith(about.own) && DATABASE.test(name);
-  const others = names.some((name) => DATABASE.test(name) && !ownFile(name));
+  // A store id: some repository here keeps its tasks in a database elsewhere.
+  const others =
+    about.own === null || names.some((name) => name === STORE_ID || (DATABASE.test(name) && !ownFile(name)));
   // A directory that OXBOW_HOME names may hold other things, and other repositories' state.
   const goes = names.filter((name) => !about.shared || ownFile(name) || (!others && OURS.test(name)));
   const heads = [...(await repo.refs("refs/heads/")).keys()];

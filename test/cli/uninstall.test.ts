@@ -30,7 +30,7 @@ describe("oxbow uninstall", () => {
       branches: 4,
       unmerged: [],
       kept: [],
-      database: null,
+      elsewhere: [],
     });
     expect(refs(shop, "refs/oxbow")).toHaveLength(looked.lines[0]?.["refs"]);
     expect(existsSync(join(shop.dir, ".git/oxbow/oxbow.db"))).toBe(true);
@@ -107,6 +107,16 @@ describe("oxbow uninstall", () => {
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
+  });
+
+  it("leaves a database that the user named, and says so", async () => {
+    using shop = makeShop();
+    const file = join(shop.dir, ".git", "mine.db");
+    const env = { OXBOW_STORE_URL: `sqlite:${file}` };
+    await work(shop, TOUCH, env);
+    const ended = await uninstall(shop, ["--yes"], env);
+    expect(ended.lines[0]).toMatchObject({ removed: true, elsewhere: [file] });
+    expect([existsSync(file), existsSync(join(shop.dir, ".git/oxbow"))]).toEqual([true, false]);
   });
 
   it("finds nothing to remove where Oxbow never was", async () => {

@@ -30,6 +30,15 @@ export async function pack(checkout: string, destination: string): Promise<strin
   return join(destination, made);
 }
 
+const QUIET = ["--no-audit", "--no-fund", "--loglevel=error"];
+/** npm itself would try for minutes where there is no network. */
+const PATIENCE = [
+  "--prefer-offline",
+  "--fetch-retries=1",
+  "--fetch-retry-mintimeout=1000",
+  "--fetch-retry-maxtimeout=3000",
+];
+
 /** Installs into an empty project; why not, when the registry cannot be reached. */
 export async function install(project: string, ...packages: readonly string[]): Promise<string | null> {
   mkdirSync(project, { recursive: true });
@@ -39,11 +48,7 @@ export async function install(project: string, ...packages: readonly string[]): 
       '{ "name": "project", "private": true, "type": "module" }\n',
     );
   try {
-    await say(
-      "npm",
-      ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", ...packages],
-      { cwd: project, env: network() },
-    );
+    await say("npm", ["install", ...QUIET, ...PATIENCE, ...packages], { cwd: project, env: network() });
     return null;
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);

@@ -55,7 +55,7 @@ function planText(plan: UninstallPlan): string {
     `  goes   ${count(plan.refs, "ref")} below refs/oxbow/`,
     `  stays  ${count(plan.branches, "branch", "branches")} feature/… and integration/…, your checkout, team.yaml`,
   ];
-  if (plan.database !== null) lines.push(`  stays  the database ${plan.database}`);
+  for (const place of plan.elsewhere) lines.push(`  stays  what is in ${place}`);
   if (plan.unfinished.length > 0)
     lines.push(`Not finished, and cannot be resumed afterwards: ${plan.unfinished.join(", ")}`);
   if (plan.unmerged.length + plan.kept.length > 0) {
