@@ -1,7 +1,19 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { AgentRunner, checkPath, openApp, registerTool, TeamRegistry } from "oxbow";
+import {
+  AgentRunner,
+  allocateBranch,
+  checkPath,
+  openApp,
+  orchestrateSplit,
+  registerTool,
+  signalSend,
+  signalWait,
+  signalWaitAll,
+  signalWaitAny,
+  TeamRegistry,
+} from "oxbow";
 import { z } from "zod";
 import { openStore } from "../../src/store/open.ts";
 import { plainEnvironment } from "../support/cli.ts";
@@ -264,6 +276,28 @@ describe("an app", () => {
     expect(() => openApp({ env: { OXBOW_NONSENSE: "1" } })).toThrow(
       expect.objectContaining({ code: "setting_unknown" }),
     );
+  });
+});
+
+describe("the free functions", () => {
+  it("work where the program is, also after it went elsewhere", async () => {
+    using shop = makeShop();
+    using other = makeShop();
+    const here = process.cwd();
+    try {
+      process.chdir(shop.dir);
+      const sent = await signalSend("a", 1);
+      process.chdir(other.dir);
+      expect(await signalWait("a", null, 0)).toMatchObject({ ok: false });
+      expect(await allocateBranch({ repoRoot: shop.dir, agentName: "A" })).toMatchObject({ created: true });
+      expect(await allocateBranch({ agentName: "A" })).toMatchObject({ created: true });
+      process.chdir(shop.dir);
+      expect(await signalWaitAny(["a", "b"])).toMatchObject({ message: 1, message_id: sent.message_id });
+      expect((await signalWaitAll(["a"])).missing).toEqual([]);
+      expect((await orchestrateSplit({ task: "Here" })).children).toHaveLength(2);
+    } finally {
+      process.chdir(here);
+    }
   });
 });
 
