@@ -14,7 +14,7 @@ const { env } = process;
 function published({ private: _private, scripts, devDependencies, optionalDependencies, ...manifest }) {
   return {
     ...manifest,
-    engines: { node: ">=22.18.0" },
+    engines: { node: "^22.18.0 || >=23.6.0" },
     main: "./dist/src/index.js",
     types: "./dist/src/index.d.ts",
     exports: {

@@ -68,7 +68,7 @@ describe("npm pack", () => {
       expect(manifest).not.toHaveProperty(key);
     expect(manifest).toMatchObject({
       name: "oxbow",
-      engines: { node: ">=22.18.0" },
+      engines: { node: "^22.18.0 || >=23.6.0" },
       bin: { oxbow: "bin/oxbow.cjs" },
       exports: { ".": { types: "./dist/src/index.d.ts", default: "./dist/src/index.js" } },
     });
