@@ -1,4 +1,4 @@
-import { postgresSchema } from "../support/store-engines.ts";
+import { emptySchemas } from "../support/store-engines.ts";
 import { withServer } from "../support/servers.ts";
 import { describeFleet } from "./describe-fleet.ts";
 import { describeQueue } from "./describe-queue.ts";
@@ -7,7 +7,7 @@ import { describeTalk } from "./describe-talk.ts";
 import { describeTopics } from "./describe-topics.ts";
 
 await withServer("postgres", (server) => {
-  const open = postgresSchema(server);
+  const open = emptySchemas(server);
   describeStore("Postgres", open);
   describeTopics("Postgres", open);
   describeQueue("Postgres", open);

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { afterAll } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { TestServer } from "./servers.ts";
@@ -71,6 +72,35 @@ export async function runSql(
   } finally {
     await client.end();
   }
+}
+
+/** Empties every table, as fast as making them is slow, and gives the store a new name. */
+const emptied = (schema: string) => `do $$ declare each text; begin
+  perform set_config('session_replication_role', 'replica', true);
+  for each in select tablename from pg_tables where schemaname = '${schema}' and tablename not in ('migrations', 'store_facts')
+    loop execute format('delete from ${schema}.%I', each); end loop;
+  for each in select sequencename from pg_sequences where schemaname = '${schema}'
+    loop perform setval(format('${schema}.%I', each)::regclass, 1, false); end loop;
+  delete from ${schema}.store_facts where name <> 'store_id';
+  update ${schema}.store_facts set value = md5(random()::text);
+end $$`;
+
+/** Databases whose tables are made once and then used again: for suites that look at what is in them only. */
+export function emptySchemas(server: TestServer): OpenDatabase {
+  if (!server.own) return postgresSchema(server);
+  const free: string[] = [];
+  let made = 0;
+  afterAll(async () => {
+    for (const schema of free) await runSql(server, `drop schema ${schema} cascade`);
+  });
+  return () => {
+    const schema = free.pop() ?? `${server.name}_e${++made}`;
+    const remove = async () => {
+      await runSql(server, emptied(schema));
+      free.push(schema);
+    };
+    return Promise.resolve(database(inSchema(server, schema), remove));
+  };
 }
 
 /** A schema of its own for each database. */
