@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { isAlive } from "../../src/host/process.ts";
 import { errorOf, oxbow, reportOf, startOxbow } from "../support/cli.ts";
-import { withServer } from "../support/servers.ts";
+import { ownServer, withServer } from "../support/servers.ts";
 import { makeShop } from "../support/shop.ts";
 import { runSql } from "../support/store-engines.ts";
 
@@ -132,6 +132,35 @@ await withServer("postgres", (server) => {
       expect(new Set(signals.map((row) => row["topic"])).size).toBe(3);
       expect(signals).toHaveLength(3);
     });
+
+    it.runIf(server.own)(
+      "waits for the server while it is started again, and loses nothing of a run",
+      async () => {
+        await using own = await ownServer("postgres");
+        using shop = makeShop();
+        const gate = join(shop.dir, ".git", "gate");
+        const wait = program(
+          `console.log(1); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? files.forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();`,
+        );
+        const args = ["run", "Wait", "--by", "owner", "--ticket", "8", "--command", wait, "--json"];
+        const running = startOxbow(args, { cwd: shop.dir, env: { OXBOW_STORE_URL: own.url } });
+        await running.line((line) => line.event === "command_output");
+        await own.order("kill");
+        // All programs end, and what they came to has to wait.
+        shop.write(".git/gate", "");
+        await own.order("start");
+        const ended = await running.ended;
+        const report = reportOf(ended);
+        expect([ended.code, report.state]).toEqual([0, "completed"]);
+        expect(report.children.map((child: any) => child.merged)).toEqual([true, true, true]);
+        const [{ schema = "" } = {}] = await runSql(
+          own,
+          "select nspname as schema from pg_namespace where nspname like 'oxbow%'",
+        );
+        const outcomes = await runSql(own, `select outcome from ${String(schema)}.outcomes`);
+        expect(outcomes).toHaveLength(3);
+      },
+    );
 
     it.runIf(server.own).each([
       [
