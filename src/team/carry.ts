@@ -38,6 +38,8 @@ export async function carry(
   const sink = createEventSink(store, failed);
   const look = everySecond(async () => {
     await freeDeadLeases(engine);
+    // Signals of a process that died between its outcome and their sending.
+    await store.relay();
     await helped.look();
     const live = await store.liveTasks();
     if (live.some((each) => each.task.task_id === taskId && each.cancelled)) stop.abort(STOP.cancelled);

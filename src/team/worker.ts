@@ -125,6 +125,8 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
 async function look({ engine, list, orphans, ring }: Looking): Promise<void> {
   await freeDeadLeases(engine);
   await list.refresh();
+  // Signals of a process that died between its outcome and their sending.
+  await engine.store.relay();
   ring();
   orphans.end(list.engine(), list.orphans());
 }

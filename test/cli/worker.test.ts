@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { isAlive } from "../../src/host/process.ts";
-import { type Ended, errorOf, oxbow, reportOf, type Running, startOxbow } from "../support/cli.ts";
+import { openStore } from "../../src/store/open.ts";
+import { type Ended, errorOf, oxbow, type Running, reportOf, startOxbow } from "../support/cli.ts";
 import {
   type ModelServer,
   type ScriptedReply,
@@ -13,6 +14,7 @@ import {
 } from "../support/model-server.ts";
 import { makeShop, SHOP_TEAM, type Shop } from "../support/shop.ts";
 import { CHILDREN, HANDS_OUT, LEAD, SPLIT } from "../support/split-script.ts";
+import { aChild, aTask } from "../support/store-data.ts";
 import { gate, startWorkers } from "../support/workers.ts";
 
 const RUN = ["run", "Add request ids", "--ticket", "146", "--json"];
@@ -98,6 +100,17 @@ describe("a worker that dies", () => {
     expect(outcomesOf(ended, "Api")).toHaveLength(1);
     expect(outcomesOf(ended, "Api")[0]?.["result"].attempt).toBe(2);
     expect(await doneSignals(shop, api.conversation_id)).toBe(1);
+  });
+});
+
+describe("a worker that idles", () => {
+  it("sends the signals that a process wrote down and then died before it sent them", async () => {
+    using shop = makeShop();
+    await using _workers = await startWorkers(1, shop, {});
+    await using store = await openStore({ url: `sqlite:${join(shop.dir, ".git/oxbow/oxbow.db")}` });
+    await store.submit(aTask("t1", { state: "running" }), [aChild("t1", 1, { agent: "Nobody" })], []);
+    const heard = await oxbow(["signal", "wait", "chat:Nobody", "--json"], { cwd: shop.dir });
+    expect(heard.lines[0]).toMatchObject({ ok: true, message: { task_id: "t1" } });
   });
 });
 
