@@ -2,17 +2,17 @@
  * May this command line run? (SAFETY "Commands".) It makes refusals understandable; the sandbox is the boundary. Nothing
  * is started here: the answer is the argv to start without a shell.
  */
-import { isDenied, type ListEntry, matchEntries, readEntry } from "./command/entries.ts";
-import { flagTable } from "./command/grammar.ts";
+import { completeArgv } from "./command/complete.ts";
+import { isDenied, type ListEntry, matchEntries, readDenial, readEntry } from "./command/entries.ts";
 import { lex, type Word } from "./command/lex.ts";
 import { checkKind } from "./command/kinds.ts";
-import type { Place, Refusal } from "./command/operand.ts";
+import { checkOperand, type Place, type Refusal } from "./command/operand.ts";
 import { type Parsed, parseCommand } from "./command/parse.ts";
 import { PROGRAMS, REFUSED_PROGRAMS } from "./command/programs.ts";
 import { COMMAND_CODES, type CommandCode } from "./errors.ts";
 import { foldName } from "./paths.ts";
 import { quoted } from "./text.ts";
-import type { PathFs } from "./walk-path.ts";
+import { belowRoot, type PathFs } from "./walk-path.ts";
 
 export interface CommandOptions {
   /** `ls`: the safe part of a program. `npm test`: these first words, also when they run project code. `mytool *`: a program nobody has a grammar for, with any arguments. */
@@ -42,7 +42,11 @@ export function checkCommand(line: string, options: CommandOptions): CommandVerd
     const reason = at === null ? what : `The command contains ${what} at character ${at + 1}.`;
     return refused({ code, reason });
   }
-  const place: Place = { root: options.root.replace(/\/+$/, ""), cwd: options.cwd ?? "", fs: options.fs };
+  const root = options.root.replace(/\/+$/, "");
+  const { cwd = "", fs } = options;
+  const place: Place = { root, cwd: belowRoot(cwd, root) ?? cwd, fs };
+  const away = cwd === "" ? null : checkOperand(cwd, { ...place, cwd: "" });
+  if (away !== null) return refused(away);
   return (
     wordsProblem(words, options) ??
     judge(
@@ -90,7 +94,7 @@ function wordsProblem(words: readonly Word[], options: CommandOptions): CommandV
 
 function judge(argv: readonly string[], options: CommandOptions, place: Place): CommandVerdict {
   const [program = ""] = argv;
-  const deny = (options.deny ?? []).map(readEntry).filter((entry) => entry !== null);
+  const deny = (options.deny ?? []).map(readDenial).filter((entry) => entry !== null);
   const allow = options.allow.map(readEntry).filter((entry) => entry !== null);
   if (isDeniedBy(deny, argv, null)) return denied(argv);
   if (Object.hasOwn(REFUSED_PROGRAMS, program)) {
@@ -103,7 +107,7 @@ function judge(argv: readonly string[], options: CommandOptions, place: Place): 
   const parsed = parseCommand(argv, grammar, entry, place);
   if ("code" in parsed) return refused(parsed);
   if (isDeniedBy(deny, argv, parsed)) return denied(argv);
-  return { allowed: true, code: "ok", reason: COMMAND_CODES.ok, argv: completed(argv, parsed) };
+  return { allowed: true, code: "ok", reason: COMMAND_CODES.ok, argv: completeArgv(argv, parsed, place) };
 }
 
 /** Before the line is parsed only its beginning can be compared, except for programs that are never parsed. */
@@ -158,22 +162,4 @@ function judgeUnknown(
     if (found !== null) return refused(found);
   }
   return { allowed: true, code: "ok", reason: COMMAND_CODES.ok, argv: [...argv] };
-}
-
-/** The argv with the flags that its grammar adds: the last of a kind wins, so most stand behind the user's own. */
-function completed(argv: readonly string[], { grammar, flags, dashes }: Parsed): string[] {
-  const result = [...argv];
-  const table = flagTable(grammar);
-  const { complete } = grammar;
-  if (complete === undefined) return result;
-  const wanted = complete.when?.some((name) => {
-    const flag = table.get(name);
-    return flag !== undefined && flags.has(flag);
-  });
-  if (wanted === false) return result;
-  const missing = complete.add.filter(
-    (word) => !argv.slice(1, dashes).includes(word) || complete.first !== true,
-  );
-  result.splice(complete.first === true ? 1 : dashes, 0, ...missing);
-  return result;
 }

@@ -20,11 +20,11 @@ const script = (flags: readonly string[]): Grammar => ({
 });
 
 const NPM_RUN = [
-  "-s --silent|-q --quiet|--if-present|--ignore-scripts|-w --workspace =word|--workspaces",
+  "-s --silent|-q --quiet|--if-present|--ignore-scripts|-w --workspace =npm_name|--workspaces",
   "--include-workspace-root|--no-color|--color",
 ];
 const NPM_LIST = [
-  "-a --all|--depth =number|--json|-l --long|-p --parseable|--omit =word|--include =word|-w --workspace =word|--workspaces",
+  "-a --all|--depth =number|--json|-l --long|-p --parseable|--omit =word|--include =word|-w --workspace =npm_name|--workspaces",
 ];
 const NPM_REFUSED: NonNullable<Grammar["refused"]> = [
   [
@@ -43,9 +43,9 @@ const NPM: Grammar = {
     test: script(NPM_RUN),
     start: script(NPM_RUN),
     run: { ...script(NPM_RUN), operands: { first: "word", rest: "free" } },
-    ls: { flags: NPM_LIST, operands: { rest: "word" } },
-    list: { flags: NPM_LIST, operands: { rest: "word" } },
-    explain: { flags: ["--json"], operands: { rest: "word" } },
+    ls: { flags: NPM_LIST, operands: { rest: "npm_name" } },
+    list: { flags: NPM_LIST, operands: { rest: "npm_name" } },
+    explain: { flags: ["--json"], operands: { rest: "npm_name" } },
     root: { flags: [] },
     prefix: { flags: [] },
     version: { flags: ["--json"] },
@@ -61,8 +61,8 @@ const byCode = (list: readonly string[]): Grammar => ({
     test: script(NPM_RUN),
     start: script(NPM_RUN),
     run: { ...script(NPM_RUN), operands: { first: "word", rest: "free" } },
-    list: { flags: list, operands: { rest: "word" }, code: true },
-    why: { flags: ["--json"], operands: { rest: "word" }, code: true },
+    list: { flags: list, operands: { rest: "npm_name" }, code: true },
+    why: { flags: ["--json"], operands: { rest: "npm_name" }, code: true },
   },
 });
 

@@ -9,13 +9,19 @@ export interface ListEntry {
   readonly open: boolean;
 }
 
-/** An entry that is no command line is read by its blanks alone. Null for an empty one. */
+/** Null for an empty one, and for one that is no command line. */
 export function readEntry(text: string): ListEntry | null {
   const found = lex(text, { placeholders: true });
-  const words =
-    "code" in found ? text.split(/\s+/).filter((word) => word !== "") : found.map((word) => word.text);
-  if (words.length === 0) return null;
+  if ("code" in found) return null;
+  const words = found.map((word) => word.text);
   return words.at(-1) === "*" ? { words: words.slice(0, -1), open: true } : { words, open: false };
+}
+
+/** One that is no command line denies all of its program. */
+export function readDenial(text: string): ListEntry | null {
+  const entry = readEntry(text);
+  const [program = ""] = text.trim().split(/\s+/);
+  return entry ?? (program === "" ? null : { words: [program], open: true });
 }
 
 /** The entries whose words the line begins with, taken together; null when there is none. */

@@ -48,12 +48,16 @@ export interface Grammar {
   readonly codeOperands?: boolean;
   /** Two operands, of which a directory stands for the file in it that is named like the other. */
   readonly paired?: boolean;
-  /** Flags that are added to the argv: always, or when one of `when` was given. */
-  readonly complete?: {
-    readonly when?: readonly string[];
-    readonly first?: boolean;
-    readonly add: readonly string[];
-  };
+  readonly complete?: Completion;
+}
+
+/** Flags that are added to the argv: always, when one of `when` was given, or when an operand is a directory. */
+export interface Completion {
+  readonly when?: readonly string[];
+  readonly forDirectories?: boolean;
+  /** Right after the program; otherwise behind the other flags, since the last of a kind wins. */
+  readonly first?: boolean;
+  readonly add: readonly string[];
 }
 
 export interface Flag {

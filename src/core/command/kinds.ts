@@ -35,6 +35,11 @@ const KINDS = {
   /** A Go package of this module: `./...`, `./cmd/x`, `fmt`. */
   package: (text, place) =>
     /[@:]/.test(text) ? refuseWord(text, "would be fetched from elsewhere") : checkOperand(text, place),
+  /** `react`, `@types/node`, `react@18`. */
+  npm_name: matching(
+    /^(?:@[A-Za-z0-9_][\w.-]*\/)?[A-Za-z0-9_][\w.-]*(?:@[\w.^~<>=-]+)?$/,
+    "is not a package's name",
+  ),
   target: matching(/^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/, "is not a plain target"),
   /** Where pretty-printers name what they print with; a name that loads nothing. */
   eslint_format: matching(/^(?:stylish|json|html|json-with-metadata)$/, "may load code"),

@@ -51,6 +51,16 @@ export function checkOperand(path: string, place: Place): Refusal | null {
   return null;
 }
 
+/** True for a directory, and when nobody can tell. */
+export function mayBeDirectory(path: string, place: Place): boolean {
+  if (place.fs === undefined) return true;
+  const below = path.startsWith("/") ? belowRoot(path, place.root) : `${place.cwd}/${path}`;
+  if (below === null) return true;
+  const found = walkPath(below, { root: place.root, fs: place.fs, followLast: true });
+  if ("code" in found) return true;
+  return found.path === "" || place.fs.lstat(`${place.root}/${found.path}`)?.kind === "directory";
+}
+
 /** The names of a path that no file system is asked about, such as `HEAD:src/a.ts`. */
 export function checkNames(path: string): Refusal | null {
   const names = path.split("/");

@@ -19,7 +19,8 @@ export interface Parsed {
   readonly flags: ReadonlySet<Flag>;
   /** Subcommands and operands, in order. */
   readonly words: readonly string[];
-  /** So many of them are subcommands. */
+  readonly operands: readonly string[];
+  /** So many of the words are subcommands. */
   readonly depth: number;
   /** Where `--` ends the flags, or the length of the argv. */
   readonly dashes: number;
@@ -32,6 +33,8 @@ interface Reading {
   readonly flags: Set<Flag>;
   readonly words: string[];
   readonly operands: string[];
+  /** Of the program; `grammar` is that of the subcommand once it is read. */
+  readonly top: Grammar;
   grammar: Grammar;
   /** The word that is read. */
   at: number;
@@ -48,6 +51,7 @@ export function parseCommand(
     argv,
     entry,
     place,
+    top: grammar,
     grammar,
     at: 1,
     dashes: argv.length,
@@ -61,7 +65,7 @@ export function parseCommand(
   }
   const { flags, words, operands, dashes } = reading;
   const depth = words.length - operands.length;
-  return wholeProblem(reading) ?? { grammar: reading.grammar, flags, words, depth, dashes };
+  return wholeProblem(reading) ?? { grammar: reading.grammar, flags, words, operands, depth, dashes };
 }
 
 function readWord(reading: Reading, word: string): Refusal | null {
@@ -225,9 +229,10 @@ function given(reading: Reading, names: readonly string[] | undefined): boolean 
 }
 
 function unknownFlag(reading: Reading, name: string): Refusal {
-  const { grammar, argv, words } = reading;
-  const command = [argv[0], ...(grammar.operands === undefined ? words : [])].join(" ");
-  const why = whyRefused(grammar, name) ?? "is not a flag that is known to be safe";
+  const { grammar, argv, words, operands } = reading;
+  const command = [argv[0], ...words.slice(0, words.length - operands.length)].join(" ");
+  const why =
+    whyRefused(grammar, name) ?? whyRefused(reading.top, name) ?? "is not a flag that is known to be safe";
   return refusal("flag", `The flag ${quoted(name)} of ${command} ${why}.`);
 }
 

@@ -97,10 +97,8 @@ const RG: Grammar = {
     [FOLLOWS, "-L --follow"],
   ],
   operands: { first: "text", firstUnless: ["-e", "-f", "--files", "--type-list"], rest: "path" },
-  complete: {
-    when: ["-.", "-u", "-g", "--iglob", "--no-ignore", "--no-ignore-vcs", "--no-ignore-dot", "--type-add"],
-    add: ["--glob=!.git", "--glob=!.env*"],
-  },
+  // A hidden file is read when any ignore file of the tree names it after a `!`.
+  complete: { add: ["--glob=!.git", "--glob=!.env*"] },
 };
 
 const FIND: Grammar = {
@@ -147,7 +145,7 @@ const DIFF: Grammar = {
   operands: { rest: "path", min: 2, max: 2, minUnless: [...ABOUT, "-v"] },
   paired: true,
   // In a directory it would read what each symlink points to.
-  complete: { when: ["-r"], add: ["--no-dereference", "--exclude=.git", "--exclude=.env*"] },
+  complete: { forDirectories: true, add: ["--no-dereference", "--exclude=.git", "--exclude=.env*"] },
 };
 
 const TAR: Grammar = {
