@@ -10,10 +10,13 @@ import path from "node:path";
 const top = path.resolve(import.meta.dirname, "..");
 const { env } = process;
 
+/** What only this checkout needs. */
+const OURS_ALONE = new Set(["private", "scripts", "devDependencies", "optionalDependencies"]);
+
 /** What package.json is for those who install the package. */
-function published({ private: _private, scripts, devDependencies, optionalDependencies, ...manifest }) {
+function published(manifest) {
   return {
-    ...manifest,
+    ...Object.fromEntries(Object.entries(manifest).filter(([key]) => !OURS_ALONE.has(key))),
     engines: { node: "^22.18.0 || >=23.6.0" },
     main: "./dist/src/index.js",
     types: "./dist/src/index.d.ts",
