@@ -113,6 +113,16 @@ export const ERRORS = {
   command_failed: row(500, 1, "Look at the command's output in the report."),
   model_behaviour: row(
     502,
+  command_rejected: row(
+    403,
+    1,
+    "Use a command that TERMINAL_ALLOWED_COMMANDS allows, without shell syntax; `oxbow env` shows the list.",
+  ),
+  sandbox_missing: row(
+    500,
+    2,
+    "Install bubblewrap and allow user namespaces (`oxbow doctor` says what is missing), or set TERMINAL_SANDBOX=auto.",
+  ),
     1,
     "The model answered with something that cannot be used; try again or use another model.",
   ),

@@ -3,106 +3,25 @@
  * Parsed by hand, because every command reads the settings and loading a schema library would double its start-up time.
  */
 import { OxbowError } from "./errors.ts";
+import {
+  choice,
+  flag,
+  readBytes,
+  readLease,
+  readNames,
+  readStoreUrl,
+  readUrl,
+  type Row,
+  type SettingGroup,
+  text,
+} from "./setting-rows.ts";
+import { TERMINAL_ROWS } from "./terminal-settings.ts";
 import { quoted, suggestion } from "./text.ts";
 
-interface Row<T> {
-  readonly name: string;
-  readonly group: SettingGroup;
-  readonly description: string;
-  /** What a person may write, in words. */
-  readonly allowed: string;
-  readonly fallback: T;
-  readonly secret: boolean;
-  /** The value, or undefined for a text that is not allowed. */
-  parse(text: string): T | undefined;
-}
-
-export type SettingGroup = "state" | "model" | "team" | "tools" | "signals";
+export type { SettingGroup } from "./setting-rows.ts";
+export type { SandboxSetting } from "./terminal-settings.ts";
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 export type ScopeReads = "read_paths" | "allowed_paths";
-
-const YES = new Set(["1", "true", "on", "yes"]);
-const NO = new Set(["0", "false", "off", "no"]);
-
-function readFlag(text: string): boolean | undefined {
-  const word = text.toLowerCase();
-  if (YES.has(word)) return true;
-  return NO.has(word) ? false : undefined;
-}
-
-function flag<T extends boolean | undefined>(
-  name: string,
-  group: SettingGroup,
-  fallback: T,
-  description: string,
-) {
-  const allowed = "1, 0, true, false, on, off, yes or no";
-  const row: Row<boolean | T> = {
-    name,
-    group,
-    description,
-    allowed,
-    fallback,
-    secret: false,
-    parse: readFlag,
-  };
-  return row;
-}
-
-function text<T extends string | undefined>(
-  name: string,
-  group: SettingGroup,
-  fallback: T,
-  description: string,
-) {
-  const row: Row<string | T> = {
-    name,
-    group,
-    description,
-    allowed: "a text",
-    fallback,
-    secret: false,
-    parse: (t) => t,
-  };
-  return row;
-}
-
-function choice<T extends string>(
-  name: string,
-  group: SettingGroup,
-  values: readonly T[],
-  fallback: T,
-  about: string,
-) {
-  const parse = (text: string) => values.find((value) => value === text.toLowerCase());
-  const allowed = values.join(", ");
-  const row: Row<T> = { name, group, description: about, allowed, fallback, secret: false, parse };
-  return row;
-}
-
-function readUrl(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  return url?.protocol === "https:" || url?.protocol === "http:" ? text : undefined;
-}
-
-function readStoreUrl(text: string): string | undefined {
-  return /^[a-z][a-z0-9+.-]*:./i.test(text) ? text : undefined;
-}
-
-function readBytes(text: string): number | undefined {
-  const bytes = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  return bytes >= 1 && bytes <= 16_777_216 ? bytes : undefined;
-}
-
-function readLease(text: string): number | undefined {
-  const ms = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  return ms >= 1_000 && ms <= 600_000 ? ms : undefined;
-}
-
-function readNames(text: string): readonly string[] | undefined {
-  const names = text.split(/[\s,]+/).filter((name) => name !== "");
-  return names.length > 0 && names.every((name) => /^[A-Za-z0-9_.-]+$/.test(name)) ? names : undefined;
-}
 
 const STORE_URL: Row<string | undefined> = {
   ...text(
@@ -263,6 +182,7 @@ const TABLE = {
     false,
     "An agent has no tool unless AGENT_TOOLS or its `tools:` names it.",
   ),
+  ...TERMINAL_ROWS,
   signalPayloadMaxBytes: PAYLOAD,
   signalTopicPrefix: text(
     "SIGNAL_TOPIC_PREFIX",
@@ -281,13 +201,13 @@ export type Settings = { readonly [K in keyof Table]: Value<Table[K]> } & {
   readonly sources: Readonly<Record<string, SettingSource>>;
 };
 
-/** What the launcher passes on to itself. */
-const INTERNAL = new Set(["OXBOW_LAUNCHER_PID"]);
+/** What the launcher passes on to itself, and the mark of programs that agents run. */
+const INTERNAL = new Set(["OXBOW_LAUNCHER_PID", "OXBOW_PROGRAM"]);
 /** Switches of tools that come later. Refused, because a switch that does nothing is a lie. */
-const LATER = /^ENABLE_(TERMINAL_TOOL|BARRIER_TOOL|MCP_TOOLS)$/;
+const LATER = /^ENABLE_(BARRIER_TOOL|MCP_TOOLS)$/;
 /** Names that only Oxbow would use. The user's AGENT_ID or SIGNAL_CLI are none of its business. */
 const OURS =
-  /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ)|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
+  /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ|TERMINAL_(ALLOW|DENY|TIMEOUT|OUTPUT|FUNCTION|REDACT|SANDBOX))|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
 
 /**
  * An empty value counts as unset. Throws setting_unknown for a variable that looks like one of ours and is none, and
@@ -324,6 +244,14 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     enableOrchestrateTool: value(TABLE.enableOrchestrateTool),
     agentTools: value(TABLE.agentTools),
     agentRequireExplicitTools: value(TABLE.agentRequireExplicitTools),
+    enableTerminalTool: value(TABLE.enableTerminalTool),
+    terminalAllowedCommands: value(TABLE.terminalAllowedCommands),
+    terminalDenyCommands: value(TABLE.terminalDenyCommands),
+    terminalTimeoutSeconds: value(TABLE.terminalTimeoutSeconds),
+    terminalOutputCapBytes: value(TABLE.terminalOutputCapBytes),
+    terminalFunctionOutputMaxChars: value(TABLE.terminalFunctionOutputMaxChars),
+    terminalRedactPatterns: value(TABLE.terminalRedactPatterns),
+    terminalSandbox: value(TABLE.terminalSandbox),
     signalPayloadMaxBytes: value(TABLE.signalPayloadMaxBytes),
     signalTopicPrefix: value(TABLE.signalTopicPrefix),
     sources,

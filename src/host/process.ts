@@ -5,7 +5,7 @@
  * out of time). `startProcess` is for a helper that is kept open and spoken to over its streams.
  */
 import { readFileSync } from "node:fs";
-import type { Readable, Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { execa } from "execa";
 
@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly onStderr?: ((text: string) => void) | undefined;
   /** The process id, once there is one. */
   readonly onStart?: ((pid: number) => void) | undefined;
+  /** Opens file descriptor 3 for the program to write on, and hands over what comes. */
+  readonly onStatus?: ((text: string) => void) | undefined;
 }
 
 export interface RunResult {
@@ -64,7 +66,12 @@ export async function run(
     buffer: false,
     reject: false,
     encoding: "buffer",
-    stdin: options.input === undefined ? "ignore" : "pipe",
+    stdio: [
+      options.input === undefined ? "ignore" : "pipe",
+      "pipe",
+      "pipe",
+      ...(options.onStatus === undefined ? [] : (["pipe"] as const)),
+    ],
     stripFinalNewline: false,
     killDescendants: true,
     forceKillAfterDelay: options.killAfterMs ?? DEFAULT_KILL_AFTER_MS,
@@ -80,6 +87,7 @@ export async function run(
   const limit = options.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES;
   const stdout = collect(subprocess.stdout, limit, options.onStdout);
   const stderr = collect(subprocess.stderr, limit, options.onStderr);
+  readStatus(subprocess.stdio[3], options.onStatus);
   endWithLeader(subprocess);
   const result = await subprocess;
   return {
@@ -168,6 +176,11 @@ function notStarted(startedAt: number, cancelled: boolean, startError: string | 
     startError,
     elapsedMs: performance.now() - startedAt,
   };
+}
+
+function readStatus(stream: unknown, onStatus: ((text: string) => void) | undefined): void {
+  if (onStatus === undefined || !(stream instanceof Readable)) return;
+  stream.on("data", (chunk: Buffer) => onStatus(chunk.toString("utf8")));
 }
 
 function collect(stream: Readable, limit: number, onText: ((text: string) => void) | undefined) {
