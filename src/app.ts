@@ -21,6 +21,8 @@ import type { MadeTeam } from "./init.ts";
 import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
 import type { WorkersMode } from "./team/fleet.ts";
+import type { ShownApproval } from "./team/approvals.ts";
+import type { ScopeCheck } from "./team/scope-check.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
@@ -32,6 +34,8 @@ export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
 export type { WorkerPresence } from "./store/contract.ts";
 export type { RunOptions } from "./team/engine.ts";
+export type { ShownApproval } from "./team/approvals.ts";
+export type { ScopeCheck } from "./team/scope-check.ts";
 export type { TaskStatus } from "./team/status.ts";
 
 /** A value with its secrets redacted, for showing it. */
@@ -102,6 +106,12 @@ export interface App extends AsyncDisposable {
     base?: string | undefined;
     switch?: boolean | undefined;
   }): Promise<BranchAllocation>;
+  /** What a branch changes, and what of it is outside of its agent's scope. Throws rev_not_found, agent_unknown, usage. */
+  checkScope(branch: string, options: { agent?: string; base?: string }): Promise<ScopeCheck>;
+  /** Requests to write outside of a scope: the open ones, or all. */
+  approvals(options: { taskId?: string; all?: boolean }): Promise<readonly ShownApproval[]>;
+  /** Answers one, in the name of the repository's user. Throws approval_unknown, approval_decided. */
+  decide(id: string, decision: { granted: boolean; reason: string }): Promise<ShownApproval>;
   signalSend(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
   signalWait(
     topic: string,
@@ -239,6 +249,24 @@ export function openApp(options: AppOptions = {}): App {
     async allocateBranch({ agentName, ticket, base, switch: checkout }) {
       const { repo } = await opened();
       return repo.allocateBranch({ agentName, ticket, base, switch: checkout });
+    },
+
+    async checkScope(branch, wanted) {
+      const { checkScope } = await import("./team/scope-check.ts");
+      return checkScope(await engine(), branch, wanted);
+    },
+
+    async approvals(wanted) {
+      const { listApprovals } = await import("./team/approvals.ts");
+      return listApprovals((await opened()).store, wanted);
+    },
+
+    async decide(id, { granted, reason }) {
+      const { decideApproval } = await import("./team/approvals.ts");
+      const { store, redact, repo } = await engine();
+      const { name, email } = repo.identity;
+      const state = granted ? "granted" : "denied";
+      return decideApproval(store, id, { state, decidedBy: `${name} <${email}>`, answer: redact(reason) });
     },
 
     async signalSend(topic, payload) {

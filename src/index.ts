@@ -38,6 +38,7 @@ export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path
 export type { CommandCode, ErrorCode, ErrorValue, PathCode } from "./core/errors.ts";
 export type { EventBody, OxbowEvent, Report, ReportChild, ReportState } from "./core/events.ts";
 export type {
+  Approval,
   Conflict,
   Json,
   Outcome,

@@ -132,6 +132,7 @@ function outsideOfTasks(agent: string): ToolContext {
     todos: { create: refuse, get: refuse, list: refuse, update: refuse, delete: refuse },
     split: refuse,
     owner: refuse,
+    requestScope: refuse,
     signal: new AbortController().signal,
   };
 }

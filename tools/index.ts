@@ -10,6 +10,7 @@ import { listFiles } from "./list_files.ts";
 import { moveFile } from "./move_file.ts";
 import { orchestrateSplit } from "./orchestrate_split.ts";
 import { readFile } from "./read_file.ts";
+import { scopeRequest } from "./scope_request.ts";
 import { searchFiles } from "./search_files.ts";
 import { signalSend } from "./signal_send.ts";
 import { signalWait } from "./signal_wait.ts";
@@ -40,6 +41,7 @@ export const builtinTools: readonly ToolDef[] = [
   signalWaitAny,
   signalWaitAll,
   teamOwner,
+  scopeRequest,
   chatSend,
   todoCreate,
   todoGet,

@@ -3,7 +3,7 @@
  * Events are wire values: `{ event, id, ts, task_id, subtask_id?, conversation_id?, source?, … }`.
  */
 import type { ErrorValue } from "./errors.ts";
-import type { Conflict, Outcome, OutcomeKind, Usage } from "./model.ts";
+import type { Approval, ApprovalState, Conflict, Outcome, OutcomeKind, Usage } from "./model.ts";
 
 interface About {
   readonly task_id: string;
@@ -70,6 +70,25 @@ export type EventBody =
   | (About & { event: "merge_conflict"; branch: string; commit: string; conflicts: readonly Conflict[] })
   | (About & { event: "merge_skipped"; branch: string | null; reason: string })
   | (About & { event: "refused"; code: string; message: string; tool?: string; path?: string })
+  /** Again when the owner gave no answer, so that the window person is asked. */
+  | (About & {
+      event: "approval_requested";
+      approval_id: string;
+      agent: string;
+      paths: readonly string[];
+      reason: string;
+      owner: string | null;
+      person: string | null;
+    })
+  | (About & {
+      event: "approval_decided";
+      approval_id: string;
+      agent: string;
+      paths: readonly string[];
+      state: Exclude<ApprovalState, "open">;
+      decided_by: string;
+      answer: string;
+    })
   | (About & { event: "cancel_requested"; reason: string })
   | (About & { event: "task_finished"; state: ReportState });
 
@@ -107,6 +126,8 @@ export interface Report {
   readonly lead: ReportChild | null;
   readonly children: readonly ReportChild[];
   readonly conflicts: readonly Conflict[];
+  /** What was asked for beyond a scope, and the answers. */
+  readonly approvals: readonly Approval[];
   readonly usage: Usage;
   readonly cost: number | null;
   readonly elapsed_ms: number;

@@ -104,6 +104,30 @@ export interface Todo {
   readonly updated_at: number;
 }
 
+export type ApprovalState = "open" | "granted" | "denied";
+
+/** A request to write outside of a subtask's scope, and its answer. The first answer stands. */
+export interface Approval {
+  readonly approval_id: string;
+  readonly task_id: string;
+  readonly subtask_id: string;
+  /** Who asks. */
+  readonly agent: string;
+  readonly state: ApprovalState;
+  /** Paths or patterns, as in `allowed_paths`. */
+  readonly paths: readonly string[];
+  readonly reason: string;
+  /** The agent that is asked; null: the window person. A person may answer either way. */
+  readonly owner: string | null;
+  /** The team's window person, where it has one. */
+  readonly person: string | null;
+  readonly decided_by: string | null;
+  /** What was said along with the decision. */
+  readonly answer: string | null;
+  readonly created_at: number;
+  readonly decided_at: number | null;
+}
+
 /** The one durable result of a subtask. */
 export interface Outcome {
   readonly subtask_id: string;

@@ -23,7 +23,8 @@ export function narrowed(
   return fromScope ? [...wished, ...missing] : wished;
 }
 
-function liesIn(pattern: string, scope: readonly string[]): boolean {
+/** True when a pattern surely matches nothing but what the scope's patterns match; their exclusions are not looked at. */
+export function liesIn(pattern: string, scope: readonly string[]): boolean {
   const outer = scope.flatMap(parsePattern).filter((glob) => !glob.negative);
   return parsePattern(pattern).every((glob) => glob.negative || outer.some((other) => gives(other, glob)));
 }

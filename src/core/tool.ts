@@ -210,6 +210,19 @@ export interface Todos {
   delete(id: string): Promise<void>;
 }
 
+export interface ScopeAnswer {
+  /** Everything that was asked for may be written now. */
+  readonly ok: boolean;
+  readonly answers: readonly {
+    readonly approval_id: string | null;
+    readonly paths: readonly string[];
+    /** `in_scope`: it was allowed already. `no_answer`: nobody has decided in time. */
+    readonly state: "granted" | "denied" | "in_scope" | "no_answer";
+    readonly decided_by: string | null;
+    readonly answer: string | null;
+  }[];
+}
+
 export interface OwnerAnswer {
   readonly path: string;
   readonly owner: {
@@ -231,5 +244,10 @@ export interface ToolContext {
   readonly todos: Todos;
   split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
   owner(path: string): OwnerAnswer;
+  /**
+   * Asks for the right to write these paths or patterns, and waits for the answer. Throws path_rejected, tool_input,
+   * limit_exceeded, fenced.
+   */
+  requestScope(paths: readonly string[], reason: string, signal: AbortSignal): Promise<ScopeAnswer>;
   readonly signal: AbortSignal;
 }

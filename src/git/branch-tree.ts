@@ -1,7 +1,7 @@
 /** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap. */
 import { OxbowError } from "../core/errors.ts";
 import { attemptRef } from "./attempts.ts";
-import { shownPath } from "./bytes.ts";
+import { lossyText, shownPath } from "./bytes.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import type { BranchOptions, BranchTree, Oid, TreeChange } from "./contract.ts";
 import type { Engine } from "./engine.ts";
@@ -84,6 +84,27 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
   /** The branch with its edits as a commit, for git's own tools. On no ref, a `git gc --prune=now` might take it. */
   const snapshot = async (): Promise<Oid> => (overlay.size === 0 ? tip : save());
 
+  /** The base with those changes of a commit that may be read: the others are not shown, nor taken for renames. */
+  const onlyReadable = async (commit: Oid): Promise<Oid> => {
+    if (!options.reads) return commit;
+    const [before, after] = await Promise.all([objects.commit(options.base), objects.commit(commit)]);
+    const changed = await trees.diff(before.tree, after.tree);
+    const shown = changed.filter(({ path }) => edits.readable(lossyText(path)));
+    if (shown.length === changed.length) return commit;
+    return engine.commits.write({
+      parents: [options.base],
+      author: agentIdentity(options.agent),
+      committer: setup.identity,
+      time: nowSeconds(),
+      message: "What may be read of it",
+      content: {
+        edits: shown.map(({ path, after: file }) =>
+          file === null ? { path, mode: null } : { path, ...file, content: null },
+        ),
+      },
+    });
+  };
+
   const saveWork = async (): Promise<{ commit: Oid; files: number } | null> => {
     const nothing = overlay.size === 0 && savedVersion === null;
     if (nothing || toldVersion === overlay.version) return null;
@@ -137,7 +158,9 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     list: (glob) =>
       inTurn(async () => {
         const matches = matcherFor(glob);
-        const files = await overlay.files();
+        const all = await overlay.files();
+        const { reads } = options;
+        const files = reads ? all.filter((file) => edits.readable(lossyText(file.path))) : all;
         const entries = files.map((file) => ({ path: shownPath(file.path), mode: file.mode }));
         return matches === null ? entries : entries.filter((entry) => matches(entry.path));
       }),
@@ -148,7 +171,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
       return searchTree(setup.objectSite, commit, { pattern, limit, wanted }, signal);
     },
     async diff(signal) {
-      const commit = await inTurn(snapshot);
+      const commit = await inTurn(async () => onlyReadable(await snapshot()));
       return diffTrees(setup.objectSite, options.base, commit, signal);
     },
     commit: (message, signal) => inTurn(() => commit(message), signal),

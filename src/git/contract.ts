@@ -41,6 +41,13 @@ export interface RefChange {
   readonly new?: Oid | null;
 }
 
+/** Which normalised paths may be read. */
+export interface ReadRule {
+  allows(path: string): boolean;
+  /** Throws out_of_scope. */
+  check(path: string): void;
+}
+
 export interface BranchOptions {
   /** Short name of the branch, which must exist. */
   readonly branch: string;
@@ -56,8 +63,8 @@ export interface BranchOptions {
   readonly fresh?: boolean | undefined;
   /** Called before each write, move and delete with the normalised path; throws out_of_scope. */
   readonly mayWrite?: ((path: string) => void) | undefined;
-  /** Called before each read. */
-  readonly mayRead?: ((path: string) => void) | undefined;
+  /** What may be read; nothing else is listed, found or shown either. Null: everything. */
+  readonly reads?: ReadRule | null | undefined;
   /** Runs over every commit message (redaction). */
   readonly cleanMessage?: ((message: string) => string) | undefined;
 }
@@ -203,6 +210,8 @@ export interface Repository extends AsyncDisposable {
   /** Paths changed between two commits; a rename is a deletion and an addition. */
   changedPaths(from: Oid, to: Oid): Promise<readonly TreeChange[]>;
   isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean>;
+  /** The newest commit that both have in common, or null. */
+  mergeBase(one: Oid, other: Oid): Promise<Oid | null>;
   /**
    * Merges one branch into `target` (short name, created at `start` when missing) without a checkout, as a merge commit
    * with trailers, and moves it by compare-and-swap; somebody else's move is merged onto, never overwritten. A conflict

@@ -1,5 +1,5 @@
 /** Reading, writing, moving and deleting files of an overlay, with the rules about paths and scope in front. */
-import { hasCode, OxbowError } from "../core/errors.ts";
+import { OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
 import type { BranchFiles, FileChange } from "../core/tool.ts";
 import { lossyText, type RawPath, shownPath, toRaw } from "./bytes.ts";
@@ -25,8 +25,25 @@ const SUBMODULE = "160000";
 export function createFileEdits(
   overlay: Overlay,
   { objects, setup, trees }: Pick<Engine, "objects" | "setup" | "trees">,
-  rules: Pick<BranchOptions, "mayRead" | "mayWrite">,
+  rules: Pick<BranchOptions, "reads" | "mayWrite">,
 ): FileEdits {
+  const readable = (path: string): boolean => rules.reads?.allows(path) ?? true;
+
+  /** What may not be read answers like that whether it is there or not; a directory by what it holds. */
+  const refuseHidden = async (path: string): Promise<void> => {
+    if (readable(path)) return;
+    const raw = toRaw(path);
+    const found = await overlay.look(raw);
+    const below = found.kind === "directory" ? await overlay.filesBelow(raw) : [];
+    if (!below.some((file) => readable(lossyText(file.path)))) rules.reads?.check(path);
+  };
+
+  /** Files below a directory that is moved or deleted: one that may not be read is not named. */
+  const refuseHiddenBelow = (path: string, files: readonly TreeFile[]): void => {
+    if (files.every((file) => readable(lossyText(file.path)))) return;
+    throw new OxbowError("out_of_scope", `${path} holds files that you may not read.`, { details: { path } });
+  };
+
   const bytesOf = async (file: OverlayFile): Promise<Uint8Array> => file.content ?? objects.blob(file.oid);
 
   const read = async (path: string): Promise<Uint8Array> => {
@@ -56,7 +73,8 @@ export function createFileEdits(
   const refuseCaseTwin = async (path: string): Promise<void> => {
     const twin = await overlay.caseTwin(toRaw(path));
     if (twin === null) return;
-    const why = `differs only in case from ${shownPath(twin)}: ${TWINS}`;
+    const name = readable(lossyText(twin)) ? shownPath(twin) : "another file";
+    const why = `differs only in case from ${name}: ${TWINS}`;
     throw rejected(path, why, "Use the name that is there, or move it to the new one.");
   };
 
@@ -76,7 +94,9 @@ export function createFileEdits(
   };
 
   const remove = async (path: string): Promise<{ deleted: number }> => {
+    await refuseHidden(path);
     const files = await filesAt(path, await overlay.look(toRaw(path)));
+    refuseHiddenBelow(path, files);
     for (const file of files) {
       rules.mayWrite?.(lossyText(file.path));
       if (file.mode === SUBMODULE) throw rejected(lossyText(file.path), "is a submodule");
@@ -88,10 +108,10 @@ export function createFileEdits(
   const move = async (from: string, to: string): Promise<{ moved: number }> => {
     if (from === to) throw rejected(to, "is where it is already");
     if (to.startsWith(`${from}/`)) throw rejected(to, `lies inside ${from}`);
+    await refuseHidden(from);
     const files = await filesAt(from, await overlay.look(toRaw(from)));
-    const target = await overlay.look(toRaw(to));
-    refuseUnlessFile(to, target);
-    if (target.kind === "file") throw rejected(to, "exists already; delete it first");
+    // Else a move would bring what may not be read to where it may.
+    refuseHiddenBelow(from, files);
     const plan: { from: RawPath; to: RawPath; file: OverlayFile }[] = [];
     for (const { path } of files) {
       const goal = toRaw(to) + path.slice(toRaw(from).length);
@@ -103,6 +123,10 @@ export function createFileEdits(
       if (found.file.mode === SYMLINK) await refuseOutwardLink(goal, found.file);
       plan.push({ from: path, to: goal, file: found.file });
     }
+    // After the question of scope: it is no business of others what stands there.
+    const target = await overlay.look(toRaw(to));
+    refuseUnlessFile(to, target);
+    if (target.kind === "file") throw rejected(to, "exists already; delete it first");
     for (const one of plan) await overlay.remove(one.from);
     try {
       for (const one of plan) await refuseCaseTwin(shownPath(one.to));
@@ -145,6 +169,7 @@ export function createFileEdits(
   };
 
   const refuseNoFile = async (path: string): Promise<void> => {
+    await refuseHidden(path);
     const found = await overlay.look(toRaw(path));
     if (found.kind !== "file") throw notFile(path, found);
   };
@@ -162,20 +187,12 @@ export function createFileEdits(
 
   return {
     checked: (path) => toRaw(normalisePath(path)),
-    readable(path) {
-      try {
-        rules.mayRead?.(path);
-        return true;
-      } catch (error) {
-        if (hasCode(error)) return false;
-        throw error;
-      }
-    },
+    readable,
     inTurn: (turns) => ({
       read: (path) =>
         turns(async () => {
           const clean = normalisePath(path);
-          rules.mayRead?.(clean);
+          rules.reads?.check(clean);
           return read(clean);
         }),
       async write(path, content) {

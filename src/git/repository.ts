@@ -6,6 +6,7 @@ import { createAttempts } from "./attempts.ts";
 import { allocateBranch, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
 import { shownPath, toRaw } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
+import { gitFailed, runGit } from "./command.ts";
 import type { Oid, OpenRepository, Repository } from "./contract.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import type { Merger } from "./merge.ts";
@@ -53,6 +54,13 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
       return changesFrom(await engine.trees.diff(before.tree, after.tree));
     },
     isAncestor: (ancestor, descendant) => engine.isAncestor(ancestor, descendant),
+    async mergeBase(one, other) {
+      const answer = await runGit(setup.objectSite, ["merge-base", one, other]);
+      // 1: none.
+      if (answer.exitCode === 1) return null;
+      if (answer.exitCode !== 0) throw gitFailed(["merge-base"], answer.stderr.toString("utf8"));
+      return answer.stdout.toString("utf8").trim();
+    },
     merge: async (request, signal) => (await merger()).merge(request, signal),
     async mergeAll(request) {
       const { mergeAll } = await import("./merge-batch.ts");

@@ -3,6 +3,7 @@
  * Written so that an engine is a Kysely dialect plus one claim statement; every method is one transaction.
  */
 import type { EventBody, OxbowEvent } from "../core/events.ts";
+import type { ApprovalStore } from "./approvals.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
 
 export interface NewChild {
@@ -152,6 +153,7 @@ export interface Store extends AsyncDisposable {
   readonly topics: Topics;
   readonly chat: ChatStore;
   readonly todos: TodoStore;
+  readonly approvals: ApprovalStore;
 
   /**
    * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is

@@ -1,5 +1,6 @@
 /** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
 import type { Store } from "./contract.ts";
+import { createApprovalStore } from "./approvals.ts";
 import { createChatStore } from "./chat.ts";
 import { createDatabase, type Database } from "./engine.ts";
 import { openEngine } from "./engines.ts";
@@ -78,6 +79,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     topics,
     chat: createChatStore(database),
     todos: createTodoStore(database),
+    approvals: createApprovalStore(database),
     ...createReads(database),
     ...createFleetReads(database),
     submit: (task, children, events, driver) =>

@@ -87,7 +87,7 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
     });
     if (created) sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch, base, created });
     const run = runtimeOf(runOptions(lease.task), agent) === "command" ? runProgram : runModel;
-    const found = await run(attempt, agent, tree);
+    const found = await run(attempt, agent, tree, prepared.scope);
     return lease.subtask.root ? await dropEmptyBranch(engine, tree, found) : found;
   } catch (error) {
     const branch = tree?.branch ?? lease.subtask.branch;

@@ -7,8 +7,9 @@ import type { Conflict, Outcome, Subtask, Task } from "../core/model.ts";
 import type { EventBody } from "../core/events.ts";
 import type { MergeResult, MergeSource } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
-import { integrationBranch, refComponent } from "../core/branch-name.ts";
-import { outOfScope, scopeOf } from "./scope.ts";
+import { integrationBranch } from "../core/branch-name.ts";
+import { openScope, outOfScope } from "./scope.ts";
+import { baseOf, changesOutside } from "./scope-check.ts";
 import { aboutLease } from "./about.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
@@ -80,11 +81,9 @@ async function admit(
 
 /** The gate: what a branch changed since it started must lie in its scope, whoever wrote it. */
 async function leftScope(engine: Engine, subtask: Subtask, task: Task, commit: string): Promise<string[]> {
-  const ref = `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
-  const base = (await engine.repo.readRef(ref)) ?? task.base_commit;
-  const scope = scopeOf(engine, subtask);
-  const changed = await engine.repo.changedPaths(base, commit);
-  return changed.map((change) => change.path).filter((path) => !scope.allows(path));
+  const scope = await openScope(engine, subtask);
+  const { outside } = await changesOutside(engine, scope, await baseOf(engine, subtask, task), commit);
+  return outside.map(({ path }) => path);
 }
 
 type BareConflict = Extract<MergeResult, { kind: "conflict" }>["conflicts"][number];

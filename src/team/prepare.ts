@@ -5,11 +5,12 @@ import { OxbowError } from "../core/errors.ts";
 import type { BranchTree, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
-import { readScopeOf, scopeOf } from "./scope.ts";
+import { openScope, type SubtaskScope } from "./scope.ts";
 
 export interface Prepared {
   readonly tree: BranchTree;
   readonly created: boolean;
+  readonly scope: SubtaskScope;
 }
 
 export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepared> {
@@ -22,6 +23,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     subtask.branch === null
       ? await makeBranch(engine, lease)
       : await takeBranchOver(engine, lease, subtask.branch);
+  const scope = await openScope(engine, subtask);
   const tree = await repo.openBranch({
     branch,
     base,
@@ -31,11 +33,11 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     conversationId: subtask.conversation_id,
     attempt: lease.attempt,
     fresh: created,
-    mayWrite: scopeOf(engine, subtask).check,
-    mayRead: readScopeOf(engine, subtask),
+    mayWrite: scope.check,
+    reads: scope.reads,
     cleanMessage: (message) => engine.redact(message),
   });
-  return { tree, created };
+  return { tree, created, scope };
 }
 
 type Held = { readonly branch: string; readonly base: string };

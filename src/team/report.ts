@@ -21,6 +21,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
   const outcomes = new Map(
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );
+  const approvals = await engine.store.approvals.list({ taskId: task.task_id });
   const { merged, kept, conflicts, refused, notices, ended } = fold(await allEvents(engine, task.task_id));
   const parts = subtasks.map((subtask) => ({
     subtask,
@@ -42,6 +43,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     lead,
     children,
     conflicts: [...conflicts.values()].flat(),
+    approvals,
     usage: everyone.map((part) => part.usage).reduce(addUsage, NO_USAGE),
     cost: totalCost(everyone),
     elapsed_ms: (ended ?? engine.now()) - task.created_at,

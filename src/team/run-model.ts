@@ -4,6 +4,8 @@ import type { BranchTree } from "../git/contract.ts";
 import type { RunnerEvent } from "../agent/contract.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
+import type { SubtaskScope } from "./scope.ts";
+import { addUsage } from "../core/model.ts";
 import { STOP } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { createInbox } from "./chat.ts";
@@ -15,7 +17,12 @@ import { toolsFor } from "./tool-choice.ts";
 import { aboutLease } from "./about.ts";
 import { createToolContext } from "./tool-context.ts";
 
-export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
+export async function runModel(
+  attempt: Attempt,
+  agent: AgentSpec,
+  tree: BranchTree,
+  scope: SubtaskScope,
+): Promise<Finding> {
   const { engine, lease, slots, sink, signal } = attempt;
   const { subtask, task } = lease;
   const options = runOptions(task);
@@ -23,7 +30,10 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
   const again = lease.attempt > 1;
   const restored = again ? await restore(attempt, tree) : 0;
   const handedOut = again ? await handedOutBy(engine, task, subtask) : [];
-  const { context, signals } = createToolContext({ engine, lease, tree, slots, emit: sink.emit, signal });
+  const defaults = engine.team.defaults;
+  const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
+  const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit: sink.emit, signal });
+  const { context, signals, requests } = made;
   const tools = toolsFor(engine, agent, subtask, options);
 
   async function save(): Promise<void> {
@@ -33,18 +43,18 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
   }
 
   const inbox = createInbox(engine, lease, sink.emit);
-  const defaults = engine.team.defaults;
+  const mayWrite = { ...subtask, allowed_paths: [...subtask.allowed_paths, ...scope.granted] };
   const result = await new AgentRunner({ runtime: "openai_agents" }).run(
     {
       agent: agent.name,
-      instructions: instructionsFor(engine, agent, subtask, new Set(tools.map((tool) => tool.name))),
+      instructions: instructionsFor(engine, agent, mayWrite, new Set(tools.map((tool) => tool.name))),
       input: inputFor(engine, task, subtask, lease.attempt, restored, handedOut),
       model: options.model ?? agent.model ?? defaults.model ?? engine.settings.openaiModel,
       models: engine.models(options, agent),
       tools,
       context,
       maxTurns: agent.maxTurns ?? defaults.maxTurns,
-      timeoutMs: agent.timeoutMs ?? defaults.timeoutMs,
+      timeoutMs,
       inbox,
       onTurn: save,
       onEvent: (event) => {
@@ -65,11 +75,17 @@ export async function runModel(attempt: Attempt, agent: AgentSpec, tree: BranchT
     branch: tree.branch,
     commit: committedTip(tree),
     summary: result.output,
-    usage: result.usage,
-    cost: result.cost,
+    ...inAll(result, requests.spent()),
     error: result.error ?? null,
     elapsed_ms: result.elapsed_ms,
   };
+}
+
+/** The run, and what asking others in its course has cost. */
+function inAll(run: Pick<Finding, "usage" | "cost">, asked: Pick<Finding, "usage" | "cost">) {
+  if (asked.usage.requests === 0) return { usage: run.usage, cost: run.cost };
+  const cost = run.cost === null || asked.cost === null ? null : run.cost + asked.cost;
+  return { usage: addUsage(run.usage, asked.usage), cost };
 }
 
 /** The next attempt reads the messages. */

@@ -1,5 +1,6 @@
-/** May this subtask write there? The answer names the owner, so that an agent knows whom to ask. */
+/** May this subtask write there, and read? The answer names the owner, so that an agent knows whom to ask. */
 import type { Subtask } from "../core/model.ts";
+import type { ReadRule } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { OxbowError } from "../core/errors.ts";
 import { createMatcher, createReadMatcher } from "../core/ownership.ts";
@@ -11,43 +12,70 @@ export interface Scope {
   check(path: string): void;
 }
 
-/** What its split gave it, and never more than its agent's own paths: a split narrows, it does not widen. */
-export function scopeOf(engine: Engine, subtask: Subtask): Scope {
-  const given = createMatcher(subtask.allowed_paths);
+export interface SubtaskScope extends Scope {
+  /** Null: everything may be read. */
+  readonly reads: ReadRule | null;
+  /** What a split gave, and what the agent has: each list holds all that may be written without a grant. */
+  readonly patterns: readonly (readonly string[])[];
+  /** Patterns that an owner or the window person granted. */
+  readonly granted: readonly string[];
+  /** From here on these patterns may be written, and read, too. */
+  widen(patterns: readonly string[]): void;
+}
+
+/**
+ * What its split gave it, and never more than its agent's own paths: a split narrows, it does not widen. A grant does.
+ * It may read its agent's read_paths (everything without any), and with SCOPE_READS=allowed_paths of those only what it
+ * may write.
+ */
+export function scopeOf(
+  engine: Engine,
+  subtask: Pick<Subtask, "agent" | "allowed_paths">,
+  grants: readonly string[] = [],
+): SubtaskScope {
   const agent = engine.registry.get(subtask.agent);
-  const own = agent === null ? () => true : createMatcher(ownScope(agent));
-  const matches = (path: string) => given(path) && own(path);
-  return {
-    allows: matches,
+  const patterns = [subtask.allowed_paths, ...(agent === null ? [] : [ownScope(agent)])];
+  const limited = engine.settings.scopeReads === "allowed_paths";
+  const readable = [...(agent?.readPaths ? [agent.readPaths] : []), ...(limited ? patterns : [])];
+  const writes = patterns.map(createMatcher);
+  const reads = readable.map(createReadMatcher);
+  let granted = [...grants];
+  let extra = { write: createMatcher(granted), read: createReadMatcher(granted) };
+
+  const mayWrite = (path: string) => writes.every((matches) => matches(path)) || extra.write(path);
+  const mayRead = (path: string) => reads.every((matches) => matches(path)) || extra.read(path);
+  const rule = (allows: (path: string) => boolean, what: string): Scope => ({
+    allows,
     check(path) {
-      if (matches(path)) return;
-      throw new OxbowError(
-        "out_of_scope",
-        `${path} is outside the paths of ${subtask.agent}; ${belongs(engine, path)}.`,
-        {
-          details: { path, owner: ownerName(engine, path) },
-        },
-      );
+      if (allows(path)) return;
+      throw new OxbowError("out_of_scope", `${path} is outside ${what}; ${belongs(engine, path)}.`, {
+        details: { path, owner: ownerName(engine, path) },
+      });
+    },
+  });
+  return {
+    ...rule(mayWrite, `the paths of ${subtask.agent}`),
+    reads: reads.length === 0 ? null : rule(mayRead, `what ${subtask.agent} may read`),
+    patterns,
+    get granted() {
+      return granted;
+    },
+    widen(more) {
+      granted = [...new Set([...granted, ...more])];
+      extra = { write: createMatcher(granted), read: createReadMatcher(granted) };
     },
   };
 }
 
-/** What it may read: its agent's read_paths (everything without any), or with SCOPE_READS=allowed_paths only what it may write. */
-export function readScopeOf(engine: Engine, subtask: Subtask): ((path: string) => void) | undefined {
-  const limits = engine.settings.scopeReads === "allowed_paths";
-  const patterns = limits ? subtask.allowed_paths : engine.registry.get(subtask.agent)?.readPaths;
-  if (!patterns) return undefined;
-  const matches = createReadMatcher(patterns);
-  return (path) => {
-    if (matches(path)) return;
-    throw new OxbowError(
-      "out_of_scope",
-      `${path} is outside what ${subtask.agent} may read; ${belongs(engine, path)}.`,
-      {
-        details: { path, owner: ownerName(engine, path) },
-      },
-    );
-  };
+/** With what was granted so far. The file tools and the merge gate go by the same rows. */
+export async function openScope(engine: Engine, subtask: Subtask): Promise<SubtaskScope> {
+  const filter = { subtaskId: subtask.subtask_id, state: "granted" } as const;
+  const granted = await engine.store.approvals.list(filter);
+  return scopeOf(
+    engine,
+    subtask,
+    granted.flatMap(({ paths }) => paths),
+  );
 }
 
 export function outOfScope(engine: Engine, subtask: Subtask, paths: readonly string[]): OxbowError {

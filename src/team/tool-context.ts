@@ -12,22 +12,28 @@ import { committedTip } from "./leftovers.ts";
 import { createSignals } from "./signals.ts";
 import { createTodos } from "./todos.ts";
 import { splitFrom } from "./split.ts";
+import type { SubtaskScope } from "./scope.ts";
+import { createScopeRequests, type ScopeRequests } from "./scope-requests.ts";
 import type { Slots } from "./slots.ts";
 
 export interface AttemptTools {
   readonly context: ToolContext;
   readonly signals: SavedSignals;
+  readonly requests: ScopeRequests;
 }
 
 export function createToolContext(options: {
   engine: Engine;
   lease: Lease;
   tree: BranchTree;
+  scope: SubtaskScope;
   slots: Slots;
+  /** Of the whole run, milliseconds. */
+  timeoutMs: number;
   emit: (event: EventBody) => void;
   signal: AbortSignal;
 }): AttemptTools {
-  const { lease, tree, slots, emit, signal } = options;
+  const { lease, tree, scope, slots, timeoutMs, emit, signal } = options;
   const engine = fenced(options.engine, lease);
   const { subtask, task } = lease;
   const about = aboutLease(lease);
@@ -45,6 +51,9 @@ export function createToolContext(options: {
     received: note("signal_recv"),
     parked: (wait, waiting) => slots.parked(wait, waiting),
   });
+
+  const deadline = performance.now() + timeoutMs - Math.min(TO_GO_ON_MS, timeoutMs / 4);
+  const requests = createScopeRequests({ engine, lease, tree, scope, slots, deadline });
 
   const context: ToolContext = {
     agent: subtask.agent,
@@ -72,10 +81,14 @@ export function createToolContext(options: {
         owner: owner && { ...owner, window_person: engine.registry.windowPerson(owner.team) ?? null },
       };
     },
+    requestScope: (paths, reason, waiting) => requests.ask(paths, reason, { ...context, signal: waiting }),
     signal,
   };
-  return { context, signals };
+  return { context, signals, requests };
 }
+
+/** What is left of a run for going on without an answer, milliseconds. */
+const TO_GO_ON_MS = 60_000;
 
 interface Committed {
   readonly commit: string;

@@ -174,8 +174,11 @@ test("search sees the edits, honours the glob, caps hits and long lines", async 
   const dir = sampleRepo();
   const repo = await openRepo(dir);
   const tree = await openTree(repo, "Api", {
-    mayRead: (path) => {
-      if (path.startsWith("secret/")) throw new OxbowError("out_of_scope", "no");
+    reads: {
+      allows: (path) => !path.startsWith("secret/"),
+      check: () => {
+        throw new OxbowError("out_of_scope", "no");
+      },
     },
   });
   await tree.write("src/api/many.ts", bytes("export a\n".repeat(50)));

@@ -164,6 +164,10 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
         ? { agent: "Api", team: "T", pattern: "src/**", window_person: null }
         : null,
     }),
+    requestScope: async (paths) => ({
+      ok: true,
+      answers: [{ approval_id: "a_1", paths, state: "granted", decided_by: "Web", answer: null }],
+    }),
     signal: options.signal ?? new AbortController().signal,
     contents,
     commits,

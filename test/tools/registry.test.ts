@@ -90,6 +90,7 @@ describe("the built-in tools", () => {
       "signal_wait_any(topics, last_ids?, timeout_ms?)",
       "signal_wait_all(topics, last_ids?, timeout_ms?)",
       "team_owner(path)",
+      "scope_request(paths, reason)",
       "chat_send(recipient, content)",
       "todo_create(title, details?, owner?, state?)",
       "todo_get(todo_id)",

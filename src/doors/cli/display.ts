@@ -65,6 +65,9 @@ function plainLine(event: OxbowEvent): string | null {
       return `${who}retry ${event.attempt} in ${duration(event.delay_ms)}: ${clip(event.reason, 100)}`;
     case "refused":
       return `${who}refused: ${event.message}`;
+    case "approval_requested":
+    case "approval_decided":
+      return approvalText(event);
     case "child_finished":
       return `${who}${event.outcome}${event.result.error ? `: ${event.result.error.message}` : ""}`;
     case "merged":
@@ -74,6 +77,17 @@ function plainLine(event: OxbowEvent): string | null {
     default:
       return null;
   }
+}
+
+type ApprovalEvent = Extract<OxbowEvent, { event: "approval_requested" | "approval_decided" }>;
+
+function approvalText(event: ApprovalEvent): string {
+  const paths = clip(event.paths.join(", "), 200);
+  if (event.event === "approval_decided")
+    return `[${event.agent}] ${event.state} by ${event.decided_by}: ${paths}`;
+  const asks = `[${event.agent}] asks ${event.owner ?? event.person ?? "a person"} for ${paths}: ${clip(event.reason, 200)}`;
+  if (event.owner !== null) return asks;
+  return `${asks}\n  Answer it elsewhere:  oxbow approvals grant ${event.approval_id}   or   oxbow approvals deny ${event.approval_id}`;
 }
 
 function conflictText(conflicts: readonly { readonly path: string }[]): string {
@@ -123,6 +137,8 @@ function liveDisplay(): Display {
     submitted: (task) => say(header(task)),
     event(event) {
       if (event.event === "notice" || event.event === "workers") say(`${event.message}\n`);
+      if (event.event === "approval_requested" || event.event === "approval_decided")
+        say(`${approvalText(event)}\n`);
       update(rows, event);
       dirty = true;
     },

@@ -1,10 +1,11 @@
 /** The commands, their options and help; each action is imported when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { exitCode, showError } from "./failure.ts";
+import { approvalsCommand, scopeCommand } from "./review-commands.ts";
 
 const VERSION = "0.1.0";
 
-/** Runs one command line and returns the exit code: 0 done, 1 a child failed or a look-up found nothing, 2 usage, 3 conflict, 130 cancelled. */
+/** Runs one command line and returns the exit code: 0 done, 1 a child failed or a look-up found nothing, 2 usage, 3 conflict, 5 waiting on a person, 130 cancelled. */
 export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes("--json");
   let code = 0;
@@ -80,6 +81,8 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     )
     .action(async (paths, options) => done(await (await import("./owner.ts")).owner(paths, options)));
   branchCommand(program, done);
+  scopeCommand(program, done);
+  approvalsCommand(program, done);
   signalCommand(program, done);
   policyCommand(program, done);
   program

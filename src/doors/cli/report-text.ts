@@ -18,7 +18,7 @@ export function reportText(report: Report, { bare }: { bare: boolean }): string 
   for (const part of parts)
     if (part.error && part.outcome !== "cancelled")
       lines.push("", `${part.agent}: ${clip(part.error.message, 400)} [${part.error.code}]`);
-  lines.push(...conflictLines(report), "", summaryLine(report, parts));
+  lines.push(...conflictLines(report), ...approvalLines(report), "", summaryLine(report, parts));
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
   lines.push(...nextLines(report, parts, bare));
@@ -52,6 +52,16 @@ function conflictLines({ conflicts }: Report): string[] {
   ];
 }
 
+function approvalLines({ approvals }: Report): string[] {
+  const lines = approvals.map(({ approval_id, agent, paths, state, owner, person, decided_by }) => {
+    const what = `${agent}, for ${clip(paths.join(", "), 200)}`;
+    return state === "open"
+      ? `  ${what}: no answer from ${owner ?? person ?? "a person"} (${approval_id})`
+      : `  ${what}: ${state} by ${decided_by ?? "?"}`;
+  });
+  return lines.length === 0 ? [] : ["", "Asked for beyond the agents' paths:", ...lines];
+}
+
 function summaryLine(report: Report, parts: readonly ReportChild[]): string {
   const done = parts.filter((part) => part.outcome === "completed").length;
   const cost = report.cost === null ? "" : `, $${report.cost.toFixed(4)}`;
@@ -63,10 +73,19 @@ function summaryLine(report: Report, parts: readonly ReportChild[]): string {
 /** The last line is what a person does next. */
 function nextLines(report: Report, parts: readonly ReportChild[], bare: boolean): string[] {
   const { integration, state, task_id } = report;
+  const open = report.approvals.filter((approval) => approval.state === "open");
   if (parts.some((part) => part.outcome === "running"))
-    return [`The rest was handed back; go on with:  oxbow run --resume ${task_id}`];
+    return [
+      ...open.map(({ approval_id }) => `Answer first:  oxbow approvals grant ${approval_id}   (or deny)`),
+      `The rest was handed back; go on with:  oxbow run --resume ${task_id}`,
+    ];
   const kept = parts.some((part) => part.kept !== null && !part.commit);
+  const unanswered =
+    open.length > 0
+      ? ["A request was not answered in time. Widen allowed_paths in team.yaml, or run it again and answer."]
+      : [];
   const lines = kept ? ["Work marked as kept is a commit on no branch; look at it with git show."] : [];
+  lines.unshift(...unanswered);
   const left = state === "conflict" ? parts.filter((part) => part.commit && !part.merged) : [];
   const target = `integration/${report.ticket}`;
   for (const { branch } of left)

@@ -35,6 +35,14 @@ const EXIT: Readonly<Record<Report["state"], number>> = {
   cancelled: 130,
 };
 
+/** A request that nobody has answered is what a person sees to next, unless branches conflict or the run was stopped. */
+function exitOf({ state, approvals }: Report): number {
+  const open = approvals.some((approval) => approval.state === "open");
+  return open && state !== "conflict" && state !== "cancelled" ? WAITING_ON_A_PERSON : EXIT[state];
+}
+
+const WAITING_ON_A_PERSON = 5;
+
 export async function run(title: string | undefined, flags: RunFlags): Promise<number> {
   if ((title === undefined) === (flags.resume === undefined))
     throw new OxbowError(
@@ -70,7 +78,7 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
     display.close();
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else process.stdout.write(reportText(report, { bare: (await app.facts()).bare }));
-    return EXIT[report.state];
+    return exitOf(report);
   } catch (error) {
     display.close();
     if (submitted.task_id !== null && !flags.json)

@@ -1,0 +1,51 @@
+import { openApp, type ShownApproval } from "../../app.ts";
+import { clip, duration } from "./text.ts";
+
+export async function list(options: {
+  repo: string;
+  task?: string;
+  all?: boolean;
+  json?: boolean;
+}): Promise<number> {
+  await using app = openApp({ repo: options.repo });
+  const found = await app.approvals({
+    ...(options.task === undefined ? {} : { taskId: options.task }),
+    all: options.all === true,
+  });
+  if (options.json) process.stdout.write(`${JSON.stringify(found)}\n`);
+  else if (found.length === 0) process.stdout.write("Nobody waits for an answer.\n");
+  else process.stdout.write(found.map(text).join("\n"));
+  return 0;
+}
+
+export async function decide(
+  id: string,
+  granted: boolean,
+  options: { repo: string; reason?: string; json?: boolean },
+): Promise<number> {
+  await using app = openApp({ repo: options.repo });
+  const decided = await app.decide(id, { granted, reason: options.reason ?? "" });
+  if (options.json) process.stdout.write(`${JSON.stringify(decided)}\n`);
+  else {
+    const may = granted ? "may write" : "may not write";
+    const late = decided.waiting ? "" : " Its work has ended, so this changes nothing any more.";
+    process.stdout.write(`${decided.agent} ${may} ${decided.paths.join(", ")}.${late}\n`);
+  }
+  return 0;
+}
+
+function text(approval: ShownApproval): string {
+  const { approval_id, agent, task_id, paths, reason, owner, person, waiting } = approval;
+  const asked = owner ?? person ?? "a person";
+  const state = [
+    approval.state === "open" ? `asked of ${asked}` : `${approval.state} by ${approval.decided_by ?? "?"}`,
+    `${duration(Date.now() - approval.created_at)} ago`,
+    ...(waiting ? [] : ["its work has ended"]),
+  ];
+  const answer = approval.answer ? `  answer: ${clip(approval.answer, 200)}\n` : "";
+  const next =
+    approval.state === "open"
+      ? `  oxbow approvals grant ${approval_id}   or   oxbow approvals deny ${approval_id} --reason …\n`
+      : "";
+  return `${approval_id} ${agent} (${task_id}) asks for ${clip(paths.join(", "), 300)}: ${state.join(", ")}\n  reason: ${clip(reason, 300)}\n${answer}${next}`;
+}
