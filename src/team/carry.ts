@@ -9,6 +9,7 @@ import { createEventSink, runOptions } from "./engine.ts";
 import { fleetFor, freeDeadLeases, liveWorkers, type WorkersMode } from "./fleet.ts";
 import { keepLeases } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
+import { relaySoon } from "./relay.ts";
 import { workFrom } from "./pool.ts";
 
 /** `done`: no subtask is open. Otherwise this process has stopped, and all its work has ended. */
@@ -39,7 +40,7 @@ export async function carry(
   const look = everySecond(async () => {
     await freeDeadLeases(engine);
     // Signals of a process that died between its outcome and their sending.
-    await store.relay();
+    await relaySoon(engine);
     await helped.look();
     const live = await store.liveTasks();
     if (live.some((each) => each.task.task_id === taskId && each.cancelled)) stop.abort(STOP.cancelled);

@@ -9,6 +9,7 @@ import { mergeFinished } from "./fan-in.ts";
 import { freeDeadLeases } from "./fleet.ts";
 import { watchOpenWork } from "./open-work.ts";
 import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
+import { relaySoon } from "./relay.ts";
 import { makeReport } from "./report.ts";
 
 /** How often to look for leases that ran out, milliseconds: no event tells of it. */
@@ -93,5 +94,5 @@ async function cancelRest(engine: Engine, task: Task): Promise<void> {
       },
     };
   });
-  await engine.store.relay();
+  await relaySoon(engine);
 }

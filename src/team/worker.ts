@@ -13,6 +13,7 @@ import { createEventSink, type Engine } from "./engine.ts";
 import { freeDeadLeases } from "./fleet.ts";
 import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
+import { relaySoon } from "./relay.ts";
 import { workFrom } from "./pool.ts";
 import { createWorkList, type WorkList } from "./work-list.ts";
 import type { Taken, WorkerOptions } from "./worker-events.ts";
@@ -54,7 +55,6 @@ export async function serve(
   const places = options.concurrency ?? engine.team.limits.maxParallel;
   const list = await createWorkList(current, { agents: options.agents, places, tell });
   await clearUp(engine);
-  await store.relay();
   await list.refresh();
   const bell = createBell();
   const leases = keepLeases(store, settings.oxbowLeaseMs, problem);
@@ -126,7 +126,7 @@ async function look({ engine, list, orphans, ring }: Looking): Promise<void> {
   await freeDeadLeases(engine);
   await list.refresh();
   // Signals of a process that died between its outcome and their sending.
-  await engine.store.relay();
+  await relaySoon(engine);
   ring();
   orphans.end(list.engine(), list.orphans());
 }
