@@ -10,7 +10,7 @@ import { loadTeam, readTeamFile } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { createRedactor } from "./core/redact.ts";
-import { TeamRegistry } from "./core/registry.ts";
+import { TeamRegistry } from "./library-team.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";

@@ -242,7 +242,9 @@ describe("an app", () => {
   it("splits to agents that were registered while it is open", async () => {
     using shop = makeShop();
     await using app = open(shop);
-    (await app.team()).register({ name: "Late", team: "Shop", allowedPaths: ["late/**"] });
+    const team = await app.team();
+    expect(team).toBeInstanceOf(TeamRegistry);
+    team.register({ name: "Late", team: "Shop", allowedPaths: ["late/**"] });
     expect((await app.orchestrateSplit({ task: "x", targetAgent: "Late" })).ok).toBe(true);
   });
 
