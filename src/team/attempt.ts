@@ -15,6 +15,7 @@ import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
 import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { committedTip } from "./leftovers.ts";
 import { prepareBranch } from "./prepare.ts";
+import { relaySoon } from "./relay.ts";
 import { runProgram } from "./run-program.ts";
 import { runModel } from "./run-model.ts";
 import { aboutLease } from "./about.ts";
@@ -60,7 +61,7 @@ export async function runAttempt(attempt: Attempt): Promise<AttemptEnd> {
   };
   await sink.flush();
   const ours = await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
-  await engine.store.relay();
+  await relaySoon(engine);
   return ours ? { kind: "finished", outcome } : { kind: "lost" };
 }
 
