@@ -38,6 +38,7 @@ const types = {
     oid === INT8 ? Number : pg.types.getTypeParser(oid, format ?? "text"),
 };
 
+/** Said to each new connection, since a pooler in between may drop what is said at its start. */
 function settingsOf(place: PostgresPlace, busyMs: number): string {
   const settings = {
     search_path: place.schema,
@@ -48,8 +49,9 @@ function settingsOf(place: PostgresPlace, busyMs: number): string {
     // Every statement is short: compiling one costs more than running it.
     jit: "off",
   };
-  const given = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
-  return [place.options, ...given].join(" ").trim();
+  return Object.entries(settings)
+    .map(([name, value]) => `set ${name} to ${value}`)
+    .join("; ");
 }
 
 /** Hands out `MOST` places, first come, first served. */
@@ -72,7 +74,6 @@ function createPlaces() {
 export function createClients(place: PostgresPlace, busyMs: number): Clients {
   const config: pg.PoolConfig = {
     connectionString: place.connection,
-    options: settingsOf(place, busyMs),
     fallback_application_name: "oxbow",
     types,
     max: MOST,
@@ -88,15 +89,28 @@ export function createClients(place: PostgresPlace, busyMs: number): Clients {
   const ignore = () => undefined;
   pool.on("error", ignore);
   pool.on("connect", (client) => client.on("error", ignore));
+  const settings = settingsOf(place, busyMs);
+  const prepared = new WeakSet<pg.PoolClient>();
   const places = createPlaces();
   let reached = false;
   let closing: Promise<void> | null = null;
+
+  async function prepare(client: pg.PoolClient): Promise<void> {
+    try {
+      await client.query(settings);
+      prepared.add(client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  }
 
   async function connect(): Promise<pg.PoolClient> {
     const deadline = performance.now() + busyMs;
     for (let wait = RETRY_MS; ; wait = Math.min(wait * 2, 1000)) {
       try {
         const client = await pool.connect();
+        if (!prepared.has(client)) await prepare(client);
         reached = true;
         return client;
       } catch (caught) {

@@ -8,6 +8,7 @@ const SAYS: Readonly<Record<string, string>> = {
   "3D000": "has no such database",
   "3F000": "has no such schema",
   "42501": "does not allow this user what Oxbow needs",
+  "42883": "is too old (Oxbow needs Postgres 13 or newer)",
   "42P01": "lacks a table of Oxbow's",
   "42P07": "holds other tables under the names of Oxbow's",
   "53100": "is full: no disk space is left on the server",

@@ -13,14 +13,19 @@ import { isUnmade } from "./postgres-error.ts";
 import type { PostgresPlace } from "./postgres-url.ts";
 import type { Schema } from "./schema.ts";
 
-/** Null where there are no tables yet. Throws store_failed. */
-export async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
+/** Unix milliseconds, as SQL. */
+export const SERVER_TIME = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/** With the server's time; null where there are no tables yet. Throws store_failed. */
+export async function schemaVersion(
+  db: Kysely<Schema>,
+): Promise<{ readonly version: number; readonly now: number } | null> {
   try {
     const row = await db
       .selectFrom("migrations")
-      .select(({ fn }) => fn.max("version").as("version"))
+      .select(({ fn }) => [fn.max("version").as("version"), sql<number>`${sql.raw(SERVER_TIME)}`.as("now")])
       .executeTakeFirst();
-    return row?.version ?? null;
+    return row ?? null;
   } catch (error) {
     if (isUnmade(error)) return null;
     throw error;

@@ -5,8 +5,6 @@ import { OxbowError } from "../core/errors.ts";
 export interface PostgresPlace {
   /** For the driver: the URL without what is Oxbow's own. Holds the password. */
   readonly connection: string;
-  /** Further server settings that the URL asks for (`?options=-c …`). */
-  readonly options: string;
   /** The schema that holds the tables. */
   readonly schema: string;
   /** For people: without password and parameters. */
@@ -35,15 +33,13 @@ export function parsePostgresUrl(text: string): PostgresPlace {
       `The schema "${schema.slice(0, 80)}" of the Postgres URL is no plain name: small letters, digits and _, at most 63, not beginning with pg_.`,
     );
   }
-  const options = url.searchParams.get("options") ?? "";
   const host = url.host || url.searchParams.get("host") || "localhost";
   const verified = VERIFIED.has(url.searchParams.get("sslmode") ?? "");
   if (verified && !url.searchParams.has("uselibpqcompat")) url.searchParams.set("sslmode", "verify-full");
-  for (const ours of ["schema", "options"]) url.searchParams.delete(ours);
+  url.searchParams.delete("schema");
   const user = url.username ? `${url.username}@` : "";
   return {
     connection: url.href,
-    options,
     schema,
     shown: `postgres://${user}${host}${url.pathname} (schema ${schema})`,
     lock: createHash("sha256").update(`oxbow ${schema}`).digest().readInt32BE(0),

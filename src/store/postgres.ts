@@ -20,7 +20,7 @@ import type { Engine, Lane } from "./engine.ts";
 import { type Clients, createClients, type Taken } from "./postgres-clients.ts";
 import { isContended, isLost, postgresError } from "./postgres-error.ts";
 import { createListener } from "./postgres-listen.ts";
-import { beforeMigrating, schemaVersion } from "./postgres-schema.ts";
+import { beforeMigrating, schemaVersion, SERVER_TIME } from "./postgres-schema.ts";
 import { parsePostgresUrl, type PostgresPlace } from "./postgres-url.ts";
 import type { Schema } from "./schema.ts";
 import { createTurns } from "./turns.ts";
@@ -126,7 +126,9 @@ interface Clock {
 async function begin(session: Session, clock: Clock, shown: string): Promise<void> {
   try {
     const results: unknown = await session.taken.client.query(
-      "begin; select pg_current_xact_id()::text as transaction, (extract(epoch from clock_timestamp()) * 1000)::bigint as now",
+      // Whatever the database's own default is: each statement sees what is committed when it begins, so that a writer
+      // sees all that was done before his turn.
+      `begin isolation level read committed read write; select pg_current_xact_id()::text as transaction, ${SERVER_TIME} as now`,
     );
     const row: { transaction: string; now: number } = Array.isArray(results) ? results[1].rows[0] : null;
     session.transaction = row.transaction;
@@ -221,7 +223,11 @@ export async function openPostgres({ url, busyMs }: PostgresOptions): Promise<En
     place: null,
     transact: createTransact(kysely, place, busyMs),
     now: () => Date.now() + clock.ahead,
-    schemaVersion: () => schemaVersion(kysely),
+    async schemaVersion() {
+      const found = await schemaVersion(kysely);
+      if (found) clock.ahead = found.now - Date.now();
+      return found?.version ?? null;
+    },
     beforeMigrating: (db) => beforeMigrating(db, place),
     sequence: (table) =>
       table.addColumn("seq", "bigint", (column) => column.generatedByDefaultAsIdentity().primaryKey()),

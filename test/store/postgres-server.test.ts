@@ -86,9 +86,14 @@ await withServer("postgres", (server) => {
       expect(seen[0]).toEqual(seen[1]);
     });
 
-    it("sets a child free whose two last dependencies end at the same moment", async () => {
+    it.each([
+      ["as it is", ""],
+      ["whatever isolation the database prefers", "-c default_transaction_isolation=repeatable\\ read"],
+    ])("sets a child free whose two last dependencies end at the same moment, %s", async (_how, options) => {
       await using database = await make();
-      const [one, two] = [await database.open(), await database.open()];
+      const url = new URL(database.url);
+      if (options) url.searchParams.set("options", options);
+      const [one, two] = [await openStore({ url: url.href }), await openStore({ url: url.href })];
       for (let n = 0; n < 15; n++) {
         const id = `t${n}`;
         const children = [aChild(id, 1), aChild(id, 2), aChild(id, 3, { dependsOn: [1, 2] })];
@@ -102,6 +107,7 @@ await withServer("postgres", (server) => {
         ]);
         expect((await one.subtasks(id)).map((subtask) => subtask.state)[2]).toBe("planned");
       }
+      for (const store of [one, two]) await store[Symbol.asyncDispose]();
     });
   });
 
@@ -153,6 +159,18 @@ await withServer("postgres", (server) => {
       const [event] = await store.append([notice("t", "x")]);
       const [row] = await runSql(server, "select (extract(epoch from now()) * 1000)::float8 as now");
       expect(Math.abs(Date.parse(event?.ts ?? "") - Number(row?.["now"]))).toBeLessThan(hour / 2);
+      await store[Symbol.asyncDispose]();
+    });
+
+    it("looks by the server's clock too, before it has written anything", async () => {
+      await using database = await make();
+      const worker = await openStore({ url: database.url });
+      const presence = { worker_id: "w", team: "T", agents: [], places: 1, declined: {}, started_at: 1 };
+      await worker.heartbeat(presence, 60_000);
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+      const store = await openStore({ url: database.url });
+      expect(await store.workers()).toEqual([presence]);
+      await worker[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     });
 
