@@ -13,6 +13,12 @@ export interface RedisChecks {
   readonly allowVolatile: boolean;
 }
 
+export interface Link {
+  readonly redis: Redis;
+  /** From now on the connection does not keep the process alive. */
+  rest(): void;
+}
+
 /** A failure in the words of the server, never with the password. */
 export function redisFailed(place: RedisPlace, problem: string, cause: unknown): OxbowError {
   const said = cause instanceof Error ? cause.message || String(Reflect.get(cause, "code")) : String(cause);
@@ -21,28 +27,30 @@ export function redisFailed(place: RedisPlace, problem: string, cause: unknown):
 }
 
 /**
- * Connects once; a connection that is cut later comes back by itself. Commands wait until it is there; those that were
- * under way are rejected. A connection does not keep the process alive. Throws redis_failed.
+ * Connects once; a connection that is cut later comes back by itself. Commands that were under way then are rejected, and
+ * so are later ones for as long as each try to connect fails. Throws redis_failed. `silenceMs`: a connection on which nothing moves for so long is dead.
  */
 export async function dial(
   place: RedisPlace,
-  more: { readonly socketTimeout?: number; readonly commandTimeout?: number } = {},
-): Promise<Redis> {
+  more: { readonly silenceMs?: number; readonly commandTimeout?: number } = {},
+): Promise<Link> {
+  const { silenceMs, ...options } = more;
   let opened = false;
+  let resting = false;
   let last: unknown = null;
   const redis = new Redis({
     ...place.to,
     ...(place.username === undefined ? {} : { username: place.username }),
     ...(place.password === undefined ? {} : { password: place.password }),
-    ...more,
+    ...options,
     db: place.db,
     protocol: 2,
     disableClientInfo: true,
     lazyConnect: true,
     connectTimeout: CONNECT_MS,
     keepAlive: 10_000,
-    maxRetriesPerRequest: null,
-    autoResendUnfulfilledCommands: false,
+    // What was under way when the connection broke is rejected at once; who sent it knows what to do about it.
+    maxRetriesPerRequest: 0,
     // A server that was made a replica: its successor is at the same address.
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
     retryStrategy: (times) => (opened ? Math.min(20 * 2 ** times, RECONNECT_AT_MOST_MS) : null),
@@ -50,8 +58,10 @@ export async function dial(
   redis.on("error", (error: unknown) => {
     last ??= error;
   });
-  redis.on("connect", () => {
-    if (opened) redis.stream.unref();
+  redis.on("ready", () => {
+    if (resting) redis.stream.unref();
+    // The library's own watch over silence would keep the process alive.
+    if (silenceMs !== undefined) redis.stream.setTimeout(silenceMs, () => redis.disconnect(true));
   });
   const deadline = AbortSignal.timeout(CONNECT_MS);
   try {
@@ -61,8 +71,11 @@ export async function dial(
     throw redisFailed(place, "cannot be used", last ?? error);
   }
   opened = true;
-  redis.stream.unref();
-  return redis;
+  const rest = () => {
+    resting = true;
+    redis.stream.unref();
+  };
+  return { redis, rest };
 }
 
 function rejectedBy(deadline: AbortSignal): Promise<never> {

@@ -3,9 +3,8 @@
  * over one blocking connection, however many wait in it and for whatever; a sender uses another connection.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Redis } from "ioredis";
 import { OxbowError } from "../core/errors.ts";
-import { dial, redisFailed } from "./redis-connect.ts";
+import { dial, type Link, redisFailed } from "./redis-connect.ts";
 import { createRecent, type LogEntry } from "./redis-recent.ts";
 import type { RedisPlace } from "./redis-url.ts";
 
@@ -43,7 +42,7 @@ export interface RedisLog {
 export interface LogOptions {
   readonly place: RedisPlace;
   /** For commands; closed with the log. */
-  readonly redis: Redis;
+  readonly link: Link;
   /** What every key begins with. */
   readonly prefix: string;
   /** The last position the store knows. */
@@ -107,10 +106,12 @@ function passes(error: unknown): boolean {
 
 /** Begins to follow the log. Throws redis_failed. */
 export async function openLog(options: LogOptions): Promise<RedisLog> {
-  const { place, redis, prefix, patienceMs } = options;
+  const { place, prefix, patienceMs } = options;
+  const { redis } = options.link;
   const key = `${prefix}:log`;
   const recent = createRecent();
-  const ear = await dial(place, { socketTimeout: SILENCE_MS });
+  const following = await dial(place, { silenceMs: SILENCE_MS });
+  const ear = following.redis;
   let at = options.after;
   let cursor = idOf(at);
   let hears = true;
@@ -119,6 +120,10 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
   let sending = 0;
   let awake: NodeJS.Timeout | undefined;
   const waiting = new Set<{ position: number; go: () => void }>();
+  let lost: unknown = null;
+  redis.on("error", (error: unknown) => {
+    lost = error;
+  });
 
   function hear(raw: unknown): void {
     const entry = parseEntry(raw);
@@ -189,8 +194,8 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
           return before ?? (await send());
         } catch (error) {
           if (closed) continue;
-          if (!passes(error) || performance.now() > deadline)
-            throw redisFailed(place, "did not take a signal", error);
+          if (!passes(error)) throw redisFailed(place, "did not take a signal", error);
+          if (performance.now() > deadline) throw redisFailed(place, "stays away", lost ?? error);
           if (error instanceof Error && error.message === "Command timed out") redis.disconnect(true);
           failed = true;
         }
@@ -217,8 +222,9 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
     ear.disconnect();
     throw redisFailed(place, "cannot be followed", error);
   }
-  const following = followLog();
-  following.catch(() => undefined);
+  void followLog();
+  following.rest();
+  options.link.rest();
 
   return {
     add: (entry) =>

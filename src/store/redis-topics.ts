@@ -58,12 +58,12 @@ async function lastPosition({ db }: Database): Promise<number> {
 /** Throws redis_failed, redis_unsuitable, setting_invalid. */
 export async function openRedisTopics(database: Database, options: RedisOptions): Promise<TopicTransport> {
   const place = parseRedisUrl(options.url);
-  const redis = await dial(place, { commandTimeout: COMMAND_MS });
+  const link = await dial(place, { commandTimeout: COMMAND_MS });
   try {
-    const about = await examineServer(redis, place, options);
+    const about = await examineServer(link.redis, place, options);
     const log = await openLog({
       place,
-      redis,
+      link,
       prefix: await prefixOf(database, options.place),
       after: await lastPosition(database),
       patienceMs: options.patienceMs,
@@ -72,7 +72,7 @@ export async function openRedisTopics(database: Database, options: RedisOptions)
     });
     return createRedisTopics(database, log, about);
   } catch (error) {
-    redis.disconnect();
+    link.redis.disconnect();
     throw error;
   }
 }

@@ -16,13 +16,13 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
     const four = [1, 2, 3, 4];
 
     it("open a fresh store at the same moment", async () => {
-      const said = await Promise.all(four.map(() => runStoreProcess(database.url, { do: "open" })));
+      const said = await Promise.all(four.map(() => runStoreProcess(database, { do: "open" })));
       expect(said).toEqual(four.map(() => [{ tasks: 0 }]));
     });
 
     it("submit the same task: one creates it, the others get it", async () => {
       const command = { do: "submit", taskId: "t1", ticket: "7", children: 20 } as const;
-      const said = (await Promise.all(four.map(() => runStoreProcess(database.url, command)))).flat();
+      const said = (await Promise.all(four.map(() => runStoreProcess(database, command)))).flat();
       expect(said.map((answer) => String(answer["created"])).sort()).toEqual([
         "false",
         "false",
@@ -37,7 +37,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
     it("submit different tasks with one ticket: one gets it", async () => {
       const said = await Promise.all(
         four.map((n) =>
-          runStoreProcess(database.url, { do: "submit", taskId: `t${n}`, ticket: "7", children: 1 }),
+          runStoreProcess(database, { do: "submit", taskId: `t${n}`, ticket: "7", children: 1 }),
         ),
       );
       const answers = said.flat().map((answer) => String(answer["error"] ?? answer["created"]));
@@ -49,7 +49,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
       const store = await database.open();
       await store.submit(aTask("t1"), someChildren("t1", 300), []);
       const said = await Promise.all(
-        four.map((n) => runStoreProcess(database.url, { do: "work", taskId: "t1", workerId: `w${n}` })),
+        four.map((n) => runStoreProcess(database, { do: "work", taskId: "t1", workerId: `w${n}` })),
       );
       const done = said.flat();
       expect(done.filter((line) => "error" in line)).toEqual([]);
@@ -74,7 +74,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
         }
       })();
       await Promise.all(
-        four.map(() => runStoreProcess(database.url, { do: "append", taskId: "t1", count: 100 })),
+        four.map(() => runStoreProcess(database, { do: "append", taskId: "t1", count: 100 })),
       );
       await watching;
       expect(ids).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
@@ -82,7 +82,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
 
     it("wake each other within a few milliseconds", async () => {
       const store = await database.open();
-      const publishing = runStoreProcess(database.url, { do: "publish", topic: "a", count: 50, everyMs: 5 });
+      const publishing = runStoreProcess(database, { do: "publish", topic: "a", count: 50, everyMs: 5 });
       const late: number[] = [];
       let after: string | null = null;
       while (late.length < 50) {
@@ -98,13 +98,13 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
     });
 
     it("lets a process end by itself once nobody waits", async () => {
-      expect(await runStoreProcess(database.url, { do: "wait and leave" })).toEqual([{ code: "cancelled" }]);
+      expect(await runStoreProcess(database, { do: "wait and leave" })).toEqual([{ code: "cancelled" }]);
     });
 
     it("survives kill -9 in the middle of writing; the conversation can be claimed again", async () => {
       const store = await database.open();
       await store.submit(aTask("t1"), someChildren("t1", 1), []);
-      const { child, lines } = startStoreProcess(database.url, {
+      const { child, lines } = startStoreProcess(database, {
         do: "claim and write",
         taskId: "t1",
         workerId: "dead",
@@ -136,7 +136,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
     it("survives kill -9 of a worker between its children: each is done or can be done, once", async () => {
       const store = await database.open();
       await store.submit(aTask("t1"), someChildren("t1", 200), []);
-      const { child, lines } = startStoreProcess(database.url, {
+      const { child, lines } = startStoreProcess(database, {
         do: "work",
         taskId: "t1",
         workerId: "dead",
@@ -149,7 +149,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
       const before = await store.outcomes("t1");
       expect(before.length).toBeGreaterThanOrEqual(40);
       await store.expireLeases("dead");
-      await runStoreProcess(database.url, { do: "work", taskId: "t1", workerId: "next" });
+      await runStoreProcess(database, { do: "work", taskId: "t1", workerId: "next" });
       await store.relay();
       expect(await store.outcomes("t1")).toHaveLength(200);
       for (const { done_topic } of await store.subtasks("t1")) {

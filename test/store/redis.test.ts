@@ -1,5 +1,6 @@
 import { postgresSchema, sqliteFile } from "../support/store-engines.ts";
 import { type TestServer, withServer } from "../support/servers.ts";
+import { describeProcesses } from "./describe-processes.ts";
 import { describeQueue } from "./describe-queue.ts";
 import { describeStore } from "./describe-store.ts";
 import { describeTopics } from "./describe-topics.ts";
@@ -12,6 +13,7 @@ await withServer("redis", (redis) => {
   describeTopics("Redis beside SQLite", open);
   describeStore("SQLite with Redis", open);
   describeQueue("SQLite with Redis", open);
+  describeProcesses("one SQLite file with Redis", open);
 });
 
 for (const redis of found) {

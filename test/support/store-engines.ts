@@ -8,9 +8,13 @@ import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { TestServer } from "./servers.ts";
 
-/** One database of a test, which may be opened many times; closed and removed on disposal. */
-export interface TestDatabase extends AsyncDisposable {
+export interface StorePlace {
   readonly url: string;
+  readonly redis?: { readonly url: string } | undefined;
+}
+
+/** One database of a test, which may be opened many times; closed and removed on disposal. */
+export interface TestDatabase extends StorePlace, AsyncDisposable {
   /** The clock of every store opened here, Unix milliseconds; tests move it. */
   readonly clock: { now: number };
   open(): Promise<Store>;
@@ -21,15 +25,13 @@ export type OpenDatabase = () => Promise<TestDatabase>;
 function database(url: string, remove: () => Promise<void>, redisUrl?: string): TestDatabase {
   const clock = { now: 1_700_000_000_000 };
   const stores: Store[] = [];
+  const redis = redisUrl === undefined ? undefined : { url: redisUrl };
   return {
     url,
+    redis,
     clock,
     async open() {
-      const store = await openStore({
-        url,
-        now: () => clock.now,
-        ...(redisUrl === undefined ? {} : { redis: { url: redisUrl } }),
-      });
+      const store = await openStore({ url, redis, now: () => clock.now });
       stores.push(store);
       return store;
     },

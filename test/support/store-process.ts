@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Store } from "../../src/store/contract.ts";
 import { hasCode } from "../../src/core/errors.ts";
 import { openStore } from "../../src/store/open.ts";
+import type { StorePlace } from "./store-engines.ts";
 import { aTask, anOutcome, notice, someChildren } from "./store-data.ts";
 
 export type StoreCommand =
@@ -77,9 +78,9 @@ async function run(store: Store, command: StoreCommand): Promise<void> {
   }
 }
 
-const { url, ...command } = JSON.parse(process.argv[2] ?? "{}") as StoreCommand & { url: string };
+const { url, redis, ...command } = JSON.parse(process.argv[2] ?? "{}") as StoreCommand & StorePlace;
 try {
-  const store = await openStore({ url });
+  const store = await openStore({ url, redis });
   await run(store, command);
   if (command.do !== "wait and leave") await store[Symbol.asyncDispose]();
 } catch (error) {

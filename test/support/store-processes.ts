@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable } from "node:stream";
+import type { StorePlace } from "./store-engines.ts";
 import type { StoreCommand } from "./store-process.ts";
 
 export interface StoreProcess {
@@ -11,11 +12,11 @@ export interface StoreProcess {
   readonly lines: Interface;
 }
 
-export function startStoreProcess(url: string, command: StoreCommand): StoreProcess {
+export function startStoreProcess({ url, redis }: StorePlace, command: StoreCommand): StoreProcess {
   const script = join(import.meta.dirname, "store-process.ts");
   const child = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", script, JSON.stringify({ url, ...command })],
+    ["--disable-warning=ExperimentalWarning", script, JSON.stringify({ url, redis, ...command })],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   return { child, lines: createInterface({ input: child.stdout }) };
@@ -23,10 +24,10 @@ export function startStoreProcess(url: string, command: StoreCommand): StoreProc
 
 /** Everything a process says until it ends. Rejects when it ends with another code than 0. */
 export async function runStoreProcess(
-  url: string,
+  place: StorePlace,
   command: StoreCommand,
 ): Promise<Record<string, unknown>[]> {
-  const { child, lines } = startStoreProcess(url, command);
+  const { child, lines } = startStoreProcess(place, command);
   const closed = once(child, "close");
   const said: Record<string, unknown>[] = [];
   for await (const line of lines) said.push(JSON.parse(line) as Record<string, unknown>);
