@@ -61,15 +61,7 @@ const GREP: Grammar = {
   digits: true,
   complete: {
     when: ["-r"],
-    add: [
-      "--exclude-dir=.git",
-      "--exclude-dir=.env",
-      "--exclude-dir=.env.*",
-      "--exclude=.env*",
-      "--include=.env*.example",
-      "--include=.env*.sample",
-      "--include=.env*.template",
-    ],
+    add: ["--exclude-dir=.git", "--exclude-dir=.env*", "--exclude=.env*"],
   },
 };
 
