@@ -1,7 +1,7 @@
 /** `git grep` on a tree, and `git diff-tree` between two: read-only, no attributes, no programs of the repository's. */
 import { OxbowError } from "../core/errors.ts";
 import type { SearchHit } from "../core/tool.ts";
-import { gitFailed, type GitSite, runGit } from "./command.ts";
+import { gitFailed, type GitSite, objectsMissing, runGit } from "./command.ts";
 import type { Oid } from "./contract.ts";
 
 const MAX_LINE_CHARS = 500;
@@ -14,7 +14,7 @@ export interface SearchOptions {
   readonly wanted: (path: string) => boolean;
 }
 
-/** Lines that match an extended regular expression. Throws tool_input for a bad one, cancelled. */
+/** Lines that match an extended regular expression. Throws tool_input for a bad one, objects_missing, cancelled. */
 export async function searchTree(
   site: GitSite,
   commit: Oid,
@@ -31,24 +31,47 @@ export async function searchTree(
     if (hits.length < options.limit) hits.push(hit);
     else enough.abort();
   });
+  const unread = createUnread(commit, options.wanted);
   const args = ["grep", "-z", "-n", "-I", "-E", "--no-textconv", "--no-color", "--full-name"];
   const either = AbortSignal.any([signal, enough.signal]);
   const result = await runGit(
     site,
     [...args, "-e", options.pattern, commit],
-    { maxOutputBytes: 8192, onStdout: parser },
+    { maxOutputBytes: 8192, onStdout: parser, onStderr: unread.push },
     either,
   ).catch((error: unknown) => {
     if (enough.signal.aborted && !signal.aborted) return null;
     throw error;
   });
   if (result === null) return { hits, truncated: true };
+  const lacking = unread.first();
+  if (lacking !== null)
+    throw objectsMissing(`The search cannot look into ${lacking}: its content is not here.`, site, {
+      path: lacking,
+    });
   if (result.exitCode === 0 || result.exitCode === 1) return { hits, truncated: enough.signal.aborted };
   const words = result.stderr.toString("utf8").trim();
   if (words !== "" && /regex|parenthes|bracket|brace|repetition|backslash|Unmatched|Invalid/i.test(words)) {
     throw new OxbowError("tool_input", `The search pattern is not valid: ${words.slice(0, 300)}`);
   }
   throw gitFailed(args, words);
+}
+
+/** What git could not read, it only complains of: without this, a file that is not here would look like one without a hit. */
+function createUnread(commit: Oid, wanted: (path: string) => boolean) {
+  let rest = "";
+  let first: string | null = null;
+  return {
+    push(text: string): void {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const path = /^error: '[0-9a-f]+:(.*)': unable to read /.exec(line)?.[1];
+        if (path !== undefined && line.includes(commit) && wanted(path)) first ??= path;
+      }
+    },
+    first: () => first,
+  };
 }
 
 /** Records are `<commit>:<path> NUL <line number> NUL <text> LF`. */

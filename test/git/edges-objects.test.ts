@@ -45,6 +45,11 @@ test("a partial clone: what is here can be edited and merged; what is not is nam
   await b.commit("B", NO_ABORT);
   const missing = { code: "objects_missing", hint: expect.stringContaining("--refetch --no-filter origin") };
   await expect(a.read("README.md")).rejects.toMatchObject(missing);
+  await expect(a.search("Sample", { limit: 5 }, NO_ABORT)).rejects.toMatchObject({
+    ...missing,
+    message: expect.stringContaining("README.md"),
+  });
+  expect((await a.search("Sample", { glob: "src/**", limit: 5 }, NO_ABORT)).hits).toHaveLength(1);
   await expect(repo.workspace({ commit: old, branch: "b" })).rejects.toMatchObject(missing);
   const early = await repo.checkReady(old, { files: true }).catch((error: unknown) => error);
   expect(early).toMatchObject({
