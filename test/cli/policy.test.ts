@@ -33,6 +33,19 @@ it("allows nothing that is not listed, and lets a denial win", async () => {
   expect(denied.lines[0]).toMatchObject({ allowed: false, code: "denied" });
 });
 
+it("goes by the settings of the terminal tool when no list is given", async () => {
+  const env = { TERMINAL_ALLOWED_COMMANDS: "git, ls", TERMINAL_DENY_COMMANDS: "git log" };
+  const judge = async (...args: string[]) => {
+    const { lines } = await startOxbow(["policy", "check", ...args, "--json"], { cwd: root, env }).ended;
+    return lines[0]?.["code"];
+  };
+  expect(await judge("--command", "git status")).toBe("ok");
+  expect(await judge("--command", "git log")).toBe("denied");
+  expect(await judge("--command", "git log", "--allow", "git log")).toBe("denied");
+  expect(await judge("--command", "cat x")).toBe("not_allowed");
+  expect(await judge("--command", "ls", "--allow", "cat")).toBe("not_allowed");
+});
+
 it("looks at the files below --root, and runs nothing", async () => {
   const at = (line: string) =>
     check("--command", line, "--allow", "cat", "touch *", "--root", root, "--json");

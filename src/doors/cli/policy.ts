@@ -1,5 +1,7 @@
 import { realpathSync } from "node:fs";
+import { readSettings } from "../../app.ts";
 import { OxbowError } from "../../core/errors.ts";
+import { readList } from "../../core/setting-rows.ts";
 import { checkCommand } from "../../library-paths.ts";
 
 export interface PolicyOptions {
@@ -12,9 +14,10 @@ export interface PolicyOptions {
 
 /** Says whether the terminal tool would run the line. Exit 0 allowed, 1 denied; nothing is run. */
 export async function check(options: PolicyOptions): Promise<number> {
+  const settings = readSettings();
   const { allowed, reason, code } = checkCommand(options.command, {
-    allow: entries(options.allow),
-    deny: entries(options.deny),
+    allow: entries(options.allow) ?? settings.terminalAllowedCommands,
+    deny: [...settings.terminalDenyCommands, ...(entries(options.deny) ?? [])],
     root: directory(options.root),
   });
   if (options.json) process.stdout.write(`${JSON.stringify({ allowed, reason, code })}\n`);
@@ -22,9 +25,9 @@ export async function check(options: PolicyOptions): Promise<number> {
   return allowed ? 0 : 1;
 }
 
-/** `--allow ls --allow "git status, npm test"`. */
-function entries(written: readonly string[] = []): string[] {
-  return written.flatMap((text) => text.split(/[,\n]/)).map((text) => text.trim());
+/** `--allow ls --allow "git status, npm test"`, written as in TERMINAL_ALLOWED_COMMANDS. */
+function entries(written: readonly string[] | undefined): readonly string[] | undefined {
+  return written?.flatMap((text) => readList(text) ?? []);
 }
 
 function directory(path: string): string {

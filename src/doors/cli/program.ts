@@ -199,8 +199,11 @@ function policyCommand(program: Command, done: (code: number) => void): void {
     .command("check")
     .description("Say whether a command line would be allowed, without running it. Exit 1 when it is denied.")
     .requiredOption("--command <line>", "the command line")
-    .option("--allow <entries...>", "what is allowed: ls, git status, npm test, 'mytool *'")
-    .option("--deny <entries...>", "what is denied all the same")
+    .option(
+      "--allow <entries...>",
+      "what is allowed: ls, git status, npm test, 'mytool *' (default: TERMINAL_ALLOWED_COMMANDS)",
+    )
+    .option("--deny <entries...>", "what is denied all the same, besides TERMINAL_DENY_COMMANDS")
     .option("--root <dir>", "where it would run; paths must stay inside", ".")
     .option("--json", "print one JSON value")
     .addHelpText(
