@@ -113,8 +113,6 @@ export const ERRORS = {
   script_invalid: row(400, 2, "Correct the script file; docs/scripted.md shows its form."),
   command_invalid: row(400, 2, "Give a program and its arguments; shell operators are not interpreted."),
   command_failed: row(500, 1, "Look at the command's output in the report."),
-  model_behaviour: row(
-    502,
   command_rejected: row(
     403,
     1,
@@ -125,6 +123,8 @@ export const ERRORS = {
     2,
     "Install bubblewrap and allow user namespaces (`oxbow doctor` says what is missing), or set TERMINAL_SANDBOX=auto.",
   ),
+  model_behaviour: row(
+    502,
     1,
     "The model answered with something that cannot be used; try again or use another model.",
   ),
