@@ -9,6 +9,7 @@ import { parseSettings } from "../src/core/settings.ts";
 import type { Store } from "../src/store/contract.ts";
 import { openStore } from "../src/store/open.ts";
 import { createSignals } from "../src/team/signals.ts";
+import { rawPair, startRedis } from "./signals-redis.ts";
 import {
   type Bench,
   GOAL_COLUMNS,
@@ -35,10 +36,16 @@ interface Wake {
   readonly afterCommit: number[];
 }
 
-async function wakeInOneProcess(store: Store, topic: string, count: number): Promise<Wake> {
+async function wakeInOneProcess(
+  store: Store,
+  topic: string,
+  count: number,
+  before: () => Promise<void> = () => Promise.resolve(),
+): Promise<Wake> {
   const wake: Wake = { all: [], afterCommit: [] };
   let after: string | null = null;
   for (let i = 0; i < count; i++) {
+    await before();
     const waiting = store.topics.wait([{ topic, after }], PATIENCE_MS);
     const heard = waiting.then((entries) => ({ at: performance.now(), entries }));
     // The waiter has looked, found nothing, and sleeps.
@@ -74,9 +81,9 @@ function insertAndRead(file: string, count: number): number[] {
 }
 
 /** One way: another process publishes the time, by a clock that both share; here it is heard. */
-async function wakeAcrossProcesses(store: Store, url: string, count: number): Promise<number[]> {
+async function wakeAcrossProcesses(store: Store, urls: readonly string[], count: number): Promise<number[]> {
   const script = path.join(import.meta.dirname, "signals-peer.ts");
-  const peer = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script, url], {
+  const peer = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", script, ...urls], {
     env: PLAIN_ENV,
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -100,6 +107,19 @@ async function wakeAcrossProcesses(store: Store, url: string, count: number): Pr
   return taken;
 }
 
+function redisGoals({ floor, wake, fanIn: { all, one } }: OverRedis): string[][] {
+  const [woken, ratio] = [median(wake) / floor, all / one];
+  return [
+    goalRow("wake-up over Redis, against the raw round trip", "≤ 1.5×", times(woken), woken <= 1.5),
+    goalRow(
+      "1,000-way `wait_all` over Redis, against one stream per parent",
+      "≤ 1.5×",
+      times(ratio),
+      ratio <= 1.5,
+    ),
+  ];
+}
+
 /** Children end one by one; their parent waits for all of them, each on a topic of its own. */
 async function waitForAll(store: Store, round: number): Promise<number> {
   const signals = createSignals({ store, settings: parseSettings({}) });
@@ -117,12 +137,8 @@ async function waitForAll(store: Store, round: number): Promise<number> {
 async function waitOnOneStream(store: Store, round: number): Promise<number> {
   const topic = `bench:parent:${round}`;
   const count = async () => {
-    let after: string | null = null;
-    for (let seen = 0; seen < CHILDREN; ) {
-      const entries = await store.topics.wait([{ topic, after }], PATIENCE_MS);
-      after = entries.at(-1)?.message_id ?? null;
-      seen += entries.length;
-    }
+    using following = store.topics.follow([{ topic, after: null }]);
+    for (let seen = 0; seen < CHILDREN; ) seen += (await following.next(PATIENCE_MS)).length;
   };
   const waiting = count();
   await turn();
@@ -130,6 +146,45 @@ async function waitOnOneStream(store: Store, round: number): Promise<number> {
     for (let n = 0; n < CHILDREN; n++) await store.topics.publish(topic, PAYLOAD);
     await waiting;
   });
+}
+
+interface FanIn {
+  /** Milliseconds for CHILDREN children. */
+  readonly all: number;
+  readonly one: number;
+}
+
+async function fanIn(store: Store, bench: Bench): Promise<FanIn> {
+  return mediansOf(
+    await takeTurns(bench.quick ? 2 : 5, {
+      all: (round) => waitForAll(store, round),
+      one: (round) => waitOnOneStream(store, round),
+    }),
+  );
+}
+
+interface OverRedis {
+  readonly floor: number;
+  readonly wake: number[];
+  readonly across: number[];
+  readonly fanIn: FanIn;
+}
+
+/** Null without a redis-server. */
+async function overRedis(bench: Bench): Promise<OverRedis | null> {
+  await using redis = await startRedis(bench.dir);
+  if (!redis) return null;
+  const url = `sqlite:${path.join(bench.dir, "signals-redis.db")}`;
+  await using store = await openStore({ url, redis: { url: redis.url } });
+  using pair = await rawPair(redis.socket);
+  const raw: number[] = [];
+  const bare = async () => void raw.push(await pair.wake());
+  await wakeInOneProcess(store, "bench:warm", 500, bare);
+  raw.length = 0;
+  // In turns, signal by signal, so that both meet the machine in the same state.
+  const wake = (await wakeInOneProcess(store, "bench:one", bench.quick ? 200 : 2000, bare)).all;
+  const across = await wakeAcrossProcesses(store, [url, redis.url], bench.quick ? 100 : 500);
+  return { floor: median(raw), wake, across, fanIn: await fanIn(store, bench) };
 }
 
 export async function signals(bench: Bench): Promise<Section> {
@@ -140,15 +195,11 @@ export async function signals(bench: Bench): Promise<Section> {
   await wakeInOneProcess(store, "bench:warm", 500);
   const { all, afterCommit } = await wakeInOneProcess(store, "bench:one", count);
   const floor = median(insertAndRead(path.join(bench.dir, "floor.db"), count));
-  const across = await wakeAcrossProcesses(store, url, bench.quick ? 100 : 500);
-  const fanIn = mediansOf(
-    await takeTurns(bench.quick ? 2 : 5, {
-      all: (round) => waitForAll(store, round),
-      one: (round) => waitOnOneStream(store, round),
-    }),
-  );
+  const across = await wakeAcrossProcesses(store, [url], bench.quick ? 100 : 500);
+  const inStore = await fanIn(store, bench);
+  const redis = await overRedis(bench);
   const [wake, woken, other] = [median(all), median(afterCommit), median(across)];
-  const ratio = fanIn.all / fanIn.one;
+  const ratio = inStore.all / inStore.one;
   const row = (what: string, values: readonly number[]) => [
     what,
     inMs(median(values)),
@@ -171,6 +222,7 @@ export async function signals(bench: Bench): Promise<Section> {
             times(ratio),
             ratio <= 1.5,
           ),
+          ...(redis ? redisGoals(redis) : []),
         ],
       },
       {
@@ -181,13 +233,25 @@ export async function signals(bench: Bench): Promise<Section> {
           row("of that, after `publish` returned", afterCommit),
           ["floor: one row written and read through `node:sqlite`", inMs(floor), ""],
           row("wake-up across two processes", across),
-          [`\`wait_all\` for ${CHILDREN} children that end one by one`, inMs(fanIn.all), ""],
-          [`one topic for all ${CHILDREN}`, inMs(fanIn.one), ""],
+          [`\`wait_all\` for ${CHILDREN} children that end one by one`, inMs(inStore.all), ""],
+          [`one topic for all ${CHILDREN}`, inMs(inStore.one), ""],
+          ...(redis
+            ? [
+                ["over Redis: floor, XADD to blocked XREAD over bare sockets", inMs(redis.floor), ""],
+                row("over Redis: wake-up in one process", redis.wake),
+                row("over Redis: wake-up across two processes", redis.across),
+                [`over Redis: \`wait_all\` for ${CHILDREN} children`, inMs(redis.fanIn.all), ""],
+                [`over Redis: one topic for all ${CHILDREN}`, inMs(redis.fanIn.one), ""],
+              ]
+            : []),
         ],
       },
     ],
     notes: [
       "Nothing is extrapolated.",
+      redis
+        ? "Redis: a private server on a unix socket with an append-only file, beside SQLite. The wake-up is from the call of `publish`; `publish` itself returns once the signal is in the store too."
+        : "Redis was not measured: there is no redis-server on this machine.",
       `One process: ${times(wake / floor)} the floor; ${inMs(woken)} of it after the write.`,
     ],
   };

@@ -118,7 +118,8 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
   let closed = false;
   let touched = performance.now();
   let sending = 0;
-  let awake: NodeJS.Timeout | undefined;
+  // While something is being sent: the connections do not keep the process alive.
+  const awake = setInterval(() => undefined, 1_000_000_000).unref();
   const waiting = new Set<{ position: number; go: () => void }>();
   let lost: unknown = null;
   redis.on("error", (error: unknown) => {
@@ -184,8 +185,7 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
   async function persist<T>(send: () => Promise<T>, arrived: () => Promise<T | null>): Promise<T> {
     const deadline = performance.now() + patienceMs;
     let pause = 20;
-    // The connections do not keep the process alive.
-    if (sending++ === 0) awake = setInterval(() => undefined, 1_000_000_000);
+    if (sending++ === 0) awake.ref();
     try {
       for (let failed = false; ; ) {
         if (closed) throw new OxbowError("store_failed", "The store is closed.");
@@ -203,7 +203,7 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
         pause = Math.min(pause * 2, 1_000);
       }
     } finally {
-      if (--sending === 0) clearInterval(awake);
+      if (--sending === 0) awake.unref();
     }
   }
 
@@ -219,6 +219,7 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
   try {
     await begin();
   } catch (error) {
+    clearInterval(awake);
     ear.disconnect();
     throw redisFailed(place, "cannot be followed", error);
   }
@@ -273,6 +274,7 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
     },
     close() {
       closed = true;
+      clearInterval(awake);
       ear.disconnect();
       redis.disconnect();
       for (const wait of waiting) wait.go();

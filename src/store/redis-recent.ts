@@ -17,12 +17,13 @@ export interface LogEntry {
 export interface Recent {
   /** False for an entry that is here already: a sender that lost its connection may have sent it twice. */
   add(entry: LogEntry): boolean;
-  /** Those after the positions, in order. */
+  /** Those after the positions, in order within each topic. */
   after(from: ReadonlyMap<string, number>): LogEntry[];
 }
 
 export function createRecent(): Recent {
   let entries: LogEntry[] = [];
+  let byTopic = new Map<string, LogEntry[]>();
   let bytes = 0;
   const known = new Set<string>();
   const name = ({ topic, event_id }: LogEntry) => `${topic}\n${event_id}`;
@@ -39,6 +40,7 @@ export function createRecent(): Recent {
       from = Math.max(from, i + 1);
     }
     entries = entries.slice(from);
+    byTopic = Map.groupBy(entries, ({ topic }) => topic);
     bytes = left;
   }
 
@@ -47,10 +49,26 @@ export function createRecent(): Recent {
       if (known.has(name(entry))) return false;
       known.add(name(entry));
       entries.push(entry);
+      const ofTopic = byTopic.get(entry.topic);
+      if (ofTopic) ofTopic.push(entry);
+      else byTopic.set(entry.topic, [entry]);
       bytes += entry.payload.length;
       if (entries.length > 2 * ENTRIES || bytes > 2 * BYTES) forget();
       return true;
     },
-    after: (from) => entries.filter(({ topic, position }) => position > (from.get(topic) ?? Infinity)),
+    after(from) {
+      const found: LogEntry[] = [];
+      for (const [topic, last] of from) {
+        const ofTopic = byTopic.get(topic) ?? [];
+        // Mostly the last few of many.
+        let first = ofTopic.length;
+        while (first > 0 && (ofTopic[first - 1]?.position ?? 0) > last) first--;
+        for (let i = first; i < ofTopic.length; i++) {
+          const entry = ofTopic[i];
+          if (entry) found.push(entry);
+        }
+      }
+      return found;
+    },
   };
 }

@@ -5,6 +5,7 @@
  * fail-over), nothing that was sent is lost, and a position keeps its meaning.
  */
 import { createHash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 import { newId } from "../host/ids.ts";
 import type { Json } from "../core/model.ts";
 import type { TopicEntry } from "./contract.ts";
@@ -104,6 +105,11 @@ async function readBoth(
 
 /** In the store. Who waits hears of it from the log, unless the log is away. */
 async function keep(database: Database, log: RedisLog, entries: readonly LogEntry[]): Promise<void> {
+  const last = entries.at(-1);
+  if (!last) return;
+  // Those who wait in this process come first: a store in a file stops the thread while it writes.
+  await log.reached(last.position);
+  await turn();
   await database.write(async (tx) => {
     for (let i = 0; i < entries.length; i += BATCH) {
       await tx.db
@@ -167,13 +173,11 @@ function createRedisTopics(database: Database, log: RedisLog, about: string): To
       const sent = await Promise.all(
         rest.map(({ event_id, topic, payload }) => log.addOnce(unsent(event_id, topic, payload))),
       );
-      if (sent.length > 0) {
-        await keep(
-          database,
-          log,
-          sent.map(({ fresh: _, ...entry }) => entry),
-        );
-      }
+      await keep(
+        database,
+        log,
+        sent.map(({ fresh: _, ...entry }) => entry),
+      );
       published += sent.filter(({ fresh }) => fresh).length;
     }
     return published;
