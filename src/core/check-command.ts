@@ -6,7 +6,7 @@ import { completeArgv } from "./command/complete.ts";
 import { isDenied, type ListEntry, matchEntries, readDenial, readEntry } from "./command/entries.ts";
 import { lex, type Word } from "./command/lex.ts";
 import { checkKind } from "./command/kinds.ts";
-import { checkOperand, type Place, type Refusal } from "./command/operand.ts";
+import { checkOperand, limitLooks, type Place, type Refusal } from "./command/operand.ts";
 import { type Parsed, parseCommand } from "./command/parse.ts";
 import { PROGRAMS, REFUSED_PROGRAMS } from "./command/programs.ts";
 import { COMMAND_CODES, type CommandCode } from "./errors.ts";
@@ -43,7 +43,8 @@ export function checkCommand(line: string, options: CommandOptions): CommandVerd
     return refused({ code, reason });
   }
   const root = options.root.replace(/\/+$/, "");
-  const { cwd = "", fs } = options;
+  const { cwd = "" } = options;
+  const fs = options.fs && limitLooks(options.fs);
   const place: Place = { root, cwd: belowRoot(cwd, root) ?? cwd, fs };
   const away = cwd === "" ? null : checkOperand(cwd, { ...place, cwd: "" });
   if (away !== null) return refused(away);

@@ -191,6 +191,20 @@ describe("a path among the arguments", () => {
     expect(checkCommand("cat x", { allow: ["cat"], root: "/r", fs: broken }).code).toBe("unreadable");
   });
 
+  it("are not followed without end, however many and however long they are", () => {
+    let looks = 0;
+    const maze: PathFs = {
+      lstat: (path) => {
+        looks++;
+        return { kind: path.endsWith("/l") ? "symlink" : "directory" };
+      },
+      readlink: () => `${"a/../".repeat(800)}b`,
+    };
+    const line = `cat ${"l/l/l/l/l/l/l/l ".repeat(500)}`;
+    expect(checkCommand(line, { allow: ["cat"], root: "/r", fs: maze }).code).toBe("unreadable");
+    expect(looks).toBeLessThanOrEqual(50_000);
+  });
+
   it("must not be a socket", async () => {
     const server = createServer();
     await new Promise<void>((done) => server.listen(join(root, "socket"), done));

@@ -159,8 +159,8 @@ describe("a sed script", () => {
         const { stdout } = spawnSync("bash", ["-s"], { encoding: "utf8", input: lines.join("\n") });
         expect(stdout).toBe("");
       }),
-      { numRuns: 5 },
+      { numRuns: 2 },
     );
-    expect(accepted).toBeGreaterThan(200);
+    expect(accepted).toBeGreaterThan(100);
   }, 60_000);
 });

@@ -256,7 +256,7 @@ const ESLINT: Grammar = {
     [WRITES, "-o --output-file --cache --cache-location --cache-file --cache-strategy --init"],
     ["opens a port", "--inspect-config --mcp"],
   ],
-  operands: { rest: "path" },
+  operands: { rest: "glob" },
 };
 
 export const CODE_PROGRAMS: Readonly<Record<string, Grammar>> = {

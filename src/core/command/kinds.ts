@@ -1,6 +1,6 @@
 /** The kinds of values and operands: what each may look like, whatever the program does with it. */
 import { gitFormat, lineRange, pathspec, revision, revisionOrPath } from "./git-words.ts";
-import { checkFree } from "./free-words.ts";
+import { checkFree, checkGlob } from "./free-words.ts";
 import { checkOperand, type Place, type Refusal, refuseWord } from "./operand.ts";
 import { checkSedScript } from "./sed-script.ts";
 
@@ -24,7 +24,8 @@ const KINDS = {
   /** `-` is standard input, which is closed. */
   path,
   /** A program to run: not standard input. */
-  file: (text, place) => (text === "-" ? refuseWord(text, "is standard input") : checkOperand(text, place)),
+  file: (text, place) => (text === "-" ? refuseWord(text, "is standard input") : checkGlob(text, place)),
+  glob: checkGlob,
   /** tar takes what stands before a colon for a machine. */
   archive: (text, place) =>
     text.includes(":") ? refuseWord(text, "would be looked for on another machine") : path(text, place),

@@ -53,12 +53,30 @@ export function checkOperand(path: string, place: Place): Refusal | null {
 
 /** True for a directory, and when nobody can tell. */
 export function mayBeDirectory(path: string, place: Place): boolean {
-  if (place.fs === undefined) return true;
-  const below = path.startsWith("/") ? belowRoot(path, place.root) : `${place.cwd}/${path}`;
-  if (below === null) return true;
-  const found = walkPath(below, { root: place.root, fs: place.fs, followLast: true });
-  if ("code" in found) return true;
-  return found.path === "" || place.fs.lstat(`${place.root}/${found.path}`)?.kind === "directory";
+  const { root, cwd, fs } = place;
+  const below = path.startsWith("/") ? belowRoot(path, root) : `${cwd}/${path}`;
+  if (fs === undefined || below === null) return true;
+  try {
+    const found = walkPath(below, { root, fs, followLast: true });
+    if ("code" in found) return true;
+    return found.path === "" || fs.lstat(`${root}/${found.path}`)?.kind === "directory";
+  } catch {
+    return true;
+  }
+}
+
+const MAX_LOOKS = 50_000;
+
+/** The same files, as long as a line does not make anybody look without end. */
+export function limitLooks(fs: PathFs): PathFs {
+  let left = MAX_LOOKS;
+  return {
+    lstat(path) {
+      if (left-- <= 0) throw new Error("the line's paths take too many steps");
+      return fs.lstat(path);
+    },
+    readlink: (path) => fs.readlink(path),
+  };
 }
 
 /** The names of a path that no file system is asked about, such as `HEAD:src/a.ts`. */

@@ -120,7 +120,7 @@ const FIND: Grammar = {
 
 const DIFF: Grammar = {
   flags: [
-    "--normal|-q --brief|-s --report-identical-files|-c|-C --context =?number|-u|-U =number",
+    "--normal|-q --brief|-s --report-identical-files|-c|-C =number|--context =?number|-u|-U =number",
     "--unified =?number|-e --ed|-n --rcs|-y --side-by-side|-W --width =number|--left-column",
     "--suppress-common-lines|-p --show-c-function|-F --show-function-line =text|--label =text",
     "-t --expand-tabs|-T --initial-tab|--tabsize =number|--suppress-blank-empty|-r --recursive",
