@@ -13,6 +13,7 @@ import { createRedactor } from "./core/redact.ts";
 import { TeamRegistry } from "./library-team.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
+import { createSandbox } from "./host/sandbox.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";
 import { toolbox } from "./toolbox.ts";
 
@@ -38,6 +39,11 @@ export async function bindEngine(
     tools: toolbox,
     workerId: workerName(),
     environment: env,
+    sandbox: createSandbox({
+      mode: settings.terminalSandbox,
+      searchPath: env["PATH"] ?? "",
+      folder: rooms.repo.stateDir,
+    }),
     now: Date.now,
     newId,
     workerIsDead,

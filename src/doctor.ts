@@ -1,7 +1,11 @@
 /** `oxbow doctor`: what Oxbow needs here, found or not, each with what to do. It changes nothing but the state directory. */
 import { type App, type AppOptions, openApp, readSettings } from "./app.ts";
 import { hasCode, toErrorValue } from "./core/errors.ts";
+import type { Settings } from "./core/settings.ts";
+import { environment } from "./host/env.ts";
+import { createSandbox } from "./host/sandbox.ts";
 import { loadTeam } from "./load-team.ts";
+import { withoutSandbox } from "./team/confinement.ts";
 
 export interface DoctorRow {
   readonly check: string;
@@ -53,6 +57,7 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
       (workers) => `${workers.length === 0 ? "none" : workers.length} live`,
     );
   }
+  rows.push(await sandboxRow(settings, options.env ?? environment(), facts?.stateDir ?? null));
   rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));
   return rows;
 }
@@ -98,6 +103,27 @@ function committerRow({ name, email }: { name: string; email: string }): DoctorR
     state: "warning",
     found: `${found}, because no name and address are configured`,
     hint: 'git config user.name "Your Name" && git config user.email you@example.com',
+  };
+}
+
+async function sandboxRow(
+  { terminalSandbox }: Settings,
+  env: Readonly<Record<string, string>>,
+  folder: string | null,
+): Promise<DoctorRow> {
+  const mode = terminalSandbox === "required" ? "auto" : terminalSandbox;
+  const state = await createSandbox({ mode, searchPath: env["PATH"] ?? "", folder }).state();
+  if (state.kind === "bubblewrap")
+    return {
+      check: "sandbox",
+      state: "ok",
+      found: `bubblewrap ${state.version}, for every program of an agent`,
+    };
+  return {
+    check: "sandbox",
+    state: terminalSandbox === "required" ? "error" : "warning",
+    found: withoutSandbox(state.reason),
+    hint: "Install bubblewrap (apt install bubblewrap) and allow user namespaces; TERMINAL_SANDBOX=required refuses to run without it.",
   };
 }
 

@@ -1,17 +1,18 @@
 /**
  * The runtime `command`: an agent that is any program, run without a shell in a workspace that the caller has prepared.
  *
- * Its environment is exactly what the caller gives, plus TERM=dumb, and a private empty HOME and TMPDIR that are gone
- * afterwards. CI is not set: with it some tools refuse to write what they were asked to write (new snapshots, say);
+ * Its environment is exactly what the caller gives, plus TERM=dumb, and a private HOME and TMPDIR that are gone
+ * afterwards (the sandbox adds PWD). CI is not set: with it some tools refuse to write what they were asked to write (new snapshots, say);
  * a closed stdin already keeps them from asking questions.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { NO_USAGE } from "../core/model.ts";
-import { run } from "../host/process.ts";
+import type { Confinement, Sandbox } from "../host/sandbox.ts";
 import type { RunResult } from "./contract.ts";
+import { cannotStart, withHint } from "./command-failure.ts";
 
 export interface CommandRequest {
   /** Program and arguments; `{task}`, `{branch}` and `{paths}` are filled in, except in the program. */
@@ -24,6 +25,11 @@ export interface CommandRequest {
   readonly env: Readonly<Record<string, string>>;
   /** A directory that becomes HOME: emptied before, removed after. Null leaves HOME as `env` has it. */
   readonly home?: string | null | undefined;
+  /** What lies in that HOME: a symlink to an absolute path each, by its name. */
+  readonly homeLinks?: Readonly<Record<string, string>> | undefined;
+  /** Where it runs, and what it may see and change there. */
+  readonly sandbox: Sandbox;
+  readonly confinement: Confinement;
   /** Wall time of all invocations together, milliseconds. */
   readonly timeoutMs: number;
   /** The process id of each invocation, as soon as there is one. */
@@ -49,7 +55,7 @@ export async function runCommand(request: CommandRequest, signal?: AbortSignal):
   const stderr = createTail();
   let failure: unknown = null;
   try {
-    if (request.home != null) await prepareHome(request.home);
+    if (request.home != null) await prepareHome(request.home, request.homeLinks ?? {});
     const env = { ...request.env, TERM: "dumb", ...homeVariables(request.home) };
     for (const argv of expandCommand(request)) {
       const left = request.timeoutMs - (performance.now() - startedAt);
@@ -146,10 +152,10 @@ async function invoke(
   const show = (stream: "stdout" | "stderr") =>
     createLines((text) => request.onOutput?.(stream, redact(text)));
   const lines = { stdout: show("stdout"), stderr: show("stderr") };
-  const result = await run(
-    program,
-    args,
+  const result = await request.sandbox.run(
+    [program, ...args],
     {
+      confinement: request.confinement,
       cwd: request.cwd,
       env,
       timeoutMs: Math.max(1, Math.ceil(left)),
@@ -170,29 +176,14 @@ async function invoke(
   lines.stderr.end();
   if (result.cancelled) throw new OxbowError("cancelled", `${program} was cancelled.`);
   if (result.timedOut) throw timedOut(request);
-  if (result.startError !== null) throw cannotStart(program, result.startError);
+  if (result.startError !== null) throw cannotStart(program, result);
   if (result.exitCode === 0) return;
   const how =
-    result.exitCode === null ? `was ended by ${result.signalName}` : `exited with code ${result.exitCode}`;
+    result.signalName === null ? `exited with code ${result.exitCode}` : `was ended by ${result.signalName}`;
   const said = lastLines(stderr.text()) || lastLines(stdout.text());
-  throw new OxbowError("command_failed", `${program} ${how}${said === "" ? "." : `: ${said}`}`, {
-    details: { exit_code: result.exitCode, signal: result.signalName },
-  });
-}
-
-function cannotStart(program: string, code: string): OxbowError {
-  const why =
-    code === "ENOENT"
-      ? "there is no such program on the PATH"
-      : code === "EACCES"
-        ? "it is not executable"
-        : code === "E2BIG"
-          ? "its arguments are too long"
-          : code;
-  return new OxbowError("command_invalid", `${program} cannot be run: ${why}.`, {
-    hint: "Give a program that is installed, and its arguments; shell operators and aliases are not interpreted.",
-    details: { program, reason: code },
-  });
+  const details = { exit_code: result.exitCode, signal: result.signalName };
+  const message = `${program} ${how}${said === "" ? "." : `: ${said}`}`;
+  throw withHint(message, details, { text: `${stderr.text()}\n${stdout.text()}`, result, request });
 }
 
 function timedOut(request: CommandRequest): OxbowError {
@@ -201,9 +192,13 @@ function timedOut(request: CommandRequest): OxbowError {
   });
 }
 
-async function prepareHome(home: string): Promise<void> {
+async function prepareHome(home: string, links: Readonly<Record<string, string>>): Promise<void> {
   await rm(home, { recursive: true, force: true, maxRetries: 3 });
   await mkdir(join(home, "tmp"), { recursive: true, mode: 0o700 });
+  for (const [name, target] of Object.entries(links)) {
+    await mkdir(dirname(join(home, name)), { recursive: true, mode: 0o700 });
+    await symlink(target, join(home, name));
+  }
 }
 
 function homeVariables(home: string | null | undefined): Record<string, string> {

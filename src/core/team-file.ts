@@ -35,7 +35,8 @@ export interface AgentSpec {
     readonly network: boolean;
     /** Names of variables passed to its programs. */
     readonly env: readonly string[];
-    readonly home: "private" | "user";
+    /** `private`: an empty one. A list: an empty one with these of the user's in it. `user`: the user's own. */
+    readonly home: "private" | "user" | readonly string[];
   };
 }
 

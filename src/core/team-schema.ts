@@ -19,14 +19,29 @@ const count = (max: number) => z.int().min(1).max(max);
 const patterns = z.array(z.string()).max(5000);
 const { limits } = TEAM_DEFAULTS;
 
+/** Below the home, and not all of it. */
+const homeFile = word.refine(
+  (name) => /^(?!\.{0,2}(?:\/|$))(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^\0\\]+$/.test(name),
+  {
+    error: "must be a path below your home, such as .claude",
+  },
+);
+
 // The descriptions become docs/team-yaml.md.
 const sandbox = z.strictObject({
-  network: z.boolean().optional().describe("May its programs use the network. Default `false`."),
+  network: z
+    .boolean()
+    .optional()
+    .describe("May its programs use the network, this machine's own included. Default `false`."),
   env: words.optional().describe("Names of environment variables that its programs get. Default: none."),
   home: z
-    .enum(["private", "user"])
+    .union([z.enum(["private", "user"]), z.array(homeFile).max(50)], {
+      error: "must be private, user, or a list of files and folders of your home",
+    })
     .optional()
-    .describe("An empty private home directory (default), or your own."),
+    .describe(
+      "An empty private home directory (default), or with these files and folders of yours in it, such as `[.claude]` (they may be changed), or `user`: all of your own.",
+    ),
 });
 
 const agent = z.strictObject({
@@ -219,7 +234,7 @@ export const NOT_YET: NotYet = {
   ],
   repo: ["url"],
   agents: ["sla_ms", "response_timeout_ms", "recovery"],
-  sandbox: ["network"],
+  sandbox: [],
 };
 
 /** The keys a mapping at this path may have, for a did-you-mean. */

@@ -131,6 +131,8 @@ export interface Salvaged extends WorkOwner {
 export interface Workspace extends AsyncDisposable {
   /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
   readonly dir: string;
+  /** Absolute folders outside of it that Git reads in it: the repository's objects. */
+  readonly sources: readonly string[];
   /** Notes a program that runs in it, so that `sweep` can end it should this process die first. */
   runs(pid: number): void;
   /** Moves the files to `<state>/kept/` instead of removing them, and says where: for changes no branch can hold. */

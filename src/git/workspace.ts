@@ -3,7 +3,7 @@
  * filters, and holds the bytes as Git stores them. What the agent does to its `.git` never reaches the repository: only
  * files come back, and no git of ours runs in it once the agent has had it.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
@@ -12,6 +12,7 @@ import { shownPath } from "./bytes.ts";
 import { collectChanges } from "./collect.ts";
 import type { Oid, WorkOwner, Workspace } from "./contract.ts";
 import type { Engine } from "./engine.ts";
+import { isMissing } from "./missing.ts";
 import type { Setup } from "./setup.ts";
 import type { TreeFile } from "./trees.ts";
 import {
@@ -44,9 +45,11 @@ export async function openWorkspace(
     const site = await layOut(setup, dir, options);
     await runGitOrThrow(site, ["read-tree", "--reset", "-u", options.commit], {}, signal);
     if (options.owner) await noteOwner(home, { ...options.owner, from: options.commit });
+    const sources = await objectFolders(path.join(setup.commonDir, "objects"));
     const baseline = await createBaseline(dir, path.join(home, "stamp"), files);
     return {
       dir,
+      sources,
       runs: (pid) => noteProgram(home, pid),
       keep: () => keepFiles(setup, home),
       collect: (tree, abort) => collectChanges(engine, { home, dir, files, baseline }, tree, abort),
@@ -56,6 +59,27 @@ export async function openWorkspace(
     await removeTree(home);
     throw unsafeName(error) ?? error;
   }
+}
+
+const MOST_STORES = 32;
+
+/** A store of objects and those it borrows from, as far as they are there. */
+async function objectFolders(first: string): Promise<readonly string[]> {
+  const found = [first];
+  for (let i = 0; i < found.length && i < MOST_STORES; i++) {
+    const store = found[i] ?? "";
+    const text = await readFile(path.join(store, "info", "alternates"), "utf8").catch(noFile);
+    for (const line of text.split("\n")) {
+      const folder = line === "" || line.startsWith("#") ? null : path.resolve(store, line);
+      if (folder !== null && !found.includes(folder)) found.push(folder);
+    }
+  }
+  return found;
+}
+
+function noFile(error: unknown): string {
+  if (isMissing(error)) return "";
+  throw error;
 }
 
 /** What the system takes as one path, in bytes. */

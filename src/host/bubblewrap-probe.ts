@@ -13,14 +13,15 @@ const PROBE_MS = 10_000;
 const OLDEST: readonly [number, number] = [0, 7];
 const probed = new Map<string, Promise<Bubblewrap>>();
 
-/** Once per process and PATH. Never rejects. */
-export function probeBubblewrap(searchPath: string): Promise<Bubblewrap> {
-  const known = probed.get(searchPath) ?? probe(searchPath);
-  probed.set(searchPath, known);
+/** Once per process, PATH and folder: one that root cannot enter without its power over files cannot be shown. Never rejects. */
+export function probeBubblewrap(searchPath: string, folder: string | null): Promise<Bubblewrap> {
+  const key = `${searchPath}\0${folder ?? ""}`;
+  const known = probed.get(key) ?? probe(searchPath, folder);
+  probed.set(key, known);
   return known;
 }
 
-async function probe(searchPath: string): Promise<Bubblewrap> {
+async function probe(searchPath: string, folder: string | null): Promise<Bubblewrap> {
   const none = (reason: string): Bubblewrap => ({ kind: "none", reason });
   if (process.platform !== "linux") return none(`there is no bubblewrap for ${process.platform}`);
   const searched = ["/usr/bin", "/usr/local/bin", "/bin", searchPath].join(path.delimiter);
@@ -31,7 +32,13 @@ async function probe(searchPath: string): Promise<Bubblewrap> {
   const [, version = "", major = "0", minor = "0"] = /(\S*?(\d+)\.(\d+)\S*)\s*$/.exec(said.trim()) ?? [];
   if (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1])
     return none(`bubblewrap ${version || "of an unknown version"} is older than ${OLDEST.join(".")}`);
-  const walls = { cwd: "/", writable: [], readOnly: [], hidden: [], network: false };
+  const walls = {
+    cwd: folder ?? "/",
+    writable: folder === null ? [] : [folder],
+    readOnly: [],
+    hidden: [],
+    network: false,
+  };
   let status = "";
   const tried = await run(found.file, bubblewrapArgs(walls, ["true"], 3), {
     ...options,

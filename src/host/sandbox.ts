@@ -5,6 +5,7 @@
  * In bubblewrap every descendant dies with the program, whatever it did to get away. Without it, on Linux, those that
  * left the process group are found by a mark in their environment; one that also cleared its environment gets away.
  */
+import { constants } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { OxbowError } from "../core/errors.ts";
 import { type Bubblewrap, probeBubblewrap } from "./bubblewrap-probe.ts";
@@ -38,6 +39,7 @@ export interface Confinement {
 /** `onStatus` is taken; HOME and TMPDIR in `env` must be among the writable. */
 export type ConfinedOptions = Omit<RunOptions, "onStatus"> & { readonly confinement: Confinement };
 
+/** In bubblewrap a program that a signal ended has an `exitCode` too, 128 and the signal's number, as in a shell. */
 export interface ConfinedResult extends RunResult {
   readonly sandbox: SandboxState["kind"];
   /** Why bubblewrap itself could not start it, else null. */
@@ -58,33 +60,39 @@ export interface Sandbox {
   ): Promise<ConfinedResult>;
 }
 
-/** `searchPath` is where bubblewrap is looked for, after the system's own folders. */
-export function createSandbox(mode: SandboxMode, searchPath: string): Sandbox {
+export interface SandboxOptions {
+  readonly mode: SandboxMode;
+  /** The PATH on which bubblewrap is looked for, after the system's own folders. */
+  readonly searchPath: string;
+  /** Where programs will work: where bubblewrap cannot show it, it does not work here. Null: nowhere in particular. */
+  readonly folder: string | null;
+}
+
+export function createSandbox(options: SandboxOptions): Sandbox {
   const state = async (): Promise<SandboxState> => {
-    const found = await look(mode, searchPath);
+    const found = await look(options);
     return found.kind === "none" ? found : { kind: "bubblewrap", version: found.version };
   };
   return {
-    mode,
+    mode: options.mode,
     state,
-    async run(argv, options, signal) {
-      const found = await look(mode, searchPath);
-      return found.kind === "none"
-        ? runFree(argv, options, signal)
-        : runConfined(found, argv, options, signal);
+    async run(argv, given, signal) {
+      const found = await look(options);
+      return found.kind === "none" ? runFree(argv, given, signal) : runConfined(found, argv, given, signal);
     },
   };
 }
 
-async function look(mode: SandboxMode, searchPath: string): Promise<Bubblewrap> {
+async function look({ mode, searchPath, folder }: SandboxOptions): Promise<Bubblewrap> {
   if (mode === "off") return { kind: "none", reason: "TERMINAL_SANDBOX is off" };
-  const found = await probeBubblewrap(searchPath);
+  const found = await probeBubblewrap(searchPath, folder);
   if (found.kind === "none" && mode === "required")
     throw new OxbowError("sandbox_missing", `TERMINAL_SANDBOX is required, but ${found.reason}.`);
   return found;
 }
 
 const STATUS = 3;
+const MOST_SAID = 4_000;
 /** How long the last processes of a sandbox may take to be gone once it has ended. */
 const GONE_MS = 10_000;
 
@@ -108,17 +116,24 @@ async function runConfined(
   const { loader, rest } = partEnvironment(options.env);
   const words = loader.flatMap(([name, value]) => ["--setenv", name, value]);
   let status = "";
-  const result = await run(
-    file,
-    [...words, ...bubblewrapArgs(walls, [found.file, ...args], STATUS)],
-    { ...plain, env: rest, onStatus: (text) => (status += text) },
-    signal,
-  );
+  let said = "";
+  const listening: RunOptions = {
+    ...plain,
+    env: rest,
+    onStatus: (text) => (status += text),
+    onStderr: (text) => {
+      if (said.length < MOST_SAID) said += text;
+      plain.onStderr?.(text);
+    },
+  };
+  const confined = [...words, ...bubblewrapArgs(walls, [found.file, ...args], STATUS)];
+  const result = await run(file, confined, listening, signal);
   const { pid, ended } = readStatus(status);
   await allGone(pid);
-  if (ended || result.timedOut || result.cancelled || result.startError !== null || result.exitCode === null)
+  if (ended) return outcome({ ...result, signalName: result.signalName ?? signalOf(result.exitCode) }, null);
+  if (result.timedOut || result.cancelled || result.startError !== null || result.exitCode === null)
     return outcome(result, null);
-  return outcome(...neverBegan(result, pid));
+  return outcome(...neverBegan(result, said, pid));
 }
 
 function wallsOf(confinement: Confinement, searched: string, cwd: string): Walls {
@@ -145,10 +160,27 @@ async function allGone(pid: number | null): Promise<void> {
     if (performance.now() > until) return;
 }
 
+const { signals } = constants;
+/** Those that end a program by its own fault or somebody else's force. */
+const ENDING = [
+  "SIGKILL",
+  "SIGTERM",
+  "SIGSEGV",
+  "SIGABRT",
+  "SIGBUS",
+  "SIGILL",
+  "SIGFPE",
+  "SIGSYS",
+  "SIGXCPU",
+] as const;
+
+function signalOf(exitCode: number | null): string | null {
+  return ENDING.find((name) => exitCode === 128 + signals[name]) ?? null;
+}
+
 /** Bubblewrap ended without having run the program: either that cannot be started, or the walls cannot be built. */
-function neverBegan(result: RunResult, pid: number | null): [RunResult, string] {
-  const said = result.stderr.toString("utf8").trim();
-  const message = said.replace(/^bwrap: /, "") || `bubblewrap ended with code ${result.exitCode}`;
+function neverBegan(result: RunResult, said: string, pid: number | null): [RunResult, string] {
+  const message = said.trim().replace(/^bwrap: /, "") || `bubblewrap ended with code ${result.exitCode}`;
   const why = /^execvp .*: No such file/.test(message)
     ? "ENOENT"
     : /^execvp .*denied/.test(message)

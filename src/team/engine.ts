@@ -5,6 +5,7 @@ import type { Log } from "../host/log.ts";
 import type { ModelSource } from "../agent/contract.ts";
 import type { Repository } from "../git/contract.ts";
 import type { Settings } from "../core/settings.ts";
+import type { Sandbox } from "../host/sandbox.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../core/model.ts";
 import type { TeamRegistry } from "../core/registry.ts";
@@ -23,6 +24,8 @@ export interface Engine {
   /** The user's PATH, HOME and locale, for programs run as agents. */
   readonly environment: Readonly<Record<string, string>>;
   redact(text: string): string;
+  /** Where agents' programs run. */
+  readonly sandbox: Sandbox;
   readonly log: Log;
   now(): number;
   newId(prefix: string): string;

@@ -6,6 +6,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { runCommand } from "../agent/command.ts";
+import { programSetting } from "./confinement.ts";
 import { commandOf, runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
@@ -38,6 +39,7 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
     attempt: lease.attempt,
   };
   await using workspace = await engine.repo.workspace({ commit: tree.tip, branch, owner }, signal);
+  const setting = programSetting(engine, agent, workspace, argv);
   const result = await runCommand(
     {
       argv,
@@ -45,8 +47,8 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       branch: tree.branch,
       paths,
       cwd: workspace.dir,
-      env: programEnvironment(engine.environment, agent),
-      home: agent.sandbox.home === "user" ? null : `${workspace.dir}.home`,
+      ...setting,
+      sandbox: engine.sandbox,
       timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
       redact: (text) => engine.redact(text),
       onStart: (pid) => workspace.runs(pid),
@@ -141,13 +143,4 @@ async function settle(
 function joined(errors: readonly (ErrorValue | null)[]): ErrorValue | null {
   const all = errors.filter((error) => error !== null);
   return all[0] ? { ...all[0], message: all.map((error) => error.message).join(" ") } : null;
-}
-
-/** Only what a program needs to start, and what the agent's `sandbox.env` names. */
-function programEnvironment(own: Readonly<Record<string, string>>, agent: AgentSpec): Record<string, string> {
-  const passed = ["PATH", "LANG", "LC_ALL", "TZ", "SystemRoot", "ComSpec", "PATHEXT"];
-  if (agent.sandbox.home === "user") passed.push("HOME", "USERPROFILE");
-  const env: Record<string, string> = {};
-  for (const name of [...passed, ...agent.sandbox.env]) if (own[name] !== undefined) env[name] = own[name];
-  return env;
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Json, Task } from "../core/model.ts";
 import type { PlannedChild, SplitPlan } from "../core/split.ts";
+import type { AgentSpec } from "../core/team-file.ts";
 import type { SplitRequest } from "../core/tool.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import type { EventBody } from "../core/events.ts";
@@ -10,6 +11,7 @@ import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
+import { openings, withoutSandbox } from "./confinement.ts";
 import { agentNamed, commandOf, runtimeOf } from "./engine.ts";
 
 export interface TaskRequest {
@@ -55,8 +57,8 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       : await splitParts(engine, split, commit);
   // A caller that only enqueues need not be able to run them: its workers do.
   if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
-  const programs = usesPrograms(engine, options, children, split !== null);
-  await engine.repo.checkReady(commit, { files: programs && request.split === undefined });
+  const programs = agentsWithPrograms(engine, options, children, split !== null);
+  await engine.repo.checkReady(commit, { files: programs.length > 0 && request.split === undefined });
   const now = engine.now();
   const body = { title: request.title, ticket, base: request.base ?? null, options, split: request.split };
   const task: Task = {
@@ -77,7 +79,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
     root: split === null,
     parts: children,
     leftovers,
-    notices: await notices(engine, leftovers),
+    notices: [...(await notices(engine, leftovers)), ...(await sandboxNotices(engine, programs))],
   };
 }
 
@@ -181,13 +183,25 @@ function checkRunnable(
   }
 }
 
-function usesPrograms(
+/** Those that are programs, or whose models may run some. */
+function agentsWithPrograms(
   engine: Engine,
   options: RunOptions,
   parts: readonly PlannedChild[],
   byOwner: boolean,
-): boolean {
-  return involvedAgents(engine, parts, byOwner).some((agent) => runtimeOf(options, agent) === "command");
+): readonly AgentSpec[] {
+  const all = involvedAgents(engine, parts, byOwner);
+  if (engine.settings.enableTerminalTool) return all;
+  return all.filter((agent) => runtimeOf(options, agent) === "command");
+}
+
+/** What programs may do here beyond their workspace. Throws sandbox_missing where one is required and there is none. */
+async function sandboxNotices({ sandbox }: Engine, agents: readonly AgentSpec[]) {
+  if (agents.length === 0) return [];
+  const state = await sandbox.state();
+  const told = openings(agents).map((message) => ({ code: "sandbox_opened", message }));
+  if (state.kind === "none") told.push({ code: "sandbox_off", message: withoutSandbox(state.reason) });
+  return told;
 }
 
 async function notices(engine: Engine, leftovers: readonly string[]) {

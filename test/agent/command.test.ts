@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CommandRequest, expandCommand, runCommand } from "../../src/agent/command.ts";
 import { isAlive } from "../../src/host/process.ts";
+import { createSandbox } from "../../src/host/sandbox.ts";
 
 let dir = "";
 beforeEach(async () => {
@@ -24,6 +25,8 @@ function request(argv: readonly string[], more: Partial<CommandRequest> = {}): C
     cwd: dir,
     env: { PATH: process.env.PATH ?? "" },
     timeoutMs: 20_000,
+    sandbox: createSandbox({ mode: "auto", searchPath: "", folder: dir }),
+    confinement: { writable: [dir], named: [node] },
     ...more,
   };
 }
@@ -63,10 +66,16 @@ describe("a command", () => {
       ),
     );
     expect(result.error).toBeUndefined();
-    expect(JSON.parse(result.output)).toEqual({
-      keys: ["HOME", "LANG", "PATH", "TERM", "TMPDIR"],
-      stdin: "",
-    });
+    const { keys, stdin } = JSON.parse(result.output);
+    const ofTheSandbox = ["OXBOW_PROGRAM", "PWD"];
+    expect(keys.filter((key: string) => !ofTheSandbox.includes(key))).toEqual([
+      "HOME",
+      "LANG",
+      "PATH",
+      "TERM",
+      "TMPDIR",
+    ]);
+    expect(stdin).toBe("");
     expect(existsSync(home)).toBe(false);
   });
 

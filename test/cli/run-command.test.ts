@@ -11,6 +11,8 @@ function program(body: string): string {
   const script = `const fs = require("fs"); const files = process.argv.slice(1); ${body}`;
   return `node -e '${script}' {paths}`;
 }
+/** For programs that a test steers through a file of its own. */
+const SEES_ALL = { TERMINAL_SANDBOX: "off" };
 const SHOUT = program('for (const f of files) fs.appendFileSync(f, "// seen\\n");');
 
 describe("oxbow run --by owner --runtime command", () => {
@@ -290,14 +292,13 @@ describe("stopping a run", () => {
     using shop = makeShop();
     const gate = join(shop.dir, ".git", "gate");
     const wait = `node -e 'const fs = require("fs"); fs.writeFileSync("half-" + process.pid, "half"); console.log(process.pid); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? (fs.rmSync("half-" + process.pid), 0) || process.argv.slice(1).forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();' {paths}`;
-    const running = startOxbow(
-      ["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"],
-      { cwd: shop.dir },
-    );
+    const cli = { cwd: shop.dir, env: SEES_ALL };
+    const die = ["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"];
+    const running = startOxbow(die, cli);
     const { task_id, text } = await running.line((line) => line.event === "command_output");
     running.kill("SIGKILL");
     await running.ended;
-    const again = startOxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir });
+    const again = startOxbow(["run", "--resume", task_id, "--json"], cli);
     const saved = await again.line((line) => line.event === "work_saved");
     expect(shop.git("ls-tree", "--name-only", saved.commit)).toContain("half-");
     await again.line((line) => line.event === "command_output");

@@ -99,17 +99,18 @@ await withServer("postgres", (server) => {
     it("goes on with --resume after kill -9, and gives each child one outcome and one signal", async () => {
       using shop = makeShop();
       const gate = join(shop.dir, ".git", "gate");
+      const seesAll = { ...env, TERMINAL_SANDBOX: "off" };
       const wait = program(
         `console.log(process.pid); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? files.forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();`,
       );
       const running = startOxbow(
         ["run", "Die", "--by", "owner", "--ticket", "6", "--command", wait, "--json"],
-        { cwd: shop.dir, env },
+        { cwd: shop.dir, env: seesAll },
       );
       const { task_id, text } = await running.line((line) => line.event === "command_output");
       running.kill("SIGKILL");
       await running.ended;
-      const again = startOxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir, env });
+      const again = startOxbow(["run", "--resume", task_id, "--json"], { cwd: shop.dir, env: seesAll });
       await again.line((line) => line.event === "command_output");
       expect(isAlive(Number(text)), "the first program outlived its worker").toBe(false);
       shop.write(".git/gate", "");

@@ -118,11 +118,12 @@ describe("a worker that dies under a program", () => {
   it("leaves no program behind: another takes the child over and runs it anew", async () => {
     using shop = makeShop();
     const wait = `node -e 'const fs = require("fs"); const again = fs.existsSync(${JSON.stringify(join(shop.dir, ".git", "again"))}); console.log(process.pid); for (const f of process.argv.slice(1)) fs.appendFileSync(f, again ? "second" : "first"); if (!again) setInterval(() => 0, 1000);' {paths}`;
-    await using workers = await startWorkers(2, shop, {}, ["--concurrency", "1", "--agent", "Api"]);
+    const seesAll = { TERMINAL_SANDBOX: "off" };
+    await using workers = await startWorkers(2, shop, seesAll, ["--concurrency", "1", "--agent", "Api"]);
     const running = run(shop, {}, ["--by", "owner", "--command", wait, "--workers", "only"]);
     const first = await running.line((line) => line["event"] === "command_output");
     writeFileSync(join(shop.dir, ".git", "again"), "");
-    await using rest = await startWorkers(1, shop, {}, ["--agent", "Web", "Docs"]);
+    await using rest = await startWorkers(1, shop, seesAll, ["--agent", "Web", "Docs"]);
     (await workers.takerOf("Api")).kill("SIGKILL");
     const ended = await running.ended;
     expect([ended.code, rest.all.length]).toEqual([0, 1]);

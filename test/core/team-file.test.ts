@@ -97,7 +97,6 @@ describe("a team file", () => {
       "agents[1].sla_ms:",
       "agents[1].recovery:",
       "agents[1].response_timeout_ms:",
-      "agents[2].sandbox.network:",
       "schedule:",
       "mcp_servers:",
     ]);
