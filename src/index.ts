@@ -14,9 +14,12 @@ export { TeamRegistry } from "./library-team.ts";
 export { registerTool } from "./toolbox.ts";
 
 export { branchName } from "./core/branch-name.ts";
+export { checkOrigin } from "./core/check-origin.ts";
 export { OxbowError } from "./core/errors.ts";
 export { createOwnership } from "./core/ownership.ts";
 export { createRedactor } from "./core/redact.ts";
+export { createSupervision } from "./core/supervision.ts";
+export { checkWebhookUrl } from "./core/webhook-url.ts";
 export { checkCommand, checkPath } from "./library-paths.ts";
 
 export type {
@@ -33,9 +36,10 @@ export type {
 export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
 export type { NewTool } from "./toolbox.ts";
 export type { RunnerEvent, RunResult } from "./agent/result.ts";
+export type { OriginOptions, OriginRequest, OriginVerdict } from "./core/check-origin.ts";
 export type { CommandOptions, CommandVerdict } from "./core/check-command.ts";
 export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";
-export type { CommandCode, ErrorCode, ErrorValue, PathCode } from "./core/errors.ts";
+export type { CommandCode, ErrorCode, ErrorValue, OriginCode, PathCode, WebhookCode } from "./core/errors.ts";
 export type { EventBody, OxbowEvent, Report, ReportChild, ReportState } from "./core/events.ts";
 export type {
   Approval,
@@ -63,5 +67,14 @@ export type {
   ToolDef,
   ToolFlag,
 } from "./core/tool.ts";
+export type {
+  ExitReason,
+  Restart,
+  Strategy,
+  Supervision,
+  SupervisionAction,
+  SupervisionSpec,
+} from "./core/supervision.ts";
+export type { WebhookOptions, WebhookVerdict } from "./core/webhook-url.ts";
 export type { BranchAllocation } from "./git/contract.ts";
 export type { TaskStatus } from "./team/status.ts";

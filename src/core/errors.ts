@@ -277,3 +277,46 @@ export const COMMAND_CODES = {
 } as const satisfies Record<string, string>;
 
 export type CommandCode = keyof typeof COMMAND_CODES;
+
+/** The codes of `checkWebhookUrl`: why a URL gets no webhook, in words a program can rely on. */
+export const WEBHOOK_CODES = {
+  ok: "The webhook may be sent there.",
+  // The URL
+  too_long: "The URL has more than 2,048 characters.",
+  hidden_character: "The URL contains a control, invisible or bidirectional character.",
+  malformed: "It is no absolute URL, or one that programs read in different ways.",
+  not_https: "It is not an https URL.",
+  userinfo: "It carries a user name or a password.",
+  port: "The port is neither 443 nor one from 1024 up that browsers allow.",
+  local_name: "The host is a name of this machine or of a private network.",
+  // What the host resolved to
+  no_address: "The host has no address.",
+  bad_address: "An address is not written as an IP address, or has a zone.",
+  address_mismatch: "The host is an IP address, and it resolved to another one.",
+  loopback: "An address is this machine itself.",
+  private: "An address belongs to a private network.",
+  shared: "An address belongs to a carrier's shared network (100.64.0.0/10).",
+  link_local: "An address is only valid on one link.",
+  metadata: "An address is where a cloud hands out credentials.",
+  unspecified: "An address means any address of this machine.",
+  multicast: "An address is a multicast or broadcast address.",
+  transition: "An address hides an IPv4 address (mapped, NAT64, 6to4, Teredo).",
+  special_purpose: "An address is reserved, or for documentation, tests or protocols.",
+} as const satisfies Record<string, string>;
+
+export type WebhookCode = keyof typeof WEBHOOK_CODES;
+
+/** The codes of `checkOrigin`: why a request is refused before anything of it is read. */
+export const ORIGIN_CODES = {
+  ok: "The request may go on.",
+  host_missing: "It has no Host.",
+  host_malformed: "Its Host is not one name or address with at most a port.",
+  host_foreign: "Its Host names neither this machine's loopback nor the address that is served.",
+  host_port: "Its Host names another port.",
+  origin_null: "Its Origin is `null`: a page that hides where it came from.",
+  origin_malformed: "Its Origin is not one scheme, host and port.",
+  origin_foreign: "Its Origin is another site that is not on the list.",
+  token_missing: "It comes from the network and carries no token.",
+} as const satisfies Record<string, string>;
+
+export type OriginCode = keyof typeof ORIGIN_CODES;

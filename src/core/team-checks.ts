@@ -1,13 +1,13 @@
 /** What a team file must obey beyond its schema: names, references between its parts, patterns. */
 import { branchName } from "./branch-name.ts";
-import { type ErrorCode, hasCode } from "./errors.ts";
+import { hasCode } from "./errors.ts";
 import { createMatcher, createOwnership } from "./ownership.ts";
+import { checkGroups } from "./team-groups.ts";
+import type { Fail, Path } from "./team-issues.ts";
 import type { RawTeam } from "./team-schema.ts";
 import { suggestion } from "./text.ts";
 
-export type Path = readonly (string | number)[];
-/** Throws the error with the position of the value at `path`. */
-export type Fail = (code: ErrorCode, path: Path, message: string) => never;
+export type { Fail, Path } from "./team-issues.ts";
 
 export function checkTeam(raw: RawTeam, fail: Fail): void {
   checkNames(raw, fail);
@@ -55,31 +55,6 @@ function checkAgents(raw: RawTeam, fail: Fail): void {
     if (agent.command !== undefined && agent.runtime !== "command") {
       fail("team_file_invalid", ["agents", i, "command"], "a command is run only with `runtime: command`");
     }
-  }
-}
-
-function checkGroups(raw: RawTeam, fail: Fail): void {
-  const names = new Set<string>();
-  for (const [i, group] of (raw.groups ?? []).entries()) {
-    if (names.has(group.name))
-      fail("team_file_invalid", ["groups", i, "name"], `there is a group ${group.name} already`);
-    names.add(group.name);
-    const policy = group.strategy === undefined ? "restart" : "strategy";
-    if (group.critical === true && group[policy] !== undefined) {
-      fail(
-        "team_file_invalid",
-        ["groups", i, policy],
-        "a critical group stops the tree; it has no strategy or restart",
-      );
-    }
-  }
-  for (const [i, { group }] of raw.agents.entries()) {
-    if (group === undefined || names.has(group)) continue;
-    fail(
-      "team_file_invalid",
-      ["agents", i, "group"],
-      `there is no group ${group}.${suggestion(group, names)}`,
-    );
   }
 }
 

@@ -1,9 +1,13 @@
 /** The schema's findings about a team file, in words, each with its line and column. */
 import type { z } from "zod";
-import { OxbowError } from "./errors.ts";
+import { type ErrorCode, OxbowError } from "./errors.ts";
 import { keysAt } from "./team-schema.ts";
 import { quoted, suggestion } from "./text.ts";
 import { dotted, type Position, type YamlSource } from "./yaml-source.ts";
+
+export type Path = readonly (string | number)[];
+/** Throws the error with the position of the value at `path`. */
+export type Fail = (code: ErrorCode, path: Path, message: string) => never;
 
 interface Finding extends Position {
   readonly path: string;
