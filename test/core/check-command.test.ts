@@ -195,4 +195,37 @@ describe("the tables", () => {
       }
     },
   );
+
+  it.each(grammars)("%s takes no shortened, unknown or capitalised flag", (name, grammar) => {
+    if (grammar.style === "text") return;
+    const table = flagTable(grammar);
+    const known = [...table.keys()].filter((flag) => flag.startsWith("--"));
+    const tries = new Set([
+      ...known.flatMap((flag) => [flag.slice(0, -1), flag.slice(0, 5), `${flag}x`]),
+      "--no-such",
+      "-@",
+    ]);
+    for (const flag of [...tries, ...known.map((each) => each.toUpperCase())]) {
+      if (flag.length < 4 || table.has(flag)) continue;
+      for (const written of [flag, `${flag}=x`]) {
+        expect(judge(`${name} ${written}`, [name]), written).toMatchObject({ allowed: false, code: "flag" });
+      }
+    }
+  });
+
+  it.each(grammars)("%s reads no path outside, whatever flag takes it", (name, grammar) => {
+    if (grammar.style === "text") return;
+    const covering = [name, `${name} *`];
+    for (const flag of flagTable(grammar).values()) {
+      if (!["path", "archive", "file", "free", "glob", "package", "test_id"].includes(flag.kind)) continue;
+      for (const path of ["/etc/passwd", "../x", "a/../../x", ".env", ".git/config"]) {
+        for (const each of flag.names) {
+          const glued =
+            each.startsWith("--") || grammar.style === "whole" ? `${each}=${path}` : `${each}${path}`;
+          expect(judge(`${name} ${glued}`, covering).allowed, glued).toBe(false);
+          expect(judge(`${name} ${each} ${path}`, covering).allowed, `${each} ${path}`).toBe(false);
+        }
+      }
+    }
+  });
 });

@@ -113,7 +113,7 @@ const PYTHON: Grammar = {
 
 const PYTEST: Grammar = {
   flags: [
-    "-q --quiet|-v --verbose|-x --exitfirst|-s|-l --showlocals|-k =pattern|-m =pattern|-r =word",
+    "-q --quiet|-v --verbose|-x --exitfirst|-s|-l --showlocals|-k =text|-m =text|-r =word",
     "--tb =word|--maxfail =number|--lf --last-failed|--ff --failed-first|--nf --new-first",
     "--sw --stepwise|--co --collect-only|--durations =number|--durations-min =number|-n --numprocesses =word",
     "--disable-warnings|--no-header|--no-summary|--color =word|--capture =word|--strict-markers",

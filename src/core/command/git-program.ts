@@ -19,15 +19,15 @@ const DIFF = [
   "-w --ignore-all-space|-b --ignore-space-change|--ignore-space-at-eol|--ignore-blank-lines",
   "--ignore-cr-at-eol|-M --find-renames =?number|-C --find-copies =?number|--find-copies-harder",
   "--no-renames|-R|-a --text|-W --function-context|--inter-hunk-context =!number|--full-index",
-  "--binary|--abbrev =?number|--diff-filter =!word|-S =pattern|-G =pattern|--pickaxe-all",
+  "--binary|--abbrev =?number|--diff-filter =!word|-S =text|-G =text|--pickaxe-all",
   "--pickaxe-regex|-z|--exit-code|--quiet|--check|--no-prefix|--src-prefix =!text",
   "--dst-prefix =!text|--relative =?path|--no-ext-diff|--no-textconv|--ignore-submodules =?word",
   "--stat-width =!number|--indent-heuristic|--no-indent-heuristic|-t|-r|--cc|-m",
 ];
 
 const LOG = [
-  "-n --max-count =number|--skip =number|--since --after =text|--until --before =text|--author =pattern",
-  "--committer =pattern|--grep =pattern|--all-match|--invert-grep|-i --regexp-ignore-case",
+  "-n --max-count =number|--skip =number|--since --after =text|--until --before =text|--author =text",
+  "--committer =text|--grep =text|--all-match|--invert-grep|-i --regexp-ignore-case",
   "-E --extended-regexp|-F --fixed-strings|-P --perl-regexp|--pretty =?git_format",
   "--format =!git_format|--oneline|--graph|--all|--branches =?text|--tags =?text|--remotes =?text",
   "--glob =!text|--exclude =!text|--decorate =?word|--no-decorate|--decorate-refs =!text",
@@ -36,7 +36,7 @@ const LOG = [
   "--full-history|--simplify-merges|--simplify-by-decoration|--ancestry-path|--cherry",
   "--cherry-pick|--cherry-mark|--left-right|--left-only|--right-only|--boundary|--not",
   "--abbrev-commit|--no-abbrev-commit|--parents|--children|--source|--no-notes",
-  "-g --walk-reflogs|--grep-reflog =pattern|-L =line_range|--no-walk =?word|--full-diff|--show-pulls",
+  "-g --walk-reflogs|--grep-reflog =text|-L =line_range|--no-walk =?word|--full-diff|--show-pulls",
   "--dense|--sparse|--remove-empty|--mailmap --use-mailmap|--no-mailmap|--encoding =!word",
 ];
 
@@ -111,7 +111,7 @@ const READS: Readonly<Record<string, Grammar>> = {
   "ls-files": {
     flags: [
       "-c --cached|-d --deleted|-m --modified|-o --others|-i --ignored|-s --stage|-u --unmerged",
-      "-k --killed|-z|-t|-v|--directory|--no-empty-directory|--exclude-standard|-x --exclude =pattern",
+      "-k --killed|-z|-t|-v|--directory|--no-empty-directory|--exclude-standard|-x --exclude =text",
       "-X --exclude-from =path|--error-unmatch|--full-name|--abbrev =?number|--eol|--deduplicate",
     ],
     operands: PATHS,
