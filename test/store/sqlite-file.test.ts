@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,6 +30,20 @@ describe("a store's file", () => {
     const error: unknown = await openStore({ url: bad }).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "store_unsupported", hint: ERRORS.store_unsupported.hint });
     expect(String(error)).not.toContain("secret");
+  });
+
+  it("loads nothing of the servers it does not use", async () => {
+    const script = `
+      const { openStore } = await import("./src/store/open.ts");
+      const store = await openStore({ url: ${JSON.stringify(url())} });
+      await store.topics.publish("a", 1);
+      await store[Symbol.asyncDispose]();
+      const { createRequire } = await import("node:module");
+      const loaded = Object.keys(createRequire(import.meta.url).cache);
+      console.log(JSON.stringify(loaded.filter((path) => /node_modules.(?:pg|ioredis)/.test(path))));`;
+    const options = ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", script];
+    const top = join(import.meta.dirname, "../..");
+    expect(JSON.parse(execFileSync(process.execPath, options, { cwd: top, encoding: "utf8" }))).toEqual([]);
   });
 
   it("says so when it is no database", async () => {
