@@ -97,6 +97,12 @@ describe("a known way out", () => {
     expect(checkCommand(written, { allow: [...allow, "make *"], root }).allowed).toBe(false);
   });
 
+  it("find goes on after --, and is refused", () => {
+    run(["find", "--", "b", "-delete"]);
+    expect(existsSync(join(root, "b"))).toBe(false);
+    expect(checkCommand("find -- b -delete", { allow, root }).allowed).toBe(false);
+  });
+
   it.each([
     ["cat ../secret", "outside-secret"],
     ["cat sub/link", "outside-secret"],

@@ -1104,4 +1104,10 @@ export const COMMAND_LINES: readonly (readonly [entries: string, line: string, c
   ["-", "git log -- ':::x'", "operand"],
   ["npm test", "npm test -w @scope/pkg", "ok"],
   ["npm test", "npm test -w ../x", "flag_value"],
+  ["-", "find -- a -delete", "flag"],
+  ["-", "find a -- -exec id", "flag"],
+  ["-", "tsc -- --outDir x", "flag"],
+  ["go test", "go test -- -exec sh", "flag"],
+  ["-", "git -- log", "flag"],
+  ["-", "npm -- ls", "flag"],
 ];

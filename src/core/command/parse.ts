@@ -77,6 +77,8 @@ function readWord(reading: Reading, word: string): Refusal | null {
     return bundled ? shortFlags(reading, `-${word}`, true) : operand(reading, word);
   }
   if (word === "--") {
+    // find goes on reading flags after it; before a subcommand each program has its own idea.
+    if (grammar.style === "whole" || grammar.subcommands !== undefined) return unknownFlag(reading, word);
     reading.dashes = at;
     return null;
   }
