@@ -109,7 +109,7 @@ await withServer("postgres", ({ own }) => {
     });
 
     it("says that it cannot be reached once it stays away, and at once when it was never there", async () => {
-      const store = await open(300);
+      const store = await open(1500);
       const waiting = store.topics.wait([{ topic: "a", after: null }], 20_000);
       const failed = expect(waiting).rejects.toMatchObject({ code: "store_failed" });
       const { password } = new URL(server.url);
@@ -137,7 +137,7 @@ await withServer("postgres", ({ own }) => {
     it("takes its turn from a process that stands still in a transaction", async () => {
       const { openPostgres } = await import("../../src/store/postgres.ts");
       const store = await open(20_000);
-      const stuck = await openPostgres({ url: inSchema(server, `s${schema}`), busyMs: 600 });
+      const stuck = await openPostgres({ url: inSchema(server, `s${schema}`), busyMs: 2000 });
       const { promise: never, resolve: wake } = Promise.withResolvers<void>();
       const { promise: inside, resolve: enter } = Promise.withResolvers<void>();
       let tries = 0;
@@ -156,7 +156,7 @@ await withServer("postgres", ({ own }) => {
     });
 
     it("says that another holds it when that never lets go", async () => {
-      const store = await open(300);
+      const store = await open(1500);
       const { parsePostgresUrl } = await import("../../src/store/postgres-url.ts");
       const other = new pg.Client(server.url);
       await other.connect();
