@@ -17,6 +17,7 @@ import type {
 import type { BranchAllocation, Repository, RepositoryNote } from "./git/contract.ts";
 import type { Store, WorkerPresence } from "./store/contract.ts";
 import type { DoctorRow } from "./doctor.ts";
+import type { Secrets } from "./secrets.ts";
 import type { MadeTeam } from "./init.ts";
 import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
@@ -40,8 +41,7 @@ export type { TaskStatus } from "./team/status.ts";
 
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {
-  const { createRedactor } = await import("./core/redact.ts");
-  return JSON.parse(createRedactor().redact(JSON.stringify(value)));
+  return (await import("./secrets.ts")).shown(value);
 }
 
 export interface AppOptions {
@@ -180,7 +180,7 @@ export async function owners(
 export function openApp(options: AppOptions = {}): App {
   const env = options.env ?? environment();
   const settings = parseSettings(env);
-  const opened = once(() => openRooms(options, settings));
+  const opened = once(() => openRooms(options, settings, env));
   const engine = once(async () =>
     (await import("./bind.ts")).bindEngine(options, settings, env, await opened()),
   );
@@ -211,7 +211,7 @@ export function openApp(options: AppOptions = {}): App {
       const { serve } = await import("./team/worker.ts");
       const bound = await engine();
       const current = given.followTeamFile
-        ? (await import("./bind.ts")).followTeamFile(bound, options, settings, env)
+        ? (await import("./bind.ts")).followTeamFile(bound, options, settings, env, (await opened()).secrets)
         : () => Promise.resolve(bound);
       await serve(current, given, withReason(signal, STOP.handBack));
     },
@@ -263,28 +263,37 @@ export function openApp(options: AppOptions = {}): App {
 
     async decide(id, { granted, reason }) {
       const { decideApproval } = await import("./team/approvals.ts");
-      const { store, redact, repo } = await engine();
+      const { store, repo, secrets } = await opened();
       const { name, email } = repo.identity;
       const state = granted ? "granted" : "denied";
-      return decideApproval(store, id, { state, decidedBy: `${name} <${email}>`, answer: redact(reason) });
+      return decideApproval(store, id, {
+        state,
+        decidedBy: `${name} <${email}>`,
+        answer: secrets.redact(reason),
+      });
     },
 
     async signalSend(topic, payload) {
       const { createSignals } = await import("./team/signals.ts");
-      const { store } = await opened();
-      return createSignals({ store, settings }).send(topic, payload);
+      const { store, secrets } = await opened();
+      return createSignals({ store, settings, redact: secrets.redact }).send(topic, payload);
     },
 
     async signalWait(topic, { lastId, timeoutMs }, signal) {
       const { createSignals } = await import("./team/signals.ts");
-      const { store } = await opened();
-      return createSignals({ store, settings }).wait(topic, lastId, timeoutMs, signal);
+      const { store, secrets } = await opened();
+      return createSignals({ store, settings, redact: secrets.redact }).wait(
+        topic,
+        lastId,
+        timeoutMs,
+        signal,
+      );
     },
 
     async signals() {
       const { createSignals } = await import("./team/signals.ts");
-      const { store } = await opened();
-      return createSignals({ store, settings });
+      const { store, secrets } = await opened();
+      return createSignals({ store, settings, redact: secrets.redact });
     },
 
     async split(request, signal) {
@@ -328,10 +337,16 @@ export function openApp(options: AppOptions = {}): App {
 export interface Rooms {
   readonly repo: Repository;
   readonly store: Store;
+  readonly secrets: Secrets;
 }
 
-export async function openRooms(options: AppOptions, settings: Settings): Promise<Rooms> {
-  const [{ openRepository }, { openStore }, { storeOwner, storeUrl }] = await Promise.all([
+export async function openRooms(
+  options: AppOptions,
+  settings: Settings,
+  env: Readonly<Record<string, string>>,
+): Promise<Rooms> {
+  const [{ createSecrets }, { openRepository }, { openStore }, { storeOwner, storeUrl }] = await Promise.all([
+    import("./secrets.ts"),
     import("./git/repository.ts"),
     import("./store/open.ts"),
     import("./store-url.ts"),
@@ -341,7 +356,8 @@ export async function openRooms(options: AppOptions, settings: Settings): Promis
     const { redisUrl, oxbowRedisAllowVolatile: allowVolatile } = settings;
     const redis = redisUrl === undefined ? undefined : { url: redisUrl, allowVolatile };
     const [url, owner] = [storeUrl(settings, repo), storeOwner(settings, repo)];
-    return { repo, store: await openStore({ url, owner, redis }) };
+    const secrets = createSecrets(env);
+    return { repo, secrets, store: await openStore({ url, owner, redis, cleanEvent: secrets.event }) };
   } catch (error) {
     await repo[Symbol.asyncDispose]();
     throw error;

@@ -6,10 +6,10 @@ import { type AgentSpec, parseTeamFile, type TeamFile } from "./core/team-file.t
 import type { Settings } from "./core/settings.ts";
 import { type Engine, providerOf, type RunOptions } from "./team/engine.ts";
 import type { AppOptions, Rooms } from "./app.ts";
+import type { Secrets } from "./secrets.ts";
 import { loadTeam, readTeamFile } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
-import { createRedactor } from "./core/redact.ts";
 import { TeamRegistry } from "./library-team.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
@@ -33,7 +33,9 @@ export async function bindEngine(
   });
   const bound: Engine = {
     ...rooms,
-    ...teamParts(await teamOf(options, rooms), settings, env),
+    ...teamParts(await teamOf(options, rooms), settings, env, rooms.secrets),
+    redact: rooms.secrets.redact,
+    redactor: rooms.secrets,
     log,
     settings,
     tools: toolbox,
@@ -52,12 +54,20 @@ export async function bindEngine(
 }
 
 /** What of the engine follows from the team file. */
-function teamParts(team: TeamFile, settings: Settings, env: Readonly<Record<string, string>>) {
-  const redactor = createRedactor({ known: secretsOf(settings, team, env) });
+function teamParts(
+  team: TeamFile,
+  settings: Settings,
+  env: Readonly<Record<string, string>>,
+  secrets: Secrets,
+) {
+  // What an agent's `sandbox.env` passes to its programs, they may print.
+  secrets.know([
+    settings.openaiApiKey,
+    ...team.agents.flatMap(({ sandbox }) => sandbox.env.map((name) => env[name])),
+  ]);
   return {
     team,
     registry: TeamRegistry.fromTeamFile(team),
-    redact: (text: string) => redactor.redact(text),
     models: modelSources(settings, team),
   };
 }
@@ -71,6 +81,7 @@ export function followTeamFile(
   options: AppOptions,
   settings: Settings,
   env: Readonly<Record<string, string>>,
+  secrets: Secrets,
 ): () => Promise<Engine> {
   if (bound.repo.bare && options.team === undefined) return () => Promise.resolve(bound);
   const read = () => readTeamFile({ team: options.team, repo: options.repo ?? bound.repo.root });
@@ -82,7 +93,7 @@ export function followTeamFile(
     const first = known === null;
     known = text;
     if (!first)
-      engine = { ...engine, ...teamParts(parseTeamFile(text, options.team ?? file), settings, env) };
+      engine = { ...engine, ...teamParts(parseTeamFile(text, options.team ?? file), settings, env, secrets) };
     return engine;
   };
 }
@@ -98,33 +109,6 @@ async function teamOf(options: AppOptions, { repo }: Rooms): Promise<TeamFile> {
     return parseTeamFile(new TextDecoder().decode(bytes), "HEAD:team.yaml");
   }
 }
-
-/** The key, and what an agent's `sandbox.env` passes to its programs. */
-function secretsOf(settings: Settings, team: TeamFile, env: Readonly<Record<string, string>>): string[] {
-  const passed = team.agents.flatMap((agent) => agent.sandbox.env.map((name) => env[name]));
-  const values = [
-    settings.openaiApiKey,
-    ...passwordsIn(settings.oxbowStoreUrl),
-    ...passwordsIn(settings.redisUrl),
-    ...passed,
-  ];
-  return values.flatMap((value) => (value === undefined || value.length < MIN_SECRET ? [] : [value]));
-}
-
-/** As it is written in the URL, and as it is. */
-function passwordsIn(url: string | undefined): string[] {
-  const parsed = url !== undefined && URL.canParse(url) ? new URL(url) : null;
-  const written = parsed?.password || (parsed?.searchParams.get("password") ?? "");
-  try {
-    return [written, decodeURIComponent(written)];
-  } catch {
-    // A stray percent sign: then it is what is written.
-    return [written];
-  }
-}
-
-/** Shorter values (`1`, `true`) would redact ordinary text. */
-const MIN_SECRET = 6;
 
 /** One source per provider and script, so that its models are made once. */
 function modelSources(settings: Settings, team: TeamFile) {

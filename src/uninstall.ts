@@ -50,7 +50,7 @@ const DATABASE = /^oxbow(?:-[0-9a-f]{12})?\.db(?:-wal|-shm|-journal)?$/;
 /** Looks, and clears up after dead processes as every run does. Throws task_active while somebody works here. */
 export async function openUninstall(options: Pick<AppOptions, "repo" | "env">): Promise<Uninstall> {
   const settings = readSettings(options.env);
-  const rooms = await openRooms(options, settings);
+  const rooms = await openRooms(options, settings, options.env ?? {});
   const { repo } = rooms;
   let closing: Promise<void> | null = null;
   const close = () => (closing ??= closeRooms(rooms));

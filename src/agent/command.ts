@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import type { Redactor, RedactorStream } from "../core/redact.ts";
 import { NO_USAGE } from "../core/model.ts";
 import type { Confinement, Sandbox } from "../host/sandbox.ts";
 import type { RunResult } from "./contract.ts";
@@ -36,7 +37,7 @@ export interface CommandRequest {
   readonly onStart?: ((pid: number) => void) | undefined;
   /** Whole lines, redacted. */
   readonly onOutput?: ((stream: "stdout" | "stderr", text: string) => void) | undefined;
-  readonly redact?: ((text: string) => string) | undefined;
+  readonly redactor?: Redactor | undefined;
 }
 
 /** Codes of `error`: command_invalid, command_failed, timed_out, cancelled, internal. */
@@ -50,7 +51,7 @@ const MAX_ERROR_LINES = 20;
 /** Never rejects. Runs the invocations in order and stops at the first that fails. */
 export async function runCommand(request: CommandRequest, signal?: AbortSignal): Promise<CommandResult> {
   const startedAt = performance.now();
-  const redact = request.redact ?? ((text: string) => text);
+  const redactor = request.redactor ?? UNREDACTED;
   const stdout = createTail();
   const stderr = createTail();
   let failure: unknown = null;
@@ -60,7 +61,7 @@ export async function runCommand(request: CommandRequest, signal?: AbortSignal):
     for (const argv of expandCommand(request)) {
       const left = request.timeoutMs - (performance.now() - startedAt);
       if (left <= 0) throw timedOut(request);
-      await invoke(argv, { request, env, left, stdout, stderr, redact }, signal);
+      await invoke(argv, { request, env, left, stdout, stderr, redactor }, signal);
     }
   } catch (error) {
     failure = error ?? new Error("unknown failure");
@@ -73,13 +74,13 @@ export async function runCommand(request: CommandRequest, signal?: AbortSignal):
     }
   }
   return {
-    output: redact(stdout.text()),
+    output: redactor.redact(stdout.text()),
     usage: NO_USAGE,
     cost: null,
     elapsed_ms: Math.round(performance.now() - startedAt),
     request_id: null,
     trace_id: `trace_${randomBytes(16).toString("hex")}`,
-    ...(failure === null ? {} : { error: redactedError(failure, redact) }),
+    ...(failure === null ? {} : { error: redactedError(failure, redactor.redact) }),
   };
 }
 
@@ -141,17 +142,20 @@ interface Invocation {
   readonly left: number;
   readonly stdout: Tail;
   readonly stderr: Tail;
-  readonly redact: (text: string) => string;
+  readonly redactor: Redactor;
 }
 
 async function invoke(
   [program, ...args]: readonly [string, ...string[]],
-  { request, env, left, stdout, stderr, redact }: Invocation,
+  { request, env, left, stdout, stderr, redactor }: Invocation,
   signal?: AbortSignal,
 ): Promise<void> {
-  const show = (stream: "stdout" | "stderr") =>
-    createLines((text) => request.onOutput?.(stream, redact(text)));
-  const lines = { stdout: show("stdout"), stderr: show("stderr") };
+  const show = (stream: "stdout" | "stderr", tail: Tail) =>
+    createCleanLines(redactor.stream(), (text) => {
+      tail.add(text);
+      request.onOutput?.(stream, text);
+    });
+  const lines = { stdout: show("stdout", stdout), stderr: show("stderr", stderr) };
   const result = await request.sandbox.run(
     [program, ...args],
     {
@@ -161,14 +165,8 @@ async function invoke(
       timeoutMs: Math.max(1, Math.ceil(left)),
       maxOutputBytes: 0,
       onStart: request.onStart,
-      onStdout: (text) => {
-        stdout.add(text);
-        lines.stdout.push(text);
-      },
-      onStderr: (text) => {
-        stderr.add(text);
-        lines.stderr.push(text);
-      },
+      onStdout: lines.stdout.push,
+      onStderr: lines.stderr.push,
     },
     signal,
   );
@@ -226,33 +224,39 @@ function createTail(): Tail {
     add(text) {
       kept += text;
       if (kept.length <= MAX_OUTPUT * 2) return;
+  const add = (text: string) => {
+    open += text;
+    const end = open.lastIndexOf("\n") + 1;
+    if (end > 0) give(open.slice(0, end));
+    open = open.slice(end);
+    if (open.length <= limit) return;
+    give(open);
+    open = "";
+  };
       kept = kept.slice(-MAX_OUTPUT);
       cut = true;
     },
+      add(clean.end());
     text() {
       const last = kept.slice(-MAX_OUTPUT);
       if (!cut && last.length === kept.length) return last;
       const start = last.indexOf("\n") + 1;
       return `…\n${start < last.length ? last.slice(start) : last}`;
     },
+const UNREDACTED: Redactor = {
+  redact: (text) => text,
+  stream: () => ({ push: (text) => text, end: () => "" }),
+};
+
   };
 }
 
-/** Whole lines at a time, so that a secret is never cut in two before it is redacted. */
-function createLines(give: (text: string) => void): { push(text: string): void; end(): void } {
+/** Whole lines at a time, without secrets, also those that came in pieces. */
+function createCleanLines(clean: RedactorStream, give: (text: string) => void) {
   const limit = 16_384;
   let open = "";
   return {
-    push(text) {
-      open += text;
-      const end = open.lastIndexOf("\n") + 1;
-      if (end > 0) give(open.slice(0, end));
-      open = open.slice(end);
-      if (open.length > limit) {
-        give(open);
-        open = "";
-      }
-    },
+    push: (text: string) => add(clean.push(text)),
     end() {
       if (open !== "") give(open);
       open = "";

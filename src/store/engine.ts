@@ -7,6 +7,7 @@ import type {
   SelectQueryBuilder,
   Transaction,
 } from "kysely";
+import type { EventBody } from "../core/events.ts";
 import type { Hub } from "./hub.ts";
 import type { WatchOthers } from "./poller.ts";
 import type { Schema, TopicEntryRow } from "./schema.ts";
@@ -63,6 +64,8 @@ export interface Tx {
   readonly db: Transaction<Schema>;
   /** Unix milliseconds, read after the transaction had the lock. */
   readonly now: number;
+  /** The JSON of an event, without what must not be kept. */
+  cleanEvent(event: EventBody, json: string): string;
   wakeTopic(topic: string): void;
   wakeTask(taskId: string): void;
 }
@@ -80,7 +83,14 @@ export interface Database {
   write<T>(work: (tx: Tx) => Promise<T>, lane?: Lane): Promise<T>;
 }
 
-export function createDatabase(engine: Engine, hub: Hub, now: () => number): Database {
+export type CleanEvent = Tx["cleanEvent"];
+
+export function createDatabase(
+  engine: Engine,
+  hub: Hub,
+  now: () => number,
+  cleanEvent: CleanEvent = (_event, json) => json,
+): Database {
   return {
     engine,
     hub,
@@ -95,6 +105,7 @@ export function createDatabase(engine: Engine, hub: Hub, now: () => number): Dat
         return work({
           db,
           now: now(),
+          cleanEvent,
           wakeTopic: (topic) => void topics.add(topic),
           wakeTask: (taskId) => void tasks.add(taskId),
         });

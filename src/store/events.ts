@@ -19,7 +19,7 @@ export async function appendEvents(tx: Tx, events: readonly EventBody[]): Promis
         events.slice(from, from + INSERT_BATCH).map((body) => ({
           task_id: body.task_id,
           event: body.event,
-          body: toJson(body),
+          body: tx.cleanEvent(body, toJson(body)),
           at: tx.now,
         })),
       )

@@ -2,7 +2,7 @@
 import type { Store } from "./contract.ts";
 import { createApprovalStore } from "./approvals.ts";
 import { createChatStore } from "./chat.ts";
-import { createDatabase, type Database } from "./engine.ts";
+import { type CleanEvent, createDatabase, type Database } from "./engine.ts";
 import { openEngine } from "./engines.ts";
 import { appendEvents, openFeed, readEvents, watchEvents } from "./events.ts";
 import {
@@ -37,6 +37,8 @@ export interface OpenStore {
   readonly busyMs?: number;
   /** Whose tasks it holds; without it anybody's. */
   readonly owner?: StoreOwner | undefined;
+  /** Runs over the JSON of every event before it is written (redaction). Valid JSON stays valid JSON. */
+  readonly cleanEvent?: CleanEvent | undefined;
   /** Carries signals over a Redis, beside any store. */
   readonly redis?: { readonly url: string; readonly allowVolatile?: boolean } | undefined;
 }
@@ -51,7 +53,7 @@ export async function openStore(options: OpenStore): Promise<Store> {
   const now = options.now ?? engine.now;
   try {
     await migrate(engine, now);
-    const database = createDatabase(engine, createHub(engine.watchOthers), now);
+    const database = createDatabase(engine, createHub(engine.watchOthers), now, options.cleanEvent);
     if (options.owner) await refuseOthers(database, options.owner);
     return createStore(database, await openTopics(database, options));
   } catch (error) {

@@ -33,8 +33,8 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
       parent_conversation_id: birth.parent?.conversationId ?? null,
       agent: child.agent,
       root: birth.root,
-      brief: child.brief,
-      responsibilities: child.responsibilities,
+      brief: engine.redact(child.brief),
+      responsibilities: child.responsibilities.map(engine.redact),
       allowed_paths: child.allowedPaths,
       depends_on: child.dependsOn.map((index) => named[index]?.id ?? ""),
       done_topic,
@@ -45,7 +45,7 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
       created_at,
     };
     const orchestrate: Json = {
-      responsibilities: child.responsibilities,
+      responsibilities: subtask.responsibilities,
       allowed_paths: child.allowedPaths,
       done_topic,
     };
@@ -63,7 +63,7 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
         conversation_id: conversation,
         sender: birth.parent?.agent ?? "user",
         recipients: [child.agent],
-        content: child.brief,
+        content: subtask.brief,
         timestamp: created_at,
         type: "task",
         topology: "direct",
@@ -73,7 +73,7 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
   });
 }
 
-export function announcements(engine: Engine, children: readonly NewChild[], birth: Birth): EventBody[] {
+export function announcements(children: readonly NewChild[], birth: Birth): EventBody[] {
   const announced = children.map(
     ({ subtask }): EventBody => ({
       event: "child_announced",
@@ -82,7 +82,7 @@ export function announcements(engine: Engine, children: readonly NewChild[], bir
       conversation_id: subtask.conversation_id,
       source: subtask.agent,
       agent: subtask.agent,
-      brief: engine.redact(subtask.brief),
+      brief: subtask.brief,
       allowed_paths: subtask.allowed_paths,
       depends_on: subtask.depends_on,
     }),

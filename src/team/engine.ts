@@ -3,6 +3,7 @@ import type { AgentSpec, TeamFile } from "../core/team-file.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Log } from "../host/log.ts";
 import type { ModelSource } from "../agent/contract.ts";
+import type { Redactor } from "../core/redact.ts";
 import type { Repository } from "../git/contract.ts";
 import type { Settings } from "../core/settings.ts";
 import type { Sandbox } from "../host/sandbox.ts";
@@ -24,6 +25,8 @@ export interface Engine {
   /** The user's PATH, HOME and locale, for programs run as agents. */
   readonly environment: Readonly<Record<string, string>>;
   redact(text: string): string;
+  /** The same, also for texts that come in pieces. */
+  readonly redactor: Redactor;
   /** Where agents' programs run. */
   readonly sandbox: Sandbox;
   readonly log: Log;

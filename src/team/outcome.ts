@@ -23,10 +23,16 @@ export function makeOutcome(
   found: Finding,
   redact: (text: string) => string,
 ): Outcome {
-  const error = found.error && { ...found.error, message: shorten(redact(found.error.message)) };
+  const error = found.error && cleanError(found.error, redact);
   const { subtask_id, conversation_id, task_id, agent } = subtask;
   const summary = shorten(redact(found.summary));
   return { ...found, subtask_id, conversation_id, task_id, agent, attempt, error, summary };
+}
+
+/** An error without secrets, and not too long. */
+export function cleanError(error: ErrorValue, redact: (text: string) => string): ErrorValue {
+  const hint = error.hint === undefined ? {} : { hint: redact(error.hint) };
+  return { ...error, message: shorten(redact(error.message)), ...hint };
 }
 
 /** The done signal: small and made for machines; the outcome row has the rest. */

@@ -37,7 +37,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     event: "report",
     task_id: task.task_id,
     ticket: task.ticket,
-    title: engine.redact(task.title),
+    title: task.title,
     state: stateOf(everyone, [...conflicts.values()].flat(), refused.size),
     integration: tip !== undefined && merged.size > 0 ? { branch, commit: tip } : null,
     lead,

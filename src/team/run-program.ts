@@ -50,7 +50,7 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       ...setting,
       sandbox: engine.sandbox,
       timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
-      redact: (text) => engine.redact(text),
+      redactor: engine.redactor,
       onStart: (pid) => workspace.runs(pid),
       onOutput: outputEvents(attempt),
     },

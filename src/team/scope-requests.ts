@@ -81,6 +81,8 @@ export function createScopeRequests(options: RequestOptions): ScopeRequests {
     spent: () => ({ usage, cost }),
     async ask(paths, reason, context) {
       const said = checkReason(reason);
+      if (paths.some((path) => engine.redact(path) !== path))
+        throw new OxbowError("tool_input", "A path holds what looks like a secret.");
       // Also what it may not read: the answer to whom to ask must not depend on that.
       const files = await engine.repo.listFiles(tree.tip);
       const { inScope, questions } = scopeQuestions(paths, {

@@ -45,8 +45,16 @@ export interface SignalsOptions {
   readonly ownDone?: boolean;
   readonly sent?: (topic: string, messageId: string, payload: Json) => void;
   readonly received?: (topic: string, messageId: string, payload: Json) => void;
+  /** What is sent is kept, and shown to others: secrets stay out of it. */
+  readonly redact: (text: string) => string;
   /** Runs a wait without holding a working place. */
   readonly parked?: <T>(wait: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+}
+
+function withoutSecrets(payload: Json, redact: (text: string) => string): Json {
+  const text = JSON.stringify(payload);
+  const clean = redact(text);
+  return clean === text ? payload : JSON.parse(clean);
 }
 
 export interface SavedSignals extends Signals {
@@ -99,9 +107,12 @@ export function createSignals(options: SignalsOptions): SavedSignals {
   }
 
   return {
-    async send(topic, payload) {
+    async send(topic, given) {
       checkTopic(topic, settings);
-      checkPayload(payload, settings);
+      checkPayload(given, settings);
+      if (options.redact(topic) !== topic)
+        throw new OxbowError("topic_rejected", "The topic's name holds what looks like a secret.");
+      const payload = withoutSecrets(given, options.redact);
       const entry = await publish(topic, payload);
       options.sent?.(topic, entry.message_id, payload);
       return { ok: true, topic, message_id: entry.message_id };

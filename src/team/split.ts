@@ -76,7 +76,7 @@ async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): 
     siblings,
   };
   const children = makeChildren(engine, planned, birth);
-  await engine.store.addChildren(task.task_id, children, announcements(engine, children, birth));
+  await engine.store.addChildren(task.task_id, children, announcements(children, birth));
   return children;
 }
 
@@ -94,7 +94,7 @@ export async function splitTask(
   const plan = await planTask(engine, { title, ticket, options, split: { task: title, ...parts } });
   const { children } = await submitTask(engine, plan);
   const { store, settings } = engine;
-  return answer(children, request, createSignals({ store, settings }), signal);
+  return answer(children, request, createSignals({ store, settings, redact: engine.redact }), signal);
 }
 
 async function answer(

@@ -39,6 +39,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   const { options } = request;
   if (request.split === undefined && request.title.trim() === "")
     throw new OxbowError("usage", "The task is empty; say what is to be done.");
+  refuseSecrets(engine, request);
   const taskId = request.taskId ?? engine.newId("t").replace("_", "-");
   const ticket = request.ticket ?? taskId;
   const integration = integrationBranch(ticket);
@@ -50,10 +51,11 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       "branch_checked_out",
       `${integration} is checked out in ${inUse}, so it cannot be moved.`,
     );
-  const split = request.split ?? (options.by === "owner" ? { task: request.title, by: options.by } : null);
+  const title = engine.redact(request.title);
+  const split = request.split ?? (options.by === "owner" ? { task: title, by: options.by } : null);
   const { children, leftovers } =
     split === null
-      ? { children: [leadPart(engine, request.title)], leftovers: [] }
+      ? { children: [leadPart(engine, title)], leftovers: [] }
       : await splitParts(engine, split, commit);
   // A caller that only enqueues need not be able to run them: its workers do.
   if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
@@ -64,7 +66,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   const task: Task = {
     task_id: taskId,
     ticket,
-    title: request.title,
+    title,
     state: "running",
     base_ref: baseRef,
     base_commit: commit,
@@ -79,8 +81,35 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
     root: split === null,
     parts: children,
     leftovers,
-    notices: [...(await notices(engine, leftovers)), ...(await sandboxNotices(engine, programs))],
+    notices: [
+      ...(title === request.title ? [] : [SECRET_IN_TASK]),
+      ...(await notices(engine, leftovers)),
+      ...(await sandboxNotices(engine, programs)),
+    ],
   };
+}
+
+const SECRET_IN_TASK = {
+  code: "secret_redacted",
+  message: "What looks like a secret in the task was taken out of it: the agents read [REDACTED] there.",
+};
+
+/** A command line must be kept as it is for a resume, and a ticket names branches. Throws command_invalid, usage. */
+function refuseSecrets({ redact }: Engine, { options, ticket }: TaskRequest): void {
+  const holdsSecret = (text: string) => redact(text) !== text;
+  if (ticket !== undefined && holdsSecret(ticket))
+    throw new OxbowError("usage", "The ticket holds what looks like a secret; it would name branches.");
+  if (
+    options.command !== null &&
+    (options.command.some(holdsSecret) || holdsSecret(options.command.join(" ")))
+  )
+    throw new OxbowError(
+      "command_invalid",
+      "The command holds what looks like a secret; it would be kept with the task.",
+      {
+        hint: "Put it into a variable of the environment, and name that in the agent's `sandbox: { env: [...] }`.",
+      },
+    );
 }
 
 /** Makes it durable; `driver` carries it from its first moment. Throws ticket_in_use, task_conflict. */
@@ -96,14 +125,14 @@ export async function submitTask(
     event: "task_submitted",
     task_id: task.task_id,
     ticket: task.ticket,
-    title: engine.redact(task.title),
+    title: task.title,
     base: task.base_ref,
     base_commit: task.base_commit,
   };
   const told = plan.notices.map(
     (notice): EventBody => ({ event: "notice", task_id: task.task_id, ...notice }),
   );
-  const events = [submitted, ...told, ...announcements(engine, children, birth)];
+  const events = [submitted, ...told, ...announcements(children, birth)];
   const result = await engine.store.submit(task, children, events, driver);
   await engine.store.relay();
   return { ...result, children };

@@ -39,7 +39,7 @@ export function createToolContext(options: {
   const about = aboutLease(lease);
   const note =
     (event: "signal_send" | "signal_recv") => (topic: string, message_id: string, payload: unknown) =>
-      emit({ event, ...about, topic, message_id, payload: redactValue(payload, engine) });
+      emit({ event, ...about, topic, message_id, payload });
 
   const signals = createSignals({
     store: engine.store,
@@ -47,6 +47,7 @@ export function createToolContext(options: {
     conversationId: subtask.conversation_id,
     doneTopic: subtask.done_topic,
     ownDone: !engine.settings.autoChildSignalDone,
+    redact: engine.redact,
     sent: note("signal_send"),
     received: note("signal_recv"),
     parked: (wait, waiting) => slots.parked(wait, waiting),
@@ -113,11 +114,4 @@ function withCommitEvents(tree: BranchTree, committed: (commit: Committed) => vo
       return made;
     },
   };
-}
-
-function redactValue(value: unknown, engine: Engine): unknown {
-  const text = JSON.stringify(value);
-  if (text === undefined) return null;
-  const clean = engine.redact(text);
-  return clean === text ? value : JSON.parse(clean);
 }

@@ -14,6 +14,7 @@ import { freeDeadLeases } from "./fleet.ts";
 import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
 import { relaySoon } from "./relay.ts";
+import { cleanError } from "./outcome.ts";
 import { workFrom } from "./pool.ts";
 import { createWorkList, type WorkList } from "./work-list.ts";
 import type { Taken, WorkerOptions } from "./worker-events.ts";
@@ -49,8 +50,9 @@ export async function serve(
   const { store, settings } = engine;
   const tell = options.onEvent ?? (() => undefined);
   const problem = (error: unknown) => {
-    engine.log.error({ error: toErrorValue(error) }, "worker_problem");
-    tell({ event: "problem", error: toErrorValue(error) });
+    const shown = cleanError(toErrorValue(error), engine.redact);
+    engine.log.error({ error: shown }, "worker_problem");
+    tell({ event: "problem", error: shown });
   };
   const places = options.concurrency ?? engine.team.limits.maxParallel;
   const list = await createWorkList(current, { agents: options.agents, places, tell });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CommandRequest, expandCommand, runCommand } from "../../src/agent/command.ts";
+import { createRedactor } from "../../src/core/redact.ts";
 import { isAlive } from "../../src/host/process.ts";
 import { createSandbox } from "../../src/host/sandbox.ts";
 
@@ -163,13 +164,13 @@ describe("a command", () => {
           "process.stdout.write('key SEC'); setTimeout(() => { process.stdout.write('RET\\n'); console.error('SECRET'); process.exitCode = 1 }, 50)",
         ),
         {
-          redact: (text) => text.replaceAll("SECRET", "[redacted]"),
+          redactor: createRedactor({ known: ["SECRET"] }),
           onOutput: (_stream, text) => shown.push(text),
         },
       ),
     );
     expect(JSON.stringify([result, shown])).not.toContain("SECRET");
-    expect(result.output).toBe("key [redacted]\n");
+    expect(result.output).toBe("key [REDACTED]\n");
   });
 
   it("keeps only the end of a long output", async () => {

@@ -1,8 +1,8 @@
-import { examine } from "../../app.ts";
+import { examine, shown } from "../../app.ts";
 import { columns } from "./text.ts";
 
 export async function doctor(options: { repo: string; team?: string; json?: boolean }): Promise<number> {
-  const rows = await examine(options);
+  const rows = await shown(await examine(options));
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else {
     const marks = { ok: "✓", warning: "!", error: "✗" } as const;

@@ -1,16 +1,19 @@
-/** How a failure leaves the command line: two lines for people, one JSON value with --json; both on stderr. */
+/** How a failure leaves the command line: two lines for people, one JSON value with --json; both on stderr, without secrets. */
 import { ERRORS, type ErrorCode, toErrorValue } from "../../core/errors.ts";
 
-export function showError(error: unknown, json: boolean): void {
+export async function showError(error: unknown, json: boolean): Promise<void> {
   const value = isValue(error) ? error : toErrorValue(error);
+  const stack = value.code === "internal" && error instanceof Error ? error.stack : undefined;
+  // Only now: the commands that go well need not wait for it.
+  const { shown } = await import("../../app.ts");
+  const clean = await shown({ value, stack });
   if (json) {
-    process.stderr.write(`${JSON.stringify({ error: value })}\n`);
+    process.stderr.write(`${JSON.stringify({ error: clean.value })}\n`);
     return;
   }
-  process.stderr.write(`oxbow: ${value.message}\n`);
-  if (value.hint) process.stderr.write(`       ${value.hint}\n`);
-  if (value.code === "internal" && error instanceof Error && error.stack)
-    process.stderr.write(`${error.stack}\n`);
+  process.stderr.write(`oxbow: ${clean.value.message}\n`);
+  if (clean.value.hint) process.stderr.write(`       ${clean.value.hint}\n`);
+  if (clean.stack !== undefined) process.stderr.write(`${clean.stack}\n`);
 }
 
 export function exitCode(error: unknown): number {

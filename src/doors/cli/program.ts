@@ -22,13 +22,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return usage(error, said, json);
-    showError(error, json);
+    if (error instanceof CommanderError) return await usage(error, said, json);
+    await showError(error, json);
     return exitCode(error);
   }
 }
 
-function usage(error: CommanderError, said: string, json: boolean): number {
+async function usage(error: CommanderError, said: string, json: boolean): Promise<number> {
   if (error.exitCode === 0) return 0;
   if (error.code === "commander.help" && !json) {
     process.stderr.write(said);
@@ -36,7 +36,7 @@ function usage(error: CommanderError, said: string, json: boolean): number {
   }
   const message =
     error.code === "commander.help" ? "A command is missing." : error.message.replace(/^error: /, "");
-  showError({ code: "usage", message, hint: "Run the command with --help to see its options." }, json);
+  await showError({ code: "usage", message, hint: "Run the command with --help to see its options." }, json);
   return 2;
 }
 
