@@ -9,8 +9,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
-import type { Redactor, RedactorStream } from "../core/redact.ts";
 import { NO_USAGE } from "../core/model.ts";
+import type { Redactor, RedactorStream } from "../core/redact.ts";
 import type { Confinement, Sandbox } from "../host/sandbox.ts";
 import type { RunResult } from "./contract.ts";
 import { cannotStart, withHint } from "./command-failure.ts";
@@ -224,6 +224,22 @@ function createTail(): Tail {
     add(text) {
       kept += text;
       if (kept.length <= MAX_OUTPUT * 2) return;
+      kept = kept.slice(-MAX_OUTPUT);
+      cut = true;
+    },
+    text() {
+      const last = kept.slice(-MAX_OUTPUT);
+      if (!cut && last.length === kept.length) return last;
+      const start = last.indexOf("\n") + 1;
+      return `…\n${start < last.length ? last.slice(start) : last}`;
+    },
+  };
+}
+
+/** Whole lines at a time, without secrets, also those that came in pieces. */
+function createCleanLines(clean: RedactorStream, give: (text: string) => void) {
+  const limit = 16_384;
+  let open = "";
   const add = (text: string) => {
     open += text;
     const end = open.lastIndexOf("\n") + 1;
@@ -233,36 +249,20 @@ function createTail(): Tail {
     give(open);
     open = "";
   };
-      kept = kept.slice(-MAX_OUTPUT);
-      cut = true;
-    },
-      add(clean.end());
-    text() {
-      const last = kept.slice(-MAX_OUTPUT);
-      if (!cut && last.length === kept.length) return last;
-      const start = last.indexOf("\n") + 1;
-      return `…\n${start < last.length ? last.slice(start) : last}`;
-    },
-const UNREDACTED: Redactor = {
-  redact: (text) => text,
-  stream: () => ({ push: (text) => text, end: () => "" }),
-};
-
-  };
-}
-
-/** Whole lines at a time, without secrets, also those that came in pieces. */
-function createCleanLines(clean: RedactorStream, give: (text: string) => void) {
-  const limit = 16_384;
-  let open = "";
   return {
     push: (text: string) => add(clean.push(text)),
     end() {
+      add(clean.end());
       if (open !== "") give(open);
       open = "";
     },
   };
 }
+
+const UNREDACTED: Redactor = {
+  redact: (text) => text,
+  stream: () => ({ push: (text) => text, end: () => "" }),
+};
 
 function lastLines(text: string): string {
   return text.trimEnd().split("\n").slice(-MAX_ERROR_LINES).join("\n").trim();

@@ -44,10 +44,10 @@ export function createToolContext(options: {
   const signals = createSignals({
     store: engine.store,
     settings: engine.settings,
+    redact: engine.redact,
     conversationId: subtask.conversation_id,
     doneTopic: subtask.done_topic,
     ownDone: !engine.settings.autoChildSignalDone,
-    redact: engine.redact,
     sent: note("signal_send"),
     received: note("signal_recv"),
     parked: (wait, waiting) => slots.parked(wait, waiting),
