@@ -130,6 +130,7 @@ function outsideOfTasks(agent: string): ToolContext {
     signals: { send: refuse, wait: refuse, waitAny: refuse, waitAll: refuse },
     chat: { send: refuse },
     todos: { create: refuse, get: refuse, list: refuse, update: refuse, delete: refuse },
+    terminal: { run: refuse },
     split: refuse,
     owner: refuse,
     requestScope: refuse,

@@ -17,6 +17,7 @@ import { signalWait } from "./signal_wait.ts";
 import { signalWaitAll } from "./signal_wait_all.ts";
 import { signalWaitAny } from "./signal_wait_any.ts";
 import { teamOwner } from "./team_owner.ts";
+import { terminalRun } from "./terminal_run.ts";
 import { todoCreate } from "./todo_create.ts";
 import { todoDelete } from "./todo_delete.ts";
 import { todoGet } from "./todo_get.ts";
@@ -35,6 +36,7 @@ export const builtinTools: readonly ToolDef[] = [
   deleteFile,
   diffTool,
   commitTool,
+  terminalRun,
   orchestrateSplit,
   signalSend,
   signalWait,

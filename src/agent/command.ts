@@ -6,14 +6,14 @@
  * a closed stdin already keeps them from asking questions.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, symlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { rm } from "node:fs/promises";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { NO_USAGE } from "../core/model.ts";
 import type { Redactor, RedactorStream } from "../core/redact.ts";
 import type { Confinement, Sandbox } from "../host/sandbox.ts";
 import type { RunResult } from "./contract.ts";
 import { cannotStart, withHint } from "./command-failure.ts";
+import { homeVariables, prepareHome } from "./private-home.ts";
 
 export interface CommandRequest {
   /** Program and arguments; `{task}`, `{branch}` and `{paths}` are filled in, except in the program. */
@@ -188,22 +188,6 @@ function timedOut(request: CommandRequest): OxbowError {
   return new OxbowError("timed_out", `${request.argv[0]} did not finish within ${request.timeoutMs} ms.`, {
     hint: "Raise defaults.timeout_ms, or the agent's timeout_ms, in the team file.",
   });
-}
-
-async function prepareHome(home: string, links: Readonly<Record<string, string>>): Promise<void> {
-  await rm(home, { recursive: true, force: true, maxRetries: 3 });
-  await mkdir(join(home, "tmp"), { recursive: true, mode: 0o700 });
-  for (const [name, target] of Object.entries(links)) {
-    await mkdir(dirname(join(home, name)), { recursive: true, mode: 0o700 });
-    await symlink(target, join(home, name));
-  }
-}
-
-function homeVariables(home: string | null | undefined): Record<string, string> {
-  if (home == null) return {};
-  const tmp = join(home, "tmp");
-  const own = { HOME: home, TMPDIR: tmp };
-  return process.platform === "win32" ? { ...own, USERPROFILE: home, TEMP: tmp, TMP: tmp } : own;
 }
 
 function redactedError(error: unknown, redact: (text: string) => string): ReturnType<typeof toErrorValue> {

@@ -233,6 +233,33 @@ export interface OwnerAnswer {
   } | null;
 }
 
+export interface CommandRun {
+  /** Null: it was ended, or never began to run. */
+  readonly exit_code: number | null;
+  /** What it wrote to stdout and stderr, as it came, redacted. */
+  readonly output: string;
+  /** Not all of the output is there. */
+  readonly truncated: boolean;
+  readonly timed_out: boolean;
+  readonly elapsed_ms: number;
+  readonly sandbox: "bubblewrap" | "none";
+  /** Files of the branch that it changed. */
+  readonly changed: number;
+  /** Files it changed that are not taken over to the branch: out of scope, or nothing a branch can hold. */
+  readonly left_out: readonly { readonly path: string; readonly reason: string }[];
+}
+
+export interface Terminal {
+  /**
+   * Runs one command line in the branch's files, and takes over what it changes. Throws command_rejected, path_rejected
+   * (`cwd`), sandbox_missing, cancelled.
+   */
+  run(
+    request: { readonly command: string; readonly cwd?: string; readonly timeoutMs?: number },
+    signal: AbortSignal,
+  ): Promise<CommandRun>;
+}
+
 /** Everything a tool may touch. Built per attempt; `signal` aborts with the run. */
 export interface ToolContext {
   readonly agent: string;
@@ -242,6 +269,7 @@ export interface ToolContext {
   readonly signals: Signals;
   readonly chat: Chat;
   readonly todos: Todos;
+  readonly terminal: Terminal;
   split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
   owner(path: string): OwnerAnswer;
   /**

@@ -18,6 +18,12 @@ export function attemptRef(subtaskId: string, attempt: number): string {
 const SAVED = "sealed";
 const NOTHING = "sealed-without-work";
 
+/** The work that an attempt's ref holds, sealed or not; null when nothing was saved. */
+export async function workIn(engine: Engine, oid: Oid): Promise<Oid | null> {
+  const seal = await engine.objects.tag(oid);
+  return seal?.name === NOTHING ? null : (seal?.object ?? oid);
+}
+
 export interface Attempts {
   /** Ends every attempt before `attempt`; `base` is any commit, named by seals of attempts that saved nothing. */
   seal(subtaskId: string, attempt: number, base: Oid): Promise<void>;
@@ -55,8 +61,8 @@ export function createAttempts(engine: Engine): Attempts {
       for (let n = attempt - 1; n > 0; n--) {
         const oid = await engine.readRef(attemptRef(subtaskId, n));
         if (oid === null) continue;
-        const seal = await engine.objects.tag(oid);
-        if (seal?.name !== NOTHING) return { attempt: n, commit: seal?.object ?? oid };
+        const commit = await workIn(engine, oid);
+        if (commit !== null) return { attempt: n, commit };
       }
       return null;
     },

@@ -7,6 +7,8 @@ import type { TreeFile } from "./trees.ts";
 export interface Baseline {
   /** True when the file is surely as it was; false when its bytes must be compared. */
   unchanged(path: RawPath, now: BigIntStats): boolean;
+  /** From here on the file's bytes are compared. */
+  forget(path: RawPath): void;
 }
 
 interface Mark {
@@ -46,6 +48,7 @@ export async function createBaseline(
   await writeFile(stamp, "");
   const recorded = (await stat(stamp, { bigint: true })).mtimeNs;
   return {
+    forget: (path) => void marks.delete(path),
     unchanged(path, now) {
       const mark = marks.get(path);
       if (mark === undefined || mark.mtime >= recorded || mark.ctime >= recorded) return false;

@@ -181,6 +181,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
       const file = content === null ? null : fileFrom(mode, content, setup.zero);
       await inTurn(() => (file === null ? overlay.remove(raw) : overlay.put(raw, file)));
     },
+    snapshot: () => inTurn(snapshot),
     saveWork: (signal) => inTurn(saveWork, signal),
     restoreWork: (saved) => inTurn(() => restoreWork(saved)),
     changes: () =>

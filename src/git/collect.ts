@@ -38,7 +38,7 @@ const MAX_FILE_BYTES = 256n * 1024n * 1024n;
 export async function collectChanges(
   engine: Engine,
   from: Collected,
-  tree: BranchTree,
+  tree: Pick<BranchTree, "stage">,
   signal?: AbortSignal,
 ): Promise<Collection> {
   await using ignored = createIgnoreRules(engine, from.home, from.files);
@@ -51,7 +51,7 @@ export async function collectChanges(
       await tree.stage(path, mode, content);
       files += 1;
     } catch (error) {
-      if (!hasCode(error, "path_rejected")) throw error;
+      if (!hasCode(error, "path_rejected") && !hasCode(error, "out_of_scope")) throw error;
       refuse(path, error.message);
     }
   }

@@ -91,6 +91,8 @@ export interface BranchTree extends BranchFiles {
    * dead process loses nothing. The branch does not move. Null when nothing changed since the last save.
    */
   saveWork(signal?: AbortSignal): Promise<{ commit: Oid; files: number } | null>;
+  /** The branch with its edits as a commit: its tip, or work in progress on the attempt's ref. */
+  snapshot(): Promise<Oid>;
   /** Takes over what an earlier attempt saved: its work-in-progress commit becomes this tree's edits. */
   restoreWork(commit: Oid): Promise<{ files: number }>;
   /** All paths changed between `base` and the branch with its edits. */
@@ -138,10 +140,18 @@ export interface Workspace extends AsyncDisposable {
   /** Moves the files to `<state>/kept/` instead of removing them, and says where: for changes no branch can hold. */
   keep(): Promise<string>;
   /**
+   * Puts the branch with its edits on the disk, where it differs from what the workspace held last: whole files, raw, never
+   * through a symlink. What programs left beside it stays. `HEAD` and the index follow the branch's tip. What it holds is
+   * noted, so that `sweep` knows a program's changes from others.
+   */
+  update(tree: BranchTree): Promise<void>;
+  /** After `collect`: notes that the branch with its edits now has what is on the disk, so that later changes are told from it. */
+  settle(tree: BranchTree): Promise<void>;
+  /**
    * Brings every changed file back, raw, into `tree` through `stage`. Ignored new files stay out (rules of the base
    * tree). What no branch can hold (a name, a link out, an unreadable file) is refused by name; the rest is staged.
    */
-  collect(tree: BranchTree, signal?: AbortSignal): Promise<Collection>;
+  collect(tree: Pick<BranchTree, "stage">, signal?: AbortSignal): Promise<Collection>;
 }
 
 /** Something about a repository that a person should know: a row of `doctor`. */

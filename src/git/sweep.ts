@@ -2,7 +2,7 @@
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { hasCode } from "../core/errors.ts";
-import { attemptRef } from "./attempts.ts";
+import { attemptRef, workIn } from "./attempts.ts";
 import { openBranchTree } from "./branch-tree.ts";
 import { collectChanges } from "./collect.ts";
 import type { Salvaged } from "./contract.ts";
@@ -68,16 +68,19 @@ async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
     if (commit === null) return null;
     const saved = await engine.readRef(attemptRef(owner.subtaskId, owner.attempt));
     const tree = await openBranchTree(engine, owner, saved);
+    // What it had saved stays: its program's changes go on top.
+    const work = saved === null ? null : await workIn(engine, saved);
+    if (work !== null) await tree.restoreWork(work);
     const files = await engine.trees.files(commit.tree);
-    const unknown = { unchanged: () => false };
+    const unknown = { unchanged: () => false, forget: () => undefined };
     const { refused } = await collectChanges(
       engine,
       { home, dir: path.join(home, TREE), files, baseline: unknown },
       tree,
     );
     if (refused.length > 0) await keepFiles(engine.setup, home);
-    const work = await tree.saveWork();
-    return work && { ...owner, ...work };
+    const found = await tree.saveWork();
+    return found && { ...owner, ...found };
   } catch (error) {
     if (!hasCode(error)) throw error;
     await keepFiles(engine.setup, home);

@@ -54,7 +54,10 @@ export async function endPrograms(home: string): Promise<void> {
 export type NotedOwner = WorkOwner & { readonly from: Oid };
 
 export async function noteOwner(home: string, owner: NotedOwner): Promise<void> {
-  await writeFile(path.join(home, OWNER), JSON.stringify(owner));
+  // At once: whoever clears up after us relies on it.
+  const written = path.join(home, `${OWNER}.new`);
+  await writeFile(written, JSON.stringify(owner));
+  await rename(written, path.join(home, OWNER));
 }
 
 export async function notedOwner(home: string): Promise<NotedOwner | null> {

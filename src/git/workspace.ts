@@ -10,6 +10,7 @@ import { type GitSite, runGitOrThrow } from "./command.ts";
 import { createBaseline } from "./baseline.ts";
 import { shownPath } from "./bytes.ts";
 import { collectChanges } from "./collect.ts";
+import { createContent } from "./workspace-content.ts";
 import type { Oid, WorkOwner, Workspace } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { isMissing } from "./missing.ts";
@@ -47,12 +48,15 @@ export async function openWorkspace(
     if (options.owner) await noteOwner(home, { ...options.owner, from: options.commit });
     const sources = await objectFolders(path.join(setup.commonDir, "objects"));
     const baseline = await createBaseline(dir, path.join(home, "stamp"), files);
+    const content = createContent(engine, { home, dir, files, baseline }, { ...options, tree: commit.tree });
     return {
       dir,
       sources,
       runs: (pid) => noteProgram(home, pid),
       keep: () => keepFiles(setup, home),
-      collect: (tree, abort) => collectChanges(engine, { home, dir, files, baseline }, tree, abort),
+      collect: (tree, abort) => collectChanges(engine, content.held(), tree, abort),
+      update: (tree) => content.update(tree),
+      settle: (tree) => content.settle(tree),
       [Symbol.asyncDispose]: () => removeTree(home),
     };
   } catch (error) {

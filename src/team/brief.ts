@@ -22,12 +22,18 @@ export function instructionsFor(
     parts.push(
       "Commit when a part is done, with a message that says the effect. What you leave uncommitted is committed for you at the end.",
     );
+  if (tools.has("terminal_run")) parts.push(commands(engine));
   if (tools.has("orchestrate_split")) parts.push(leadership(engine, agent));
   const others = engine.registry.list().flatMap(({ name }) => (name === agent.name ? [] : [name]));
   if (tools.has("chat_send") && others.length > 0) parts.push(company(others));
   if (agent.instructions) parts.push(agent.instructions);
   parts.push("When you are done, answer with a short summary of what you changed and what is left.");
   return parts.join("\n\n");
+}
+
+function commands({ settings }: Engine): string {
+  const list = settings.terminalAllowedCommands.map((command) => `\`${command}\``).join(", ");
+  return `With terminal_run you can run these commands, and no others: ${list || "none"}. One word means its safe part. There is no shell.`;
 }
 
 function company(others: readonly string[]): string {

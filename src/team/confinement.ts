@@ -40,6 +40,7 @@ export function programSetting(
     confinement: {
       writable: [
         workspace.dir,
+        realpathSync(workspace.dir),
         ...(home === null ? [usersHome ?? ""].filter(isAbsolute) : [home]),
         ...Object.values(links),
       ],

@@ -34,6 +34,7 @@ export async function runModel(
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
   const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit: sink.emit, signal });
   const { context, signals, requests } = made;
+  await using _terminal = made.terminal;
   const tools = toolsFor(engine, agent, subtask, options);
 
   async function save(): Promise<void> {

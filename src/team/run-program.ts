@@ -12,6 +12,7 @@ import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
 import { outOfScope, scopeOf } from "./scope.ts";
 import { aboutLease } from "./about.ts";
+import { ownerOf } from "./work-owner.ts";
 
 export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
   const { engine, lease, signal } = attempt;
@@ -27,18 +28,8 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
   if (paths?.length === 0)
     return { ...none, outcome: "completed", summary: "No file in its paths; nothing was run." };
 
-  const { branch, base } = tree;
-  const { task_id: taskId, subtask_id: subtaskId, conversation_id: conversationId } = subtask;
-  const owner = {
-    branch,
-    base,
-    agent: agent.name,
-    taskId,
-    subtaskId,
-    conversationId,
-    attempt: lease.attempt,
-  };
-  await using workspace = await engine.repo.workspace({ commit: tree.tip, branch, owner }, signal);
+  const from = { commit: tree.tip, branch: tree.branch, owner: ownerOf(lease, tree) };
+  await using workspace = await engine.repo.workspace(from, signal);
   const setting = programSetting(engine, agent, workspace, argv);
   const result = await runCommand(
     {

@@ -17,6 +17,7 @@ export function toolsFor(
     ENABLE_TEAM_TOOLS: settings.enableTeamTools,
     ENABLE_CHAT_TOOLS: settings.enableChatTools,
     ENABLE_TODO_TOOLS: settings.enableTodoTools,
+    ENABLE_TERMINAL_TOOL: settings.enableTerminalTool,
     ENABLE_ORCHESTRATE_TOOL: maySplit(engine, subtask, options),
   };
   return engine.tools.select({

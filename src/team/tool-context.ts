@@ -15,11 +15,14 @@ import { splitFrom } from "./split.ts";
 import type { SubtaskScope } from "./scope.ts";
 import { createScopeRequests, type ScopeRequests } from "./scope-requests.ts";
 import type { Slots } from "./slots.ts";
+import { type AttemptTerminal, createTerminal } from "./terminal.ts";
 
 export interface AttemptTools {
   readonly context: ToolContext;
   readonly signals: SavedSignals;
   readonly requests: ScopeRequests;
+  /** To be closed when the run has ended. */
+  readonly terminal: AttemptTerminal;
 }
 
 export function createToolContext(options: {
@@ -56,6 +59,8 @@ export function createToolContext(options: {
   const deadline = performance.now() + timeoutMs - Math.min(TO_GO_ON_MS, timeoutMs / 4);
   const requests = createScopeRequests({ engine, lease, tree, scope, slots, deadline });
 
+  const terminal = createTerminal({ engine, lease, tree, scope, emit });
+
   const context: ToolContext = {
     agent: subtask.agent,
     taskId: task.task_id,
@@ -73,6 +78,7 @@ export function createToolContext(options: {
     signals,
     chat: createChat(engine, lease),
     todos: createTodos(engine, lease),
+    terminal,
     split: (request, waiting) =>
       splitFrom(engine, { task, subtask, signals, base: committedTip(tree) }, request, waiting),
     owner: (path) => {
@@ -85,7 +91,7 @@ export function createToolContext(options: {
     requestScope: (paths, reason, waiting) => requests.ask(paths, reason, { ...context, signal: waiting }),
     signal,
   };
-  return { context, signals, requests };
+  return { context, signals, requests, terminal };
 }
 
 /** What is left of a run for going on without an answer, milliseconds. */

@@ -16,6 +16,7 @@ export interface MemoryContext extends ToolContext {
   readonly commits: { message: string; files: Record<string, string> }[];
   readonly splits: SplitRequest[];
   readonly chats: { recipient: string; content: string }[];
+  readonly commands: string[];
   readonly sent: { topic: string; payload: unknown }[];
   text(path: string): string | null;
 }
@@ -38,6 +39,7 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
   const commits: MemoryContext["commits"] = [];
   const splits: SplitRequest[] = [];
   const chats: MemoryContext["chats"] = [];
+  const commands: string[] = [];
   const sent: MemoryContext["sent"] = [];
   const delay = options.delay ?? (() => Promise.resolve());
   const text = (path: string): string | null => {
@@ -154,6 +156,13 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
       },
     },
     todos: memoryTodos(),
+    terminal: {
+      async run({ command }) {
+        commands.push(command);
+        const ran = { exit_code: 0, output: `ran ${command}\n`, truncated: false, timed_out: false };
+        return { ...ran, elapsed_ms: 1, sandbox: "none", changed: 0, left_out: [] };
+      },
+    },
     async split(request) {
       splits.push(request);
       return { ok: true, children: ["c_2"], topics: ["signal:c_2:done"] };
@@ -173,6 +182,7 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
     commits,
     splits,
     chats,
+    commands,
     sent,
     text,
   };

@@ -84,6 +84,7 @@ describe("the built-in tools", () => {
       "delete_file(path)",
       "diff()",
       "commit(message)",
+      "terminal_run(command, cwd?, timeout_ms?)",
       "orchestrate_split(task, num_children?, responsibilities?, allowed_paths?, wait?, target_agent?, timeout_ms?, children?, by?, ticket?)",
       "signal_send(topic, payload)",
       "signal_wait(topic, last_id?, timeout_ms?)",
