@@ -92,8 +92,8 @@ function parseAuthority(text: string): Authority | null {
     const ip = parseIp(v6);
     return ip?.family === 6 ? { name: "", ip, port } : null;
   }
-  const name = (other ?? "").toLowerCase().replace(/\.$/, "");
-  if (name === "" || name.length > 253 || name.startsWith(".") || name.includes("..")) return null;
+  if (other === undefined || /^\.|\.\./.test(other)) return null;
+  const name = other.toLowerCase().replace(/\.$/, "");
   return { name, ip: parseIp(name), port };
 }
 
