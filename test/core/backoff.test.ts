@@ -91,6 +91,20 @@ describe("a breaker", () => {
     expect(breaker.state(11)).toBe("closed");
   });
 
+  it("a late failure neither ends a trial nor counts against what came after it", () => {
+    const breaker = createBreaker(options);
+    const late = [0, 1, 2, 3].map(() => breaker.enter(0));
+    late[0]?.failed(0);
+    late[1]?.failed(0);
+    const trial = breaker.enter(10);
+    late[2]?.failed(10);
+    expect([breaker.state(10), breaker.enter(10)]).toEqual(["half_open", null]);
+    trial?.succeeded();
+    late[3]?.failed(11);
+    breaker.enter(11)?.failed(11);
+    expect(breaker.state(11)).toBe("closed");
+  });
+
   it("never has two trials under way, and is closed only by one that succeeded", () => {
     const act = fc.record({
       what: fc.constantFrom("enter", "succeeded", "failed", "abandoned"),

@@ -84,6 +84,7 @@ describe("the URL of a webhook", () => {
     ["https://metadata.google.internal./", "local_name"],
     ["https://kubernetes.default.svc.cluster.local/", "local_name"],
     ["https://router.home.arpa/", "local_name"],
+    ["https://home.arpa/", "local_name"],
     ["https://ⓛocalhost/", "local_name"],
     ["https://intranet/", "local_name"],
   ])("%j is refused: %s", (text, code) => expect(url(text)).toBe(code));
