@@ -78,6 +78,19 @@ describe("the house", () => {
     expect(readers).toEqual(["src/host/env.ts"]);
   });
 
+  it("starts processes in one file, and git from one other", () => {
+    const text = (file: string) => readFileSync(join(top, file), "utf8");
+    const using = (pattern: RegExp) => files.filter((file) => pattern.test(text(file)));
+    expect(using(/["'](?:execa|(?:node:)?(?:child_process|cluster))["']/)).toEqual(["src/host/process.ts"]);
+    expect(using(/["']simple-git["']/)).toEqual(["src/git/command.ts"]);
+    // Whoever can start a process, and the word that would make it git.
+    const starters = using(/\b(?:run|startProcess)\b[^;]*?from ["'][^"']*\/process\.ts["']/);
+    expect(starters).toContain("src/git/command.ts");
+    expect(starters.filter((file) => /["'`]git(?:\.exe)?["'`]/.test(text(file)))).toEqual([
+      "src/git/command.ts",
+    ]);
+  });
+
   it("keeps files short and has no room for odds and ends", () => {
     const long = files.filter((file) => readFileSync(join(top, file), "utf8").split("\n").length > 400);
     expect(long).toEqual([]);
