@@ -1,17 +1,14 @@
 /** Groups of team.yaml: fault domains whose members are restarted together (SPEC E3), and what contradicts itself in them. */
 import { backoffTotalS } from "./backoff.ts";
 import type { Fail } from "./team-issues.ts";
-import type { RawTeam } from "./team-schema.ts";
+import { type RawTeam, TEAM_DEFAULTS } from "./team-schema.ts";
 import { suggestion } from "./text.ts";
 
 type RawGroup = NonNullable<RawTeam["groups"]>[number];
 
-/** What holds where a group says nothing. */
-const GROUP_DEFAULTS = { maxRestarts: 3, maxRestartsWithStrategy: 5, windowS: 300 } as const;
-
 /** How many restarts within how many seconds a group may have. */
 export function groupLimits(group: RawGroup): { readonly maxRestarts: number; readonly windowS: number } {
-  const { maxRestarts, maxRestartsWithStrategy, windowS } = GROUP_DEFAULTS;
+  const { maxRestarts, maxRestartsWithStrategy, windowS } = TEAM_DEFAULTS.group;
   return {
     maxRestarts: group.max_restarts ?? (group.strategy === undefined ? maxRestarts : maxRestartsWithStrategy),
     windowS: group.window_s ?? windowS,

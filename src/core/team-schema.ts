@@ -9,6 +9,7 @@ export const TEAM_DEFAULTS = {
   maxTurns: 40,
   timeoutMs: 900_000,
   limits: { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 },
+  group: { maxRestarts: 3, maxRestartsWithStrategy: 5, windowS: 300 },
 } as const;
 
 const word = z.string().min(1).max(200);
@@ -17,7 +18,7 @@ const line = z.string().min(1).max(8192);
 const ms = z.int().min(1).max(MAX_MS);
 const count = (max: number) => z.int().min(1).max(max);
 const patterns = z.array(z.string()).max(5000);
-const { limits } = TEAM_DEFAULTS;
+const { limits, group: perGroup } = TEAM_DEFAULTS;
 
 /** Below the home, and not all of it. */
 const homeFile = word.refine(
@@ -89,7 +90,10 @@ const agent = z.strictObject({
 
 const group = z.strictObject({
   name: word.describe("Unique among the groups."),
-  critical: z.boolean().optional().describe("The first crash of a member stops the whole tree."),
+  critical: z
+    .boolean()
+    .optional()
+    .describe("The first crash of a member stops the whole tree; the keys below are then refused."),
   strategy: z
     .enum(["one_for_one", "one_for_all", "rest_for_one"])
     .optional()
@@ -103,8 +107,14 @@ const group = z.strictObject({
     .min(0)
     .max(10_000)
     .optional()
-    .describe("Restarts within the window before giving up."),
-  window_s: count(31_536_000).optional().describe("The window, seconds."),
+    .describe(
+      `Restarts within the window before giving up. Default ${perGroup.maxRestarts}, with a \`strategy\` ${perGroup.maxRestartsWithStrategy}.`,
+    ),
+  window_s: count(31_536_000)
+    .optional()
+    .describe(
+      `The window, seconds. Default ${perGroup.windowS}. The waits before the first \`max_restarts\` + 1 restarts (1, 2, 4 … at most 60 s each) must fit into it.`,
+    ),
 });
 
 const moment = z.strictObject({
