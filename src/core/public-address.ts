@@ -1,6 +1,6 @@
 /**
  * Is an address on the public internet? The ranges are those of IANA's IPv4 and IPv6 Special-Purpose Address Registries
- * (RFC 6890, RFC 8190; iana.org/assignments/iana-ipv4-special-registry and …ipv6-special-registry, as of 2025), of
+ * (RFC 6890, RFC 8190; iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry), of
  * the multicast ranges and of the one range from which global IPv6 addresses are given out, 2000::/3. Stricter than the
  * registries in one way: what they call globally reachable inside a special block (anycast addresses of protocols, NAT64)
  * is no home of a web server, and is refused with its block.
