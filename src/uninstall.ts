@@ -115,7 +115,7 @@ async function makePlan(
   // A directory that OXBOW_HOME names may hold other things, and other repositories' state.
   const goes = names.filter((name) => !about.shared || ownFile(name) || (!others && OURS.test(name)));
   const heads = [...(await repo.refs("refs/heads/")).keys()];
-  const kept = goes.includes("kept") ? await readdir(join(stateDir, "kept")) : [];
+  const kept = goes.includes("kept") ? (await readdir(join(stateDir, "kept"))).filter(isFolder) : [];
   return {
     repository: repo.root,
     state: {
@@ -130,6 +130,11 @@ async function makePlan(
     unfinished: (await store.liveTasks()).map(({ task }) => task.task_id),
     branches: heads.filter((ref) => /^refs\/heads\/(?:feature|integration)\//.test(ref)).length,
   };
+}
+
+/** Beside each kept folder lies a note of whose it is. */
+function isFolder(name: string): boolean {
+  return !name.endsWith(".json");
 }
 
 async function sizeOf(path: string): Promise<number> {

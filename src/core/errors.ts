@@ -153,6 +153,13 @@ export const ERRORS = {
   tool_input: row(400, 1, "Correct the arguments of the tool call."),
   tool_unknown: row(404, 1, "Call one of the tools you were given."),
   runtime_not_available: row(400, 2, "Use runtime openai_agents or command."),
+  salvage_unknown: row(404, 2, "Run `oxbow salvage` to see what there is."),
+  repository_locked: row(
+    409,
+    70,
+    "Another Git is at work in the repository: try again. If none is, remove the lock file.",
+    true,
+  ),
   unmerged_work: row(409, 2, "Merge or copy it first (git branch NAME REF), or lose it with --force."),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;

@@ -130,6 +130,29 @@ export interface Salvaged extends WorkOwner {
   readonly files: number;
 }
 
+/** A folder of files that no branch could hold, below `<state>/kept/`. */
+export interface KeptFolder {
+  /** Its name there. */
+  readonly name: string;
+  readonly path: string;
+  /** When it was last changed, Unix milliseconds. */
+  readonly at: number;
+  /** At most 10,000 are counted. */
+  readonly files: number;
+  /** Whose it is and which commit its files started as; null when no note was left. */
+  readonly owner: (WorkOwner & { readonly from: Oid }) | null;
+  /** The commit that holds all of it, once it was restored. */
+  readonly restored: Oid | null;
+}
+
+/** The changes of a kept folder as a commit (null: there are none that a branch can hold), and what it lacks. */
+export interface KeptWork {
+  readonly commit: Oid | null;
+  readonly base: Oid;
+  readonly files: number;
+  readonly refused: Collection["refused"];
+}
+
 export interface Workspace extends AsyncDisposable {
   /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
   readonly dir: string;
@@ -254,6 +277,14 @@ export interface Repository extends AsyncDisposable {
    * the attempts' refs (or moves it to `<state>/kept/`), and removes workspaces and scratch files.
    */
   sweep(): Promise<{ removed: number; saved: readonly Salvaged[] }>;
+  readonly kept: {
+    list(): Promise<readonly KeptFolder[]>;
+    /** A commit of the folder's changes, on no ref; the folder stays. Throws file_not_found (no note), rev_not_found. */
+    commit(name: string): Promise<KeptWork>;
+    /** Notes that all of it is in a commit which a ref reaches. */
+    restored(name: string, commit: Oid): Promise<void>;
+    remove(name: string): Promise<void>;
+  };
 }
 
 export interface OpenRepository {

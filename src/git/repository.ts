@@ -74,6 +74,12 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     workspace: async (request, signal) =>
       (await import("./workspace.ts")).openWorkspace(engine, request, signal),
     sweep: async () => (await import("./sweep.ts")).sweep(engine),
+    kept: {
+      list: async () => (await import("./ledger-kept.ts")).listKept(setup),
+      commit: async (name) => (await import("./ledger-kept.ts")).commitKept(engine, name),
+      restored: async (name, commit) => (await import("./ledger-kept.ts")).noteRestored(setup, name, commit),
+      remove: async (name) => (await import("./ledger-kept.ts")).removeKept(setup, name),
+    },
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

@@ -70,10 +70,13 @@ export async function notedOwner(home: string): Promise<NotedOwner | null> {
   }
 }
 
-/** Moves the files out of a workspace to where nothing removes them. */
+/** Moves the files out of a workspace to where nothing removes them, with a note beside them of whose they are. */
 export async function keepFiles(setup: Setup, home: string): Promise<string> {
   const kept = path.join(setup.stateDir, "kept", path.basename(home));
   await mkdir(path.dirname(kept), { recursive: true });
+  const owner = await notedOwner(home);
+  const note = { ...owner, repository: setup.commonDir };
+  if (owner !== null) await writeFile(`${kept}.json`, JSON.stringify(note));
   await rename(path.join(home, TREE), kept);
   return kept;
 }

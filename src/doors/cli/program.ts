@@ -1,6 +1,7 @@
 /** The commands, their options and help; each action is imported when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { exitCode, showError } from "./failure.ts";
+import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { approvalsCommand, scopeCommand } from "./review-commands.ts";
 
 const VERSION = "0.1.0";
@@ -85,6 +86,8 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
   approvalsCommand(program, done);
   signalCommand(program, done);
   policyCommand(program, done);
+  salvageCommand(program, done);
+  gcCommand(program, done);
   program
     .command("env")
     .description("Print every setting, its value and where it came from.")
