@@ -273,6 +273,14 @@ export interface Store extends AsyncDisposable {
   /** Throws fenced, as `addChildren`. */
   setCursors(conversationId: string, cursors: Readonly<Record<string, string>>, lease?: Lease): Promise<void>;
 
+  /**
+   * Removes all rows of a task that has ended, its events, and the entries of its children's topics; false when there is no
+   * such task. Throws task_active: it is planned or running, a worker holds a part of it, or a signal of it is not sent yet.
+   */
+  forget(taskId: string): Promise<boolean>;
+  /** Gives room that is free now back to the system, where the database does not do so itself. False: not just now. */
+  compact(): Promise<boolean>;
+
   /** Publishes what the outbox still holds; safe to repeat and to run in many processes. */
   relay(): Promise<number>;
 }

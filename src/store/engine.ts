@@ -55,6 +55,8 @@ export interface Engine {
   readonly watchOthers: WatchOthers | null;
   /** Tells the stores of other processes what was committed, as far as they do not see it themselves. */
   tellOthers(topics: readonly string[], tasks: readonly string[]): void;
+  /** Gives free room back to the system; false when that cannot be done just now. */
+  compact(): Promise<boolean>;
   /** Waits for what is running. Later calls throw store_failed. */
   close(): Promise<void>;
 }

@@ -14,6 +14,7 @@ import {
   setCancelled,
   stopDriving,
 } from "./fleet.ts";
+import { forget } from "./forget.ts";
 import { createHub } from "./hub.ts";
 import { migrate } from "./migrations.ts";
 import { finish, finishUnstarted } from "./outcome.ts";
@@ -140,6 +141,8 @@ function createStore(database: Database, topics: TopicTransport): Store {
           )
           .execute();
       }, "own"),
+    forget: (taskId) => forget(database, topics, taskId),
+    compact: () => engine.compact(),
     relay: createRelay(() => relayOutbox(database, topics)),
     [Symbol.asyncDispose]: dispose,
   };

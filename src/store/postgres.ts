@@ -243,6 +243,8 @@ export async function openPostgres({ url, busyMs }: PostgresOptions): Promise<En
     lockForClaim: (query) => query.forUpdate().skipLocked(),
     watchOthers: listener.watch,
     tellOthers: listener.tell,
+    // The server's own autovacuum does it.
+    compact: () => Promise.resolve(true),
     async close() {
       await listener.close();
       await clients.close();

@@ -32,6 +32,8 @@ export interface RedisLog {
   addOnce(entry: Unsent): Promise<LogEntry & { readonly fresh: boolean }>;
   /** What this process has heard lately, after these positions. */
   recent(from: ReadonlyMap<string, number>): readonly LogEntry[];
+  /** Takes entries out of the log. Processes that have heard of them forget them in time. */
+  drop(gone: (entry: LogEntry) => boolean): Promise<void>;
   /** Resolves once everything up to `position` has been heard, or cannot be heard just now. */
   reached(position: number): Promise<void>;
   /** False while the blocking connection is away. */
@@ -254,6 +256,25 @@ export async function openLog(options: LogOptions): Promise<RedisLog> {
         () => Promise.resolve(null),
       ),
     recent: recent.after,
+    drop: (gone) =>
+      persist(
+        async () => {
+          recent.drop(gone);
+          for (let from = "-"; ; ) {
+            const page: unknown = await redis.xrange(key, from, "+", "COUNT", BATCH);
+            const rows = Array.isArray(page) ? page : [];
+            const ids = rows.flatMap((raw: unknown) => {
+              const entry = parseEntry(raw);
+              return entry && gone(entry) ? [idOf(entry.position)] : [];
+            });
+            if (ids.length > 0) await redis.xdel(key, ...ids);
+            const last: unknown = rows.at(-1);
+            if (rows.length < BATCH || !Array.isArray(last)) return;
+            from = `(${String(last[0])}`;
+          }
+        },
+        () => Promise.resolve(null),
+      ),
     reached(position) {
       if (position <= at || !hears || closed) return Promise.resolve();
       return new Promise((resolve) => {

@@ -17,6 +17,7 @@ export interface LogEntry {
 export interface Recent {
   /** False for an entry that is here already: a sender that lost its connection may have sent it twice. */
   add(entry: LogEntry): boolean;
+  drop(gone: (entry: LogEntry) => boolean): void;
   /** Those after the positions, in order within each topic. */
   after(from: ReadonlyMap<string, number>): LogEntry[];
 }
@@ -55,6 +56,13 @@ export function createRecent(): Recent {
       bytes += entry.payload.length;
       if (entries.length > 2 * ENTRIES || bytes > 2 * BYTES) forget();
       return true;
+    },
+    drop(gone) {
+      const left = entries.filter((entry) => !gone(entry));
+      for (const entry of entries) if (gone(entry)) known.delete(name(entry));
+      entries = left;
+      byTopic = Map.groupBy(entries, ({ topic }) => topic);
+      bytes = left.reduce((sum, { payload }) => sum + payload.length, 0);
     },
     after(from) {
       const found: LogEntry[] = [];

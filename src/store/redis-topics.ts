@@ -188,6 +188,7 @@ function createRedisTopics(database: Database, log: RedisLog, about: string): To
     publish,
     publishOnce,
     publishAll,
+    drop: (gone) => log.drop(gone),
     read: async (topic, after, limit) =>
       readBoth(database, log, new Map([[topic, fromMessageId(topic, after)]]), limit),
     async wait(from, timeoutMs, signal) {

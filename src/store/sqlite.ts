@@ -127,6 +127,22 @@ function openFile(options: SqliteOptions): DatabaseSync {
   }
 }
 
+const MIN_FREE_BYTES = 1_000_000;
+
+/** Rewriting the file costs as much as all it holds: only when a quarter of it is free. False while others use it. */
+function compactFile(db: DatabaseSync): boolean {
+  const ask = (name: string) => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+  const [free, pages, size] = [ask("freelist_count"), ask("page_count"), ask("page_size")];
+  try {
+    if (free * size >= MIN_FREE_BYTES && free * 4 >= pages) db.exec("VACUUM");
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return true;
+  } catch (error) {
+    if (isBusy(error)) return false;
+    throw error;
+  }
+}
+
 /** Throws store_failed when the file cannot be opened, is no database, or stays locked. */
 export async function openSqlite(options: SqliteOptions): Promise<Engine> {
   const db = openFile(options);
@@ -161,6 +177,14 @@ export async function openSqlite(options: SqliteOptions): Promise<Engine> {
     },
     destroy: () => Promise.resolve(),
   };
+  const compact = async () => {
+    await turns.acquire();
+    try {
+      return compactFile(db);
+    } finally {
+      turns.release();
+    }
+  };
   const close = async () => {
     await turns.acquire();
     try {
@@ -194,6 +218,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Engine> {
     lockForClaim: (query) => query,
     watchOthers: memory ? null : pollOthers(kysely, () => dataVersion(version, options)),
     tellOthers: () => undefined,
+    compact,
     close: () => (closing ??= close()),
   };
 }

@@ -14,12 +14,17 @@ export interface Announcement {
   readonly payload: string;
 }
 
+/** Whether an entry is to be let go of. */
+export type Gone = (entry: { readonly topic: string; readonly event_id: string }) => boolean;
+
 /** A transport for topics: what the outbox needs beyond the contract. */
 export interface TopicTransport extends Topics {
   /** Before the store itself closes. */
   close(): void;
   /** Publishes each once, in order; returns how many were new. Safe to repeat. */
   publishAll(announcements: readonly Announcement[]): Promise<number>;
+  /** The store has let go of these entries: what else carries them does so too. */
+  drop(gone: Gone): Promise<void>;
 }
 
 async function insert(tx: Tx, entry: Announcement): Promise<TopicEntry | null> {
@@ -87,6 +92,7 @@ export function createTopics(database: Database): TopicTransport {
   return {
     about: "in the store",
     close: () => undefined,
+    drop: () => Promise.resolve(),
     publish: async (topic, payload) => {
       const { published: _, ...entry } = await database.write(
         (tx) => publishOnce(tx, newId("e"), topic, payload),
