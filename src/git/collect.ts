@@ -3,13 +3,14 @@ import { type BigIntStats, constants } from "node:fs";
 import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { normalisePath } from "../core/paths.ts";
-import { type Baseline, below } from "./baseline.ts";
+import type { Baseline } from "./baseline.ts";
 import { objectId, quotePath, type RawPath, shownPath, textOf, toRaw } from "./bytes.ts";
 import { caseTwin, createNames, TWINS } from "./case-twins.ts";
 import { cancelled } from "./command.ts";
 import type { BranchTree, Collection } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { leadsOutside } from "./file-edits.ts";
+import { openFolder } from "./inside.ts";
 import { createIgnoreRules, type IgnoreRules } from "./ignore-rules.ts";
 import { isLfsPointer, lfsPatterns, POINTER } from "./lfs.ts";
 import { isMissing } from "./missing.ts";
@@ -70,7 +71,7 @@ async function findChanges(
   const missing = new Set(files.filter((file) => file.mode !== SUBMODULE).map((file) => file.path));
   const changed: Change[] = [];
 
-  const visitFile = async (path: RawPath, stats: BigIntStats): Promise<void> => {
+  const visitFile = async (path: RawPath, file: Buffer, stats: BigIntStats): Promise<void> => {
     const known = before.get(path);
     if (known === undefined) {
       if (await ignored.matches(path, false)) return;
@@ -78,7 +79,7 @@ async function findChanges(
       missing.delete(path);
       if (baseline.unchanged(path, stats)) return;
     }
-    const now = await readEntry(dir, path, stats);
+    const now = await readEntry(file, path, stats);
     const same = known !== undefined && plainMode(known.mode) === now.mode;
     if (same && objectId("blob", now.content, engine.setup.zero) === known.oid) return;
     if (now.mode === SYMLINK && leadsOutside(path, Buffer.from(now.content).toString("latin1"))) {
@@ -88,42 +89,56 @@ async function findChanges(
   };
 
   /** A path that cannot be taken stays as it is on the branch. */
-  const visit = async (path: RawPath): Promise<void> => {
+  const refusing = async <T>(path: RawPath, work: () => Promise<T>): Promise<T | null> => {
     if (signal?.aborted === true) throw cancelled();
     try {
-      await look(path);
+      return await work();
     } catch (error) {
       const reason = reasonToRefuse(error);
       if (reason === null) throw error;
       for (const file of missing) if (file === path || file.startsWith(`${path}/`)) missing.delete(file);
       refuse(textOf(path) ?? quotePath(path), reason);
+      return null;
     }
   };
 
-  const look = async (path: RawPath): Promise<void> => {
+  /** Takes a file; true for a directory to go into. */
+  const look = async (path: RawPath, file: Buffer): Promise<boolean> => {
     const known = before.get(path);
-    if (known?.mode === SUBMODULE) return;
-    const stats = await lstat(below(dir, path), { bigint: true }).catch(gone);
-    if (stats === null) return;
-    if (stats.isDirectory()) {
-      if (directories.has(path) || !(await ignored.matches(path, true))) await walk(path);
-    } else if (stats.isFile() || stats.isSymbolicLink()) {
-      await visitFile(path, stats);
-    } else if (known !== undefined) {
-      throw rejected(path, "is neither a file nor a symbolic link any more");
-    }
+    if (known?.mode === SUBMODULE) return false;
+    const stats = await lstat(file, { bigint: true }).catch(gone);
+    if (stats === null) return false;
+    if (stats.isDirectory()) return directories.has(path) || !(await ignored.matches(path, true));
+    if (stats.isFile() || stats.isSymbolicLink()) await visitFile(path, file, stats);
+    else if (known !== undefined) throw rejected(path, "is neither a file nor a symbolic link any more");
+    return false;
   };
 
-  const walk = async (directory: RawPath): Promise<void> => {
-    const names = await readdir(below(dir, directory), { encoding: "buffer" });
+  /** Looks at all names of a directory, and returns the directories in it. It is closed before they are opened. */
+  const list = async (directory: RawPath): Promise<readonly RawPath[]> => {
+    using folder = openFolder(dir, directory);
+    const names = await readdir(folder.self, { encoding: "buffer" });
     const children = names.map((name) => name.toString("latin1")).filter((name) => name !== ".git");
     const prefix = directory === "" ? "" : `${directory}/`;
-    for (let at = 0; at < children.length; at += AT_ONCE) {
-      await Promise.all(children.slice(at, at + AT_ONCE).map((name) => visit(prefix + name)));
-    }
+    const inside: RawPath[] = [];
+    const one = async (name: RawPath): Promise<void> => {
+      const path = prefix + name;
+      if (await refusing(path, () => look(path, folder.at(name)))) inside.push(path);
+    };
+    for (let at = 0; at < children.length; at += AT_ONCE)
+      await Promise.all(children.slice(at, at + AT_ONCE).map(one));
+    return inside;
   };
 
-  await walk("");
+  for (let level: readonly RawPath[] = [""]; level.length > 0; ) {
+    const next: RawPath[] = [];
+    const one = async (directory: RawPath): Promise<void> => {
+      next.push(...((await refusing(directory, () => list(directory))) ?? []));
+    };
+    for (let at = 0; at < level.length; at += WALKERS)
+      await Promise.all(level.slice(at, at + WALKERS).map(one));
+    level = next;
+  }
   const news = { changed, before, missing };
   const dropped = new Map([...(await caseTwins(news)), ...(await editedPointers(engine, news))]);
   for (const [{ path }, why] of dropped) refuse(path, `${path} ${why}.`);
@@ -171,6 +186,8 @@ async function editedPointers(engine: Engine, { changed, before }: News): Promis
 }
 
 const AT_ONCE = 64;
+/** Directories that are open at once. */
+const WALKERS = 8;
 
 function directoriesOf(files: readonly TreeFile[]): ReadonlySet<RawPath> {
   const directories = new Set<RawPath>();
@@ -191,27 +208,38 @@ function plainMode(mode: string): string {
 }
 
 async function readEntry(
-  dir: string,
+  file: Buffer,
   path: RawPath,
   stats: BigIntStats,
 ): Promise<{ mode: string; content: Uint8Array }> {
-  const file = below(dir, path);
   if (stats.isSymbolicLink()) return { mode: SYMLINK, content: await readlink(file, { encoding: "buffer" }) };
   if (stats.size > MAX_FILE_BYTES) throw rejected(path, `has more than ${MAX_FILE_BYTES} bytes`);
   // Whatever still runs may swap the file for a link or a pipe: neither is followed nor waited for.
   await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const now = await handle.stat({ bigint: true });
+  if (!now.isFile() || now.size > MAX_FILE_BYTES) throw rejected(path, "has changed while it was looked at");
   const content = await handle.readFile();
-  return { mode: (stats.mode & 0o100n) === 0n ? "100644" : "100755", content };
+  return { mode: (now.mode & 0o100n) === 0n ? "100644" : "100755", content };
 }
 
 /** A path that is rejected, or that the program took our right to read away from. */
 function reasonToRefuse(error: unknown): string | null {
   if (hasCode(error, "path_rejected")) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : null;
-  return code === "EACCES" || code === "EPERM" || code === "ELOOP" || code === "ENAMETOOLONG"
-    ? `cannot be read (${code})`
-    : null;
+  return UNREADABLE.has(code) ? `cannot be read (${String(code)})` : null;
 }
+
+/** No right, no room, or something else by the time it was opened. */
+const UNREADABLE: ReadonlySet<unknown> = new Set([
+  "EACCES",
+  "EPERM",
+  "ENAMETOOLONG",
+  "ELOOP",
+  "ENOTDIR",
+  "ENOENT",
+  "EINVAL",
+  "ENXIO",
+]);
 
 function checkedName(path: RawPath): string {
   const text = textOf(path);

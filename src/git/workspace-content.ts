@@ -3,12 +3,11 @@
  * before a program runs, and what it changed is known from what was put there. A process that dies in between leaves
  * whole files and a note of what they were.
  */
-import type { Stats } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import {
   chmod,
   lstat,
-  mkdir,
-  readFile,
+  open,
   readlink,
   rename,
   rm,
@@ -18,12 +17,12 @@ import {
   writeFile,
 } from "node:fs/promises";
 import path from "node:path";
-import { below } from "./baseline.ts";
 import type { RawPath } from "./bytes.ts";
 import type { Collected } from "./collect.ts";
 import { runGitOrThrow } from "./command.ts";
 import type { BranchTree, Oid, WorkOwner } from "./contract.ts";
 import type { Engine } from "./engine.ts";
+import { inFolder, openFolder, removeAll, splitPath, steadily } from "./inside.ts";
 import { isMissing } from "./missing.ts";
 import type { TreeDifference } from "./trees.ts";
 import { noteOwner } from "./workspace-home.ts";
@@ -74,10 +73,11 @@ export function createContent(engine: Engine, at: Collected, start: Start): Work
       ...(objectDir === undefined ? {} : { objectDir }),
     };
     await runGitOrThrow(site, ["read-tree", now], {});
-    await rename(indexFile, path.join(dir, ".git", "index"));
+    await inFolder(dir, ".git", { make: true }, (folder) => rename(indexFile, folder.at("index")));
     const ref = path.join(home, "ref.new");
     await writeFile(ref, `${now}\n`);
-    await rename(ref, path.join(dir, ".git", "refs", "heads", ...start.branch.split("/")));
+    const [folder, name] = splitPath(`.git/refs/heads/${start.branch}`);
+    await inFolder(dir, folder, { make: true }, (heads) => rename(ref, heads.at(name)));
     tip = now;
   };
 
@@ -109,17 +109,29 @@ async function put(
 ): Promise<void> {
   if (!isFile(after)) return;
   const content = await engine.objects.blob(after.oid);
-  const file = below(dir, raw);
-  await makeFolders(dir, raw);
+  await steadily(raw, () => putFile(home, dir, raw, after.mode, content));
+}
+
+async function putFile(
+  home: string,
+  dir: string,
+  raw: RawPath,
+  mode: string,
+  content: Uint8Array,
+): Promise<void> {
+  const [above, name] = splitPath(raw);
+  // A symlink or a file where the branch has a folder gives way to it: nothing is written through it.
+  using folder = openFolder(dir, above, { make: true });
+  const file = folder.at(name);
   const there = await look(file);
-  if (there !== null && (await isSame(file, there, after.mode, content))) return;
-  if (there?.isDirectory()) await rm(file, { recursive: true, force: true, maxRetries: 3 });
+  if (there !== null && (await isSame(file, there, mode, content))) return;
+  if (there?.isDirectory()) await removeAll(folder, name);
   const fresh = path.join(home, "file.new");
   await rm(fresh, { force: true });
-  if (after.mode === SYMLINK) await symlink(Buffer.from(content), fresh);
+  if (mode === SYMLINK) await symlink(Buffer.from(content), fresh);
   else {
     await writeFile(fresh, content, { flag: "wx" });
-    await chmod(fresh, (Number.parseInt(after.mode, 8) & 0o100) === 0 ? 0o644 : 0o755);
+    await chmod(fresh, (Number.parseInt(mode, 8) & 0o100) === 0 ? 0o644 : 0o755);
   }
   await rename(fresh, file);
 }
@@ -129,49 +141,29 @@ async function isSame(file: Buffer, stats: Stats, mode: string, content: Uint8Ar
     return mode === SYMLINK && (await readlink(file, { encoding: "buffer" })).equals(content);
   if (!stats.isFile() || mode === SYMLINK || stats.size !== content.length) return false;
   if ((stats.mode & 0o100) !== (Number.parseInt(mode, 8) & 0o100)) return false;
-  return (await readFile(file)).equals(content);
-}
-
-/** A symlink or a file where the branch has a folder gives way to it: nothing is written through it. */
-async function makeFolders(dir: string, raw: RawPath): Promise<void> {
-  for (const folder of foldersAbove(raw).toReversed()) {
-    const place = below(dir, folder);
-    const there = await look(place);
-    if (there?.isDirectory()) continue;
-    if (there !== null) await unlink(place);
-    await mkdir(place);
-  }
+  // Whatever still runs may swap the file for a link or a pipe: neither is followed nor waited for.
+  await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  return (await handle.readFile()).equals(content);
 }
 
 /** Folders that are empty then go too, as Git has it. */
 async function remove(dir: string, raw: RawPath): Promise<void> {
-  const above = foldersAbove(raw);
-  for (const folder of above.toReversed())
-    if ((await look(below(dir, folder)))?.isDirectory() !== true) return;
-  const there = await look(below(dir, raw));
-  if (there === null || there.isDirectory()) return;
-  await unlink(below(dir, raw));
-  for (const folder of above) {
+  for (let at = raw, first = true; at !== ""; [at] = splitPath(at), first = false) {
+    const [above, name] = splitPath(at);
     try {
-      await rmdir(below(dir, folder));
+      using folder = openFolder(dir, above);
+      const there = await look(folder.at(name));
+      if (there === null || there.isDirectory() === first) return;
+      await (first ? unlink(folder.at(name)) : rmdir(folder.at(name)));
     } catch (error) {
-      if (
-        error instanceof Error &&
-        "code" in error &&
-        (error.code === "ENOTEMPTY" || error.code === "EEXIST")
-      )
-        return;
+      if (error instanceof Error && "code" in error && STAYS.has(error.code)) return;
       throw error;
     }
   }
 }
 
-/** The nearest first. */
-function foldersAbove(raw: RawPath): RawPath[] {
-  const found: RawPath[] = [];
-  for (let at = raw.lastIndexOf("/"); at > 0; at = raw.lastIndexOf("/", at - 1)) found.push(raw.slice(0, at));
-  return found;
-}
+/** Something else stands where it or its folder was, or the folder is not empty. */
+const STAYS: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENOTEMPTY", "EEXIST", "EISDIR"]);
 
 async function look(file: Buffer): Promise<Stats | null> {
   return lstat(file).catch((error: unknown) => {
