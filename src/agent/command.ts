@@ -31,6 +31,8 @@ export interface CommandRequest {
   /** Where it runs, and what it may see and change there. */
   readonly sandbox: Sandbox;
   readonly confinement: Confinement;
+  /** What its processes are known by where no sandbox holds them together. */
+  readonly mark?: string | undefined;
   /** Wall time of all invocations together, milliseconds. */
   readonly timeoutMs: number;
   /** The process id of each invocation, as soon as there is one. */
@@ -160,6 +162,7 @@ async function invoke(
     [program, ...args],
     {
       confinement: request.confinement,
+      mark: request.mark,
       cwd: request.cwd,
       env,
       timeoutMs: Math.max(1, Math.ceil(left)),

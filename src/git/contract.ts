@@ -156,6 +156,8 @@ export interface KeptWork {
 export interface Workspace extends AsyncDisposable {
   /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
   readonly dir: string;
+  /** Of this workspace alone. Programs that carry it as their mark are ended by `sweep` too, wherever they went. */
+  readonly name: string;
   /** Absolute folders outside of it that Git reads in it: the repository's objects. */
   readonly sources: readonly string[];
   /** Notes a program that runs in it, so that `sweep` can end it should this process die first. */

@@ -2,6 +2,7 @@
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { hasCode } from "../core/errors.ts";
+import { endStrays, strayMark } from "../host/strays.ts";
 import { attemptRef, workIn } from "./attempts.ts";
 import { openBranchTree } from "./branch-tree.ts";
 import { collectChanges } from "./collect.ts";
@@ -35,6 +36,7 @@ export async function sweep(engine: Engine): Promise<{ removed: number; saved: r
     const taken = await take(setup, dir);
     if (taken === null) continue;
     await endPrograms(taken);
+    await endStrays(strayMark(name));
     const work = await salvage(engine, taken);
     if (work) saved.push(work);
     await removeTree(taken);

@@ -51,6 +51,7 @@ export async function openWorkspace(
     const content = createContent(engine, { home, dir, files, baseline }, { ...options, tree: commit.tree });
     return {
       dir,
+      name: path.basename(home),
       sources,
       runs: (pid) => noteProgram(home, pid),
       keep: () => keepFiles(setup, home),

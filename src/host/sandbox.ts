@@ -37,7 +37,11 @@ export interface Confinement {
 }
 
 /** `onStatus` is taken; HOME and TMPDIR in `env` must be among the writable. */
-export type ConfinedOptions = Omit<RunOptions, "onStatus"> & { readonly confinement: Confinement };
+export type ConfinedOptions = Omit<RunOptions, "onStatus"> & {
+  readonly confinement: Confinement;
+  /** What its processes are known by where no sandbox holds them together. Default: one of its own. */
+  readonly mark?: string | undefined;
+};
 
 /** In bubblewrap a program that a signal ended has an `exitCode` too, 128 and the signal's number, as in a shell. */
 export interface ConfinedResult extends RunResult {
@@ -102,7 +106,7 @@ async function runConfined(
   options: ConfinedOptions,
   signal: AbortSignal | undefined,
 ): Promise<ConfinedResult> {
-  const { confinement, ...plain } = options;
+  const { confinement, mark: _, ...plain } = options;
   const searched = options.env["PATH"] ?? "";
   const found = findProgram(program, searched, options.cwd);
   const walls = wallsOf(confinement, searched, options.cwd);
@@ -206,10 +210,10 @@ function notStarted(startError: string): RunResult {
 
 async function runFree(
   [program, ...args]: readonly [string, ...string[]],
-  { confinement: _, ...options }: ConfinedOptions,
+  { confinement: _, mark: known, ...options }: ConfinedOptions,
   signal: AbortSignal | undefined,
 ): Promise<ConfinedResult> {
-  const mark = strayMark();
+  const mark = strayMark(known);
   try {
     const env = { ...options.env, [mark.name]: mark.value };
     const result = await run(program, args, { ...options, env }, signal);

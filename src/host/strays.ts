@@ -13,14 +13,14 @@ const MARK = "OXBOW_PROGRAM";
 /** One that was just forking when it was looked for is met in the next round. */
 const MOST_ROUNDS = 50;
 
-export function strayMark(): StrayMark {
-  return { name: MARK, value: randomBytes(12).toString("hex") };
+export function strayMark(value: string = randomBytes(12).toString("hex")): StrayMark {
+  return { name: MARK, value };
 }
 
 /** Ends every process of ours that carries the mark (Linux; elsewhere nothing is known of them). */
 export async function endStrays({ name, value }: StrayMark): Promise<void> {
   if (process.platform !== "linux") return;
-  const wanted = Buffer.from(`${name}=${value}`);
+  const wanted = Buffer.from(`${name}=${value}\0`);
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const marked = processes().filter((pid) => carries(pid, wanted));
     if (marked.length === 0) return;

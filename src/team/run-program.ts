@@ -40,6 +40,7 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       cwd: workspace.dir,
       ...setting,
       sandbox: engine.sandbox,
+      mark: workspace.name,
       timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
       redactor: engine.redactor,
       onStart: (pid) => workspace.runs(pid),

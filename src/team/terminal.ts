@@ -9,7 +9,7 @@ import type { CommandRun, Terminal } from "../core/tool.ts";
 import type { BranchTree, Workspace } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
-import type { Scope } from "./scope.ts";
+import type { SubtaskScope } from "./scope.ts";
 import { homeVariables, prepareHome } from "../agent/private-home.ts";
 import { checkCommand, type CommandVerdict } from "../core/check-command.ts";
 import { checkPath } from "../core/check-path.ts";
@@ -45,7 +45,7 @@ export function createTerminal(options: {
   engine: Engine;
   lease: Lease;
   tree: BranchTree;
-  scope: Scope;
+  scope: SubtaskScope;
   emit: (event: EventBody) => void;
 }): AttemptTerminal {
   const { engine, lease, tree, scope, emit } = options;
@@ -56,6 +56,7 @@ export function createTerminal(options: {
   let last: Promise<unknown> = Promise.resolve();
 
   const open = async (): Promise<Place> => {
+    await refuseLimitedReader();
     const agent = agentNamed(engine, lease.subtask.agent);
     const workspace = await engine.repo.workspace({
       commit: tree.tip,
@@ -88,6 +89,19 @@ export function createTerminal(options: {
     const about = aboutLease(lease);
     emit({ event: "refused", ...about, code, message: engine.redact(error.message), tool: "terminal_run" });
     throw error;
+  };
+
+  /** A command reads whatever it likes of the branch, and of its history. */
+  const refuseLimitedReader = async (): Promise<void> => {
+    const { reads } = scope;
+    if (reads === null) return;
+    const files = await engine.repo.listFiles(tree.tip);
+    const kept = files.find(({ path }) => !reads.allows(path));
+    if (kept === undefined) return;
+    const { agent } = lease.subtask;
+    const message = `${agent} may not read ${kept.path}, and a command could: it has no terminal.`;
+    const hint = `Use the file tools, or widen the read_paths of ${agent} in the team file.`;
+    refuse("read_scope", new OxbowError("out_of_scope", message, { hint }));
   };
 
   const judge = (
@@ -168,6 +182,7 @@ export function createTerminal(options: {
         cwd: folder,
         env: at.env,
         confinement: at.confinement,
+        mark: at.workspace.name,
         timeoutMs: Math.min(timeoutMs ?? most, most),
         maxOutputBytes: 0,
         onStart: (pid) => at.workspace.runs(pid),

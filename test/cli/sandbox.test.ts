@@ -12,8 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { errorOf, oxbow, reportOf } from "../support/cli.ts";
-import { users, whyNot } from "../support/confined.ts";
+import { errorOf, oxbow, reportOf, startOxbow } from "../support/cli.ts";
+import { processesWith, users, whyNot } from "../support/confined.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
 
 const me = users()[0] ?? { name: "nobody", uid: -1 };
@@ -201,6 +201,27 @@ describe("an agent that is a program, in the sandbox", () => {
     const rows = (await oxbow(["doctor", "--json"], { cwd: shop.dir, env })).stdout;
     expect(rows).toContain("Programs run without a sandbox");
   });
+
+  it.each(["auto", "off"])(
+    "leaves nothing behind when its worker is killed (TERMINAL_SANDBOX=%s)",
+    async (mode) => {
+      const token = `5${Date.now()}`;
+      const stray = `require("child_process").spawn("setsid", ["sleep", "${token}"], { detached: true, stdio: "ignore" }).unref();`;
+      using shop = makeShop({ team: team(`${stray} console.log("up"); setInterval(() => 0, 1000);`) });
+      const cli = { cwd: shop.dir, env: { TERMINAL_SANDBOX: mode } };
+      const running = startOxbow(["run", "Go", "--ticket", "1", "--json"], cli);
+      await running.line((line) => line["event"] === "command_output");
+      expect(processesWith(token)).not.toEqual([]);
+      running.kill("SIGKILL");
+      await running.ended;
+      const next = await oxbow(
+        ["run", "Next", "--ticket", "2", "--command", "true", "--runtime", "command", "--json"],
+        cli,
+      );
+      expect(reportOf(next).state).toBe("completed");
+      expect(processesWith(token)).toEqual([]);
+    },
+  );
 
   it("runs without one on request, and says so", async () => {
     using shop = makeShop({ team: team(WRITES("")) });

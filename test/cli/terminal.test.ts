@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { oxbow, reportOf, startOxbow } from "../support/cli.ts";
 import { type ScriptedReply, scriptByAgent, startModelServer } from "../support/model-server.ts";
+import { processesWith } from "../support/confined.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
 
 const TEAM = `team: Shop
@@ -123,6 +124,27 @@ describe("terminal_run", () => {
     expect(outputs[0].left_out[0].reason).toContain("belongs to Docs");
     expect(report.state).toBe("completed");
     expect(shop.git("ls-tree", "-r", "--name-only", "feature/9/Dev")).not.toContain("docs/new.md");
+  });
+
+  it("is not for an agent that may not read everything: a command would", async () => {
+    const team = TEAM.replace('["src/**", "package.json"]', '["src/**"]\n    read_paths: ["src/**"]');
+    using shop = makeShop({ team, files: FILES });
+    const { outputs, ended } = await work(shop, [command("ls")]);
+    expect(outputs[0]).toMatchObject({ ok: false, error: { code: "out_of_scope" } });
+    expect(outputs[0].error.message).toContain("it has no terminal");
+    expect(ended.lines.some((line) => line["event"] === "refused" && line["code"] === "read_scope")).toBe(
+      true,
+    );
+  });
+
+  it.each(["auto", "off"])("ends what a command leaves behind (TERMINAL_SANDBOX=%s)", async (mode) => {
+    const token = `6${Date.now()}`;
+    using shop = shopWith({
+      "src/work.js": `require("child_process").spawn("setsid", ["sleep", "${token}"], { detached: true, stdio: "ignore" }).unref();\n`,
+    });
+    const { outputs } = await work(shop, [command("npm test")], { TERMINAL_SANDBOX: mode });
+    expect(outputs[0]).toMatchObject({ exit_code: 0, ...(mode === "off" ? { sandbox: "none" } : {}) });
+    expect(processesWith(token)).toEqual([]);
   });
 
   it("caps output as it streams, redacts it, and ends what takes too long", async () => {

@@ -58,6 +58,7 @@ function mapping(value: Shape): { suffix: string; shape: Shape } | null {
 }
 
 function values(value: Shape): string {
+  if (value.anyOf) return value.anyOf.map(values).join(", or a ");
   if (value.enum) return value.enum.map((each) => `\`${each}\``).join(", ");
   switch (value.type) {
     case "array":
