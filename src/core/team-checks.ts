@@ -2,6 +2,7 @@
 import { branchName } from "./branch-name.ts";
 import { hasCode } from "./errors.ts";
 import { createMatcher, createOwnership } from "./ownership.ts";
+import { checkSchedule } from "./schedule.ts";
 import { checkGroups } from "./team-groups.ts";
 import type { Fail, Path } from "./team-issues.ts";
 import type { RawTeam } from "./team-schema.ts";
@@ -14,6 +15,7 @@ export function checkTeam(raw: RawTeam, fail: Fail): void {
   checkAgents(raw, fail);
   checkGroups(raw, fail);
   checkReferences(raw, fail);
+  checkSchedule(raw, fail);
   checkPatterns(raw, fail);
 }
 
@@ -64,13 +66,6 @@ function checkReferences(raw: RawTeam, fail: Fail): void {
     if (!names.includes(name))
       fail("team_file_invalid", path, `there is no agent ${name}.${suggestion(name, names)}`);
   };
-  for (const [name, moment] of Object.entries(raw.schedule ?? {})) {
-    check(name, ["schedule", name]);
-    if (typeof moment === "string") continue;
-    const given = [moment.cron, moment.at, moment.after_ms].filter((value) => value !== undefined);
-    if (given.length !== 1)
-      fail("team_file_invalid", ["schedule", name], "give exactly one of cron, at and after_ms");
-  }
   for (const [i, server] of (raw.mcp_servers ?? []).entries()) {
     for (const [j, name] of (server.agents ?? []).entries()) check(name, ["mcp_servers", i, "agents", j]);
   }

@@ -1,6 +1,7 @@
 /** team.yaml, read and checked; every error names its line and column. The team's words as types live here too. */
 import { type ErrorCode, OxbowError } from "./errors.ts";
 import { checkTeam, type Fail, type Path } from "./team-checks.ts";
+import { type ScheduleEntry, shapeSchedule } from "./schedule.ts";
 import { explainIssues } from "./team-issues.ts";
 import { NOT_YET, type RawAgent, type RawTeam, TEAM_DEFAULTS, teamSchema } from "./team-schema.ts";
 import { dotted, readYaml, type YamlSource } from "./yaml-source.ts";
@@ -75,6 +76,7 @@ export interface TeamFile {
   readonly defaults: TeamDefaults;
   readonly limits: Limits;
   readonly agents: readonly AgentSpec[];
+  readonly schedule: readonly ScheduleEntry[];
   readonly notices: readonly TeamNotice[];
 }
 
@@ -153,6 +155,7 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
       maxChildren: limits?.max_children ?? TEAM_DEFAULTS.limits.maxChildren,
     },
     agents: raw.agents.map((agent) => shapeAgent(agent, raw.team)),
+    schedule: shapeSchedule(raw.schedule),
     notices,
   };
 }

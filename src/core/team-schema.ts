@@ -118,11 +118,13 @@ const group = z.strictObject({
 });
 
 const moment = z.strictObject({
-  cron: line.optional().describe("A cron line."),
-  at: line.optional().describe("A point in time, ISO 8601."),
-  after_ms: ms.optional().describe("Milliseconds after the start."),
-  tz: word.optional().describe("The time zone of `cron`, such as `Europe/Berlin`."),
-  task: line.optional().describe("Also submits this task."),
+  cron: line.optional().describe("A cron line: five fields, or six with the seconds first."),
+  at: line.optional().describe("A point in time, ISO 8601. Once."),
+  after_ms: ms.optional().describe("Milliseconds after a worker first read it. Once."),
+  tz: word
+    .optional()
+    .describe("The time zone of `cron`, and of an `at` without one, such as `Europe/Berlin`. Default: UTC."),
+  task: line.optional().describe("Also submits this task, for this agent."),
 });
 
 const server = z.strictObject({
@@ -215,7 +217,9 @@ export const teamSchema = z.strictObject({
       }),
     )
     .optional()
-    .describe("By agent: when it is woken; a cron line or the keys below."),
+    .describe(
+      "By agent: when it is woken ([schedule.md](schedule.md)); a cron line or the keys below, with one of cron, at and after_ms.",
+    ),
   mcp_servers: z.array(server).max(100).optional().describe("MCP servers whose tools agents may call."),
 });
 
@@ -231,17 +235,7 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: [
-    "workspace",
-    "verify",
-    "verify_network",
-    "merge",
-    "budget",
-    "plugins",
-    "groups",
-    "schedule",
-    "mcp_servers",
-  ],
+  team: ["workspace", "verify", "verify_network", "merge", "budget", "plugins", "groups", "mcp_servers"],
   repo: ["url"],
   agents: ["sla_ms", "response_timeout_ms", "recovery"],
   sandbox: [],

@@ -83,9 +83,9 @@ describe("a team file", () => {
   it("says what it reads but nothing obeys yet, with the line", () => {
     const { notices } = parseTeamFile(WHOLE, "team.yaml");
     expect(notices).toContainEqual({
-      line: 34,
+      line: 36,
       column: 1,
-      message: "`schedule:` is read but not acted on yet",
+      message: "`mcp_servers:` is read but not acted on yet",
     });
     expect(notices.map((notice) => notice.message.split("`")[1])).toEqual([
       "repo.url:",
@@ -97,7 +97,6 @@ describe("a team file", () => {
       "agents[1].sla_ms:",
       "agents[1].recovery:",
       "agents[1].response_timeout_ms:",
-      "schedule:",
       "mcp_servers:",
     ]);
   });
@@ -195,16 +194,6 @@ describe("a team file", () => {
       "a critical group that restarts",
       small("  - name: A\n", "groups: [{ name: g, critical: true, restart: permanent }]\n"),
       "groups[0].restart: a critical group stops the tree",
-    ],
-    [
-      "a schedule for nobody",
-      small("  - name: A\n", 'schedule: { B: "* * * * *" }\n'),
-      "schedule.B: there is no agent B.",
-    ],
-    [
-      "a schedule without a time",
-      small("  - name: A\n", "schedule: { A: { task: x } }\n"),
-      "exactly one of cron, at and after_ms",
     ],
     ["a schedule that is a number", small("  - name: A\n", "schedule: { A: 5 }\n"), "must be a cron line"],
     [
