@@ -136,6 +136,17 @@ export const ERRORS = {
     "The process that ran it died; run it again with `oxbow run --resume TASK`.",
     true,
   ),
+  subtask_unknown: row(404, 2, "Run `oxbow status` to see the tasks and their subtasks."),
+  subtask_active: row(409, 2, "Cancel it first with `oxbow cancel SUBTASK`, then try again."),
+  nothing_to_retry: row(409, 2, "Only parts that failed, were cancelled or timed out are tried again."),
+  attempts_exhausted: row(500, 1, "Look at what broke each attempt, then `oxbow retry SUBTASK`."),
+  agent_disabled: row(
+    409,
+    1,
+    "Correct what makes it crash, then `oxbow retry SUBTASK`, or `oxbow assign SUBTASK AGENT`.",
+  ),
+  agent_critical: row(409, 1, "A critical agent crashed; correct that, then `oxbow retry TASK`."),
+  agent_stuck: row(504, 70, "Raise response_timeout_ms of the agent, or look at what keeps it.", true),
   store_failed: row(500, 70, "Check the disk and the state directory with `oxbow doctor`.", true),
   store_unsupported: row(
     400,

@@ -16,6 +16,36 @@ interface About {
 export type EventBody =
   | (About & { event: "task_submitted"; ticket: string; title: string; base: string; base_commit: string })
   | (About & { event: "task_resumed" })
+  /** A person had parts of it tried again: each named part takes the place of the other. */
+  | (About & {
+      event: "task_reopened";
+      parts: readonly { readonly subtask_id: string; readonly supersedes: string }[];
+    })
+  /** A person gave the subtask to another agent. */
+  | (About & { event: "assigned"; from: string; agent: string })
+  /** An attempt crashed, or its process died, and another begins after `delay_ms`. */
+  | (About & {
+      event: "agent_restarted";
+      agent: string;
+      /** The attempt that crashed. */
+      attempt: number;
+      /** Restarts of the agent in this task, this one included. */
+      restarts: number;
+      delay_ms: number;
+      error: ErrorValue;
+      /** The others of its group that begin again with it. */
+      together: readonly string[];
+    })
+  /** No further attempt: the subtask had too many, or its agent crashed too often, or must not crash at all. */
+  | (About & { event: "agent_failed"; agent: string; attempt: number; code: string; message: string })
+  | (About & {
+      event: "restart_limit_exceeded";
+      /** Not started any more in this task. */
+      agents: readonly string[];
+      group: string | null;
+      max_restarts: number;
+      window_s: number;
+    })
   | (About & { event: "notice"; code: string; message: string })
   | (About & {
       event: "split";

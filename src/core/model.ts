@@ -65,6 +65,8 @@ export interface Subtask {
   readonly branch: string | null;
   readonly state: SubtaskState;
   readonly created_at: number;
+  /** The subtask that this one is a new try at, whose outcome stays as it was. */
+  readonly supersedes: string | null;
 }
 
 export interface Conversation {

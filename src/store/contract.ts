@@ -3,7 +3,9 @@
  * Written so that an engine is a Kysely dialect plus one claim statement; every method is one transaction.
  */
 import type { EventBody, OxbowEvent } from "../core/events.ts";
+import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
+import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
 
 export interface NewChild {
@@ -22,6 +24,13 @@ export interface Lease {
   readonly message: Message;
   readonly subtask: Subtask;
   readonly task: Task;
+  /** Attempts before this one that crashed, and the error of the last of them. */
+  readonly crashes: number;
+  readonly failure: ErrorValue | null;
+  /** A person has cancelled this subtask: it is to end so. */
+  readonly cancelled: boolean;
+  /** Why its agent is not to be started in this task any more; null: it may. */
+  readonly disabled: string | null;
 }
 
 export interface TopicEntry {
@@ -98,8 +107,10 @@ export interface LiveTask {
   readonly driver: string | null;
   /** False: only its driver works on it. */
   readonly shared: boolean;
-  /** A person has cancelled it: nothing of it is leased any more. */
+  /** A person (or a critical agent's crash) has cancelled it: nothing of it is leased any more. */
   readonly cancelled: boolean;
+  /** The error code of what is cancelled so; null: `cancelled`. */
+  readonly cancelCode: string | null;
 }
 
 /** A look at what is new in the event streams of all tasks. A hint: what follows from it is read from the rows. */
@@ -191,8 +202,43 @@ export interface Store extends AsyncDisposable {
     exceptAgents?: readonly string[];
     /** By task: how many of its conversations may be at work at once, whoever works on them. Parked ones do not count. */
     limits?: Readonly<Record<string, number>>;
+    /** Leaves those alone whose holder let the lease run out, until `reap` has noted that. */
+    onlyReady?: boolean;
     leaseMs: number;
   }): Promise<Lease | null>;
+  /**
+   * Notes every attempt of the team's tasks whose lease ran out as crashed, and frees its conversation; `decide` says what
+   * follows. Returns how many there were. `except`: conversations whose holder is well, though late.
+   */
+  reap(
+    options: { team: string; except: readonly string[]; failure: ErrorValue },
+    decide: (crash: Crash) => CrashVerdict,
+  ): Promise<number>;
+  /** The same, said by the holder itself. False when the lease is no longer ours. */
+  crash(lease: Lease, failure: ErrorValue, decide: (crash: Crash) => CrashVerdict): Promise<boolean>;
+  /** What this worker holds and is to stop. */
+  stopRequests(workerId: string): Promise<readonly StopRequest[]>;
+  /**
+   * Cancels one subtask: `ended` when nobody held it and it has its outcome now, `asked` when its holder is to end it,
+   * `over` when it had its outcome already. Throws subtask_unknown.
+   */
+  cancelSubtask(
+    subtaskId: string,
+    events: readonly EventBody[],
+    make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
+  ): Promise<"ended" | "asked" | "over">;
+  /**
+   * Gives a subtask that has not begun to another agent. Throws subtask_unknown, subtask_active (it is at work, or has its
+   * outcome).
+   */
+  assign(subtaskId: string, agent: string, events: readonly EventBody[]): Promise<void>;
+  /**
+   * Adds children that take the place of others (`Subtask.supersedes`) and makes their task live again; agents that were
+   * disabled in it may work again. Throws task_unknown, ticket_in_use, task_conflict (somebody was faster).
+   */
+  reopen(taskId: string, children: readonly NewChild[], events: readonly EventBody[]): Promise<void>;
+  /** Agents with work in these tasks. */
+  agentRecords(taskIds: readonly string[]): Promise<readonly AgentRecord[]>;
   /** Throws fenced when the lease is no longer ours. */
   confirm(lease: Lease): Promise<void>;
   /** False when the lease is no longer ours. */
@@ -215,6 +261,8 @@ export interface Store extends AsyncDisposable {
   ): Promise<number>;
   /** Throws task_unknown, ticket_in_use (live again while another live task has the ticket). */
   setTaskState(taskId: string, state: TaskState, events: readonly EventBody[]): Promise<void>;
+  /** The same for the end of a task; false, and nothing is written, when a subtask of it is open. */
+  endTask(taskId: string, state: TaskState, events: readonly EventBody[]): Promise<boolean>;
 
   task(taskId: string): Promise<Task | null>;
   /** Newest first; at most 1,000 without a limit. */

@@ -9,15 +9,18 @@ import {
   createFleetReads,
   drive,
   heartbeat,
+  openSubtasks,
   park,
   removeWorker,
   setCancelled,
   stopDriving,
 } from "./fleet.ts";
 import { forget } from "./forget.ts";
+import { crash, reap } from "./crashes.ts";
 import { createHub } from "./hub.ts";
+import { assign, cancelSubtask, reopen, stopRequests } from "./interventions.ts";
 import { migrate } from "./migrations.ts";
-import { finish, finishUnstarted } from "./outcome.ts";
+import { finish, settleFree } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
 import { claim, confirm, expireLeases, release, renew, setBranch } from "./queue.ts";
 import { refuseOthers, type StoreOwner } from "./owner.ts";
@@ -110,11 +113,24 @@ function createStore(database: Database, topics: TopicTransport): Store {
     setBranch: (lease, branch) => write((tx) => setBranch(tx, lease, branch)),
     finish: (lease, outcome, signalPayload, events) =>
       write((tx) => finish(tx, lease, outcome, signalPayload, events)),
-    finishUnstarted: (taskId, make) => write((tx) => finishUnstarted(tx, taskId, make)),
+    finishUnstarted: (taskId, make) => write((tx) => settleFree(tx, { taskId }, make)),
+    reap: (options, decide) => reap(database, options, decide),
+    crash: (lease, failure, decide) => write((tx) => crash(tx, lease, failure, decide)),
+    stopRequests: (workerId) => stopRequests(database, workerId),
+    cancelSubtask: (subtaskId, events, make) => write((tx) => cancelSubtask(tx, subtaskId, events, make)),
+    assign: (subtaskId, agent, events) => write((tx) => assign(tx, subtaskId, agent, events)),
+    reopen: (taskId, children, events) => write((tx) => reopen(tx, taskId, children, events)),
     setTaskState: (taskId, state, events) =>
       write(async (tx) => {
         await changeTask(tx, taskId, state, "engine");
         await appendEvents(tx, events);
+      }),
+    endTask: (taskId, state, events) =>
+      write(async (tx) => {
+        if ((await openSubtasks(tx.db, taskId)) > 0) return false;
+        await changeTask(tx, taskId, state, "engine");
+        await appendEvents(tx, events);
+        return true;
       }),
     expireLeases: (workerId) => write((tx) => expireLeases(tx, workerId)),
     append: (events) => write((tx) => appendEvents(tx, events)),

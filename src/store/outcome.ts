@@ -118,16 +118,21 @@ async function unblock(tx: Tx, subtaskId: string, who: string): Promise<void> {
   }
 }
 
-export async function finishUnstarted(
+/** Ends what nobody is at work on: of a whole task, or one subtask. */
+export async function settleFree(
   tx: Tx,
-  taskId: string,
+  of: { readonly taskId: string } | { readonly subtaskId: string },
   make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
 ): Promise<number> {
-  const rows = await tx.db
+  const all = tx.db
     .selectFrom("leases")
     .innerJoin("subtasks", "subtasks.conversation_id", "leases.conversation_id")
-    .selectAll("subtasks")
-    .where("leases.task_id", "=", taskId)
+    .selectAll("subtasks");
+  const wanted =
+    "taskId" in of
+      ? all.where("leases.task_id", "=", of.taskId)
+      : all.where("leases.subtask_id", "=", of.subtaskId);
+  const rows = await wanted
     .where((where) =>
       where.or([
         where("leases.state", "in", ["waiting", "ready"]),
@@ -137,7 +142,7 @@ export async function finishUnstarted(
     .orderBy("leases.message_seq")
     .execute();
   const events: EventBody[] = [];
-  for (const subtask of await withDependencies(tx.db, rows, { taskId })) {
+  for (const subtask of await withDependencies(tx.db, rows, of)) {
     const { outcome, signalPayload, event } = make(subtask);
     const { attempt } = await tx.db
       .updateTable("leases")

@@ -6,7 +6,7 @@ import { OxbowError } from "../core/errors.ts";
 import type { Lease } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
 import { withDependencies } from "./reads.ts";
-import { toMessage, toTask } from "./rows.ts";
+import { toFailure, toMessage, toTask } from "./rows.ts";
 import { changeSubtask } from "./status.ts";
 
 export interface ClaimOptions {
@@ -17,6 +17,7 @@ export interface ClaimOptions {
   readonly exceptAgents?: readonly string[];
   /** By task: how many of its conversations may be at work at once. */
   readonly limits?: Readonly<Record<string, number>>;
+  readonly onlyReady?: boolean;
   readonly leaseMs: number;
 }
 
@@ -27,7 +28,17 @@ async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, opt
   const from = (state: "ready" | "held") => {
     let query = tx.db
       .selectFrom("leases")
-      .select(["conversation_id", "subtask_id", "task_id", "token", "attempt", "message_seq"])
+      .select([
+        "conversation_id",
+        "subtask_id",
+        "task_id",
+        "agent",
+        "token",
+        "attempt",
+        "message_seq",
+        "crashes",
+        "cancelled_at",
+      ])
       .where("state", "=", state)
       .orderBy("message_seq")
       .limit(1);
@@ -40,7 +51,8 @@ async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, opt
       sub.selectFrom("drives").select("task_id").where("cancelled_at", "is not", null),
     );
   };
-  const ready = await lockForClaim(from("ready")).executeTakeFirst();
+  const ready = await lockForClaim(from("ready").where("not_before", "<=", tx.now)).executeTakeFirst();
+  if (options.onlyReady) return ready;
   const expired = await lockForClaim(from("held").where("expires_at", "<=", tx.now)).executeTakeFirst();
   if (!ready || !expired) return ready ?? expired;
   return ready.message_seq < expired.message_seq ? ready : expired;
@@ -80,6 +92,7 @@ export async function claim(database: Database, tx: Tx, options: ClaimOptions): 
       attempt,
       expires_at: now + options.leaseMs,
       parked: 0,
+      recall_token: null,
     })
     .where("conversation_id", "=", conversation_id)
     .execute();
@@ -95,10 +108,43 @@ export async function claim(database: Database, tx: Tx, options: ClaimOptions): 
       started_at: now,
       ended_at: null,
       result: null,
+      failure: null,
     })
     .execute();
   await changeSubtask(tx, subtask_id, "running", options.workerId);
-  return { conversation_id, worker_id: options.workerId, token, attempt, ...(await work(tx, found)) };
+  return {
+    conversation_id,
+    worker_id: options.workerId,
+    token,
+    attempt,
+    crashes: found.crashes,
+    cancelled: found.cancelled_at !== null,
+    ...(await work(tx, found)),
+    ...(await past(tx, found)),
+  };
+}
+
+/** What there is to know of the attempts before. */
+async function past(
+  { db }: Tx,
+  of: { subtask_id: string; task_id: string; agent: string; crashes: number },
+): Promise<Pick<Lease, "failure" | "disabled">> {
+  const disabled = await db
+    .selectFrom("disabled_agents")
+    .select("reason")
+    .where("task_id", "=", of.task_id)
+    .where("agent", "=", of.agent)
+    .executeTakeFirst();
+  const reason = disabled?.reason ?? null;
+  if (of.crashes === 0) return { failure: null, disabled: reason };
+  const last = await db
+    .selectFrom("attempts")
+    .select("failure")
+    .where("subtask_id", "=", of.subtask_id)
+    .where("failure", "is not", null)
+    .orderBy("attempt", "desc")
+    .executeTakeFirst();
+  return { failure: toFailure(last?.failure ?? null), disabled: reason };
 }
 
 async function work({ db }: Tx, of: { subtask_id: string; task_id: string; message_seq: number }) {

@@ -1,6 +1,6 @@
 /** Rows to words and back: the one place that trusts what the tables hold. */
 import type { Insertable, Selectable } from "kysely";
-import { OxbowError } from "../core/errors.ts";
+import { type ErrorValue, OxbowError } from "../core/errors.ts";
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type {
   Json,
@@ -98,6 +98,10 @@ export function toOutcome({ commit_id, created_at: _, ...row }: OutcomeRow): Out
     usage: fromJson(row.usage),
     error: row.error === null ? null : fromJson(row.error),
   };
+}
+
+export function toFailure(text: string | null): ErrorValue | null {
+  return text === null ? null : fromJson(text);
 }
 
 export function toEvent(row: Selectable<EventRow>): OxbowEvent {

@@ -34,6 +34,7 @@ export interface SubtaskRow {
   branch: string | null;
   state: string;
   created_at: number;
+  supersedes: string | null;
 }
 
 export interface DependencyRow {
@@ -83,6 +84,8 @@ export interface AttemptRow {
   ended_at: number | null;
   /** The outcome this attempt came to, also when it came too late to count. */
   result: string | null;
+  /** JSON: the error of an attempt that crashed. */
+  failure: string | null;
 }
 
 export interface OutcomeRow {
@@ -121,6 +124,33 @@ export interface LeaseRow {
   parked: Generated<number>;
   /** The token of the attempt that reads no more messages; a later attempt, with another token, reads them. */
   deaf_token: number | null;
+  /** Attempts that crashed, or whose process died. */
+  crashes: Generated<number>;
+  /** Not to be leased before: the wait after a crash. */
+  not_before: Generated<number>;
+  /** Set once a person has cancelled this one: whoever holds or takes it ends it so. */
+  cancelled_at: Generated<number | null>;
+  /** The token of the attempt that is to be handed back, because another of its group crashed. */
+  recall_token: Generated<number | null>;
+}
+
+/** Agents that crashed too often in a task: what is open of theirs ends with that. */
+export interface DisabledAgentRow {
+  task_id: string;
+  agent: string;
+  reason: string;
+  at: number;
+}
+
+/** What a model was told and has said, in the order in which it became durable. */
+export interface TranscriptRow {
+  conversation_id: string;
+  /** From 0. */
+  position: number;
+  attempt: number;
+  /** JSON, without secrets. */
+  entry: string;
+  at: number;
 }
 
 /** A process that works on any task, until `expires_at` unless it says so again. */
@@ -145,6 +175,8 @@ export interface DriveRow {
   shared: number;
   /** Set once a person has cancelled the task: nothing of it is leased from then on. */
   cancelled_at: number | null;
+  /** The error code of what is cancelled so, when not `cancelled`. */
+  cancel_code: Generated<string | null>;
 }
 
 export interface ArtifactRow {
@@ -253,6 +285,8 @@ export interface Schema {
   attempts: AttemptRow;
   outcomes: OutcomeRow;
   leases: LeaseRow;
+  disabled_agents: DisabledAgentRow;
+  transcripts: TranscriptRow;
   workers: WorkerRow;
   drives: DriveRow;
   artifacts: ArtifactRow;

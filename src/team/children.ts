@@ -17,7 +17,11 @@ export interface Birth {
 
 export function makeChildren(engine: Engine, planned: readonly PlannedChild[], birth: Birth): NewChild[] {
   const counts = new Map<string, number>();
-  for (const { agent } of birth.siblings) counts.set(agent, (counts.get(agent) ?? 0) + 1);
+  // By the name in the id: a person may have given the subtask to another agent since.
+  for (const { subtask_id } of birth.siblings) {
+    const agent = subtask_id.slice(0, subtask_id.lastIndexOf(`::${birth.taskId}::`));
+    counts.set(agent, (counts.get(agent) ?? 0) + 1);
+  }
   const named = planned.map((child) => {
     const n = (counts.get(child.agent) ?? 0) + 1;
     counts.set(child.agent, n);
@@ -43,6 +47,7 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
       branch: null,
       state: child.dependsOn.length > 0 ? "blocked" : "planned",
       created_at,
+      supersedes: null,
     };
     const orchestrate: Json = {
       responsibilities: subtask.responsibilities,

@@ -34,6 +34,10 @@ export function describeQueue(name: string, open: OpenDatabase): void {
         message: child.message,
         subtask: { ...child.subtask, state: "running" },
         task: aTask("t1"),
+        crashes: 0,
+        failure: null,
+        cancelled: false,
+        disabled: null,
       });
       expect((await claim()).subtask.position).toBe(2);
       expect(await store.claim({ workerId: "w2", leaseMs: LEASE_MS })).toBeNull();

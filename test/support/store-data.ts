@@ -55,6 +55,7 @@ export function aChild(taskId: string, n: number, options: ChildOptions = {}): N
       branch: null,
       state: "planned",
       created_at: 1000 + n,
+      supersedes: null,
       ...options.over,
     },
     conversation: { conversation_id, task_id: taskId, parent_id: null, agent, created_at: 1000 + n },

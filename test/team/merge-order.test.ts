@@ -21,6 +21,7 @@ function subtask(position: number, dependsOn: readonly number[]): Subtask {
     branch: null,
     state: "planned",
     created_at: 0,
+    supersedes: null,
   };
 }
 
