@@ -1,7 +1,7 @@
 /** Takes secrets out of anything that is shown, logged, stored or sent (SAFETY "Secrets"). Linear, idempotent. */
 import { knownRule } from "./known-secrets.ts";
 import { assignedSecrets } from "./secret-assignments.ts";
-import { openKey, shapedSecrets, type Span } from "./secret-shapes.ts";
+import { cutOutsideKeys, shapedSecrets, type Span } from "./secret-shapes.ts";
 
 export interface Redactor {
   /** The text with `[REDACTED]` for each secret. Valid JSON stays valid JSON. */
@@ -141,31 +141,26 @@ function redactedValue(value: unknown, redact: (text: string) => string): unknow
 /** Whole lines are let go; nothing but a private key (or a known value with line breaks in it) spans lines. */
 function createStream(redact: (text: string) => string, overlap: number): RedactorStream {
   let held = "";
+  /** Up to here nothing could be let go: without another line that stays so. */
+  let tried = 0;
   const letGo = (upTo: number): string => {
     const text = held.slice(0, upTo);
     held = held.slice(upTo);
+    tried = 0;
     return text === "" ? "" : redact(text);
   };
   return {
     push(chunk) {
       held += chunk;
-      const cut = safeCut(held, overlap);
+      const upTo = held.length - overlap;
+      const lines = upTo <= 0 ? 0 : held.lastIndexOf("\n", upTo - 1) + 1;
+      const cut = lines === tried ? 0 : cutOutsideKeys(held, lines);
       if (cut > 0) return letGo(cut);
+      tried = lines;
       return held.length > MAX_HELD ? letGo(forcedCut(held)) : "";
     },
     end: () => letGo(held.length),
   };
-}
-
-function safeCut(text: string, overlap: number): number {
-  const upTo = text.length - overlap;
-  let cut = upTo <= 0 ? 0 : text.lastIndexOf("\n", upTo - 1) + 1;
-  while (cut > 0) {
-    const key = openKey(text.slice(0, cut));
-    if (key === null) return cut;
-    cut = text.lastIndexOf("\n", key) + 1;
-  }
-  return 0;
 }
 
 /** Between words, not in the last part, where a secret may just be coming. */

@@ -88,9 +88,17 @@ function keyEnd(text: string, body: number): number | null {
   return end === undefined ? null : body + end.index + end[0].length;
 }
 
-/** From where on the text may be a private key whose end has not come yet, or null. */
-export function openKey(text: string): number | null {
-  const last = [...text.matchAll(PRIVATE_KEY_BEGINS)].at(-1);
-  if (last === undefined || text.length - last.index > MAX_KEY + 256) return null;
-  return keyEnd(text, last.index + last[0].length) === null ? last.index : null;
+/**
+ * Where the text up to `limit` may be cut between lines so that no private key is: before a key whose end has not come by
+ * then, and before those that stay without end up to there. Reads the text once.
+ */
+export function cutOutsideKeys(text: string, limit: number): number {
+  let cut = limit;
+  for (const begin of [...text.slice(0, limit).matchAll(PRIVATE_KEY_BEGINS)].toReversed()) {
+    if (cut === 0 || cut - begin.index > MAX_KEY + 256) return cut;
+    if (begin.index >= cut) continue;
+    if (keyEnd(text.slice(begin.index, cut), begin[0].length) !== null) return cut;
+    cut = text.lastIndexOf("\n", begin.index) + 1;
+  }
+  return cut;
 }

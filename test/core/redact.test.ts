@@ -271,6 +271,39 @@ describe("the rules of every redaction", () => {
     );
   });
 
+  it("pieces of many keys give the same as the whole", () => {
+    const part = fc.constantFrom(
+      "-----BEGIN PRIVATE KEY-----",
+      "-----END PRIVATE KEY-----",
+      "-----BEGIN RSA PRIVATE KEY-----",
+      "\n",
+      "\n",
+      "MIIEvQIBADANBgkqhkiG9w0BAQ",
+      "ABCDEFGHIJKLMNOPQRST ",
+      '"',
+      "word ",
+      "\r\n",
+    );
+    fc.assert(
+      fc.property(
+        fc.array(part, { maxLength: 30 }),
+        fc.array(fc.nat(60), { maxLength: 12 }),
+        (parts, sizes) => {
+          const input = parts.join("");
+          const stream = known.stream();
+          let [shown, at] = ["", 0];
+          for (const size of sizes) {
+            shown += stream.push(input.slice(at, at + size));
+            at += size;
+          }
+          shown += stream.push(input.slice(at)) + stream.end();
+          expect(shown).toBe(known.redact(input));
+        },
+      ),
+      { numRuns: 4000 },
+    );
+  });
+
   it("a stream lets whole lines go and holds back no more than it must", () => {
     const stream = known.stream();
     expect(stream.push("one\ntwo pass")).toBe("one\n");
@@ -316,5 +349,11 @@ describe("the rules of every redaction", () => {
     };
     time(10_000);
     expect(time(1_000_000)).toBeLessThan(1000);
+    const stream = known.stream();
+    const input = unit.repeat(Math.ceil(500_000 / unit.length));
+    const started = performance.now();
+    for (let at = 0; at < input.length; at += 100) stream.push(input.slice(at, at + 100));
+    stream.end();
+    expect(performance.now() - started).toBeLessThan(3000);
   });
 });
