@@ -119,6 +119,26 @@ export type EventBody =
       decided_by: string;
       answer: string;
     })
+  /** Of schedules; the stream is `cron.<agent>`, in place of a task's. Times are ISO 8601. */
+  | (About & {
+      event: "schedule_fired";
+      agent: string;
+      due_at: string;
+      late_ms: number;
+      topic: string;
+      /** The task it submits. */
+      task: string | null;
+    })
+  /** Due times that were skipped: too late, or (their task) because the last one still runs or it could not be submitted. */
+  | (About & {
+      event: "schedule_missed";
+      agent: string;
+      reason: "late" | "still_running" | "not_submitted";
+      count: number;
+      /** The last of them. */
+      due_at: string;
+      message: string;
+    })
   | (About & { event: "cancel_requested"; reason: string })
   | (About & { event: "task_finished"; state: ReportState });
 

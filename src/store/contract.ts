@@ -5,6 +5,7 @@
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
+import type { ScheduleStore } from "./schedules.ts";
 import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
 
@@ -165,6 +166,7 @@ export interface Store extends AsyncDisposable {
   readonly chat: ChatStore;
   readonly todos: TodoStore;
   readonly approvals: ApprovalStore;
+  readonly schedules: ScheduleStore;
 
   /**
    * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is

@@ -17,6 +17,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 3, name: "todo lists and chat", load: async () => (await import("./migration-3.ts")).addTalk },
   { version: 4, name: "the store's own id", load: async () => (await import("./migration-4.ts")).addStoreId },
   { version: 5, name: "supervision", load: async () => (await import("./migration-5.ts")).addSupervision },
+  { version: 6, name: "schedules", load: async () => (await import("./migration-6.ts")).addSchedules },
 ];
 
 /**

@@ -26,6 +26,7 @@ import { claim, confirm, expireLeases, release, renew, setBranch } from "./queue
 import { refuseOthers, type StoreOwner } from "./owner.ts";
 import { createReads } from "./reads.ts";
 import { changeTask } from "./status.ts";
+import { createScheduleStore } from "./schedules.ts";
 import { addChildren, submitTask } from "./submit.ts";
 import { createTodoStore } from "./todos.ts";
 import { createTopics, type TopicTransport } from "./topics.ts";
@@ -86,6 +87,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     chat: createChatStore(database),
     todos: createTodoStore(database),
     approvals: createApprovalStore(database),
+    schedules: createScheduleStore(database),
     ...createReads(database),
     ...createFleetReads(database),
     submit: (task, children, events, driver) =>

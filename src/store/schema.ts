@@ -263,6 +263,23 @@ export interface TodoRow {
   updated_at: number;
 }
 
+/** When an agent of a team is woken, and what became of that. */
+export interface ScheduleRow {
+  team: string;
+  agent: string;
+  /** JSON of the timing. */
+  timing: string;
+  registered_at: number;
+  next_at: number | null;
+  last_due: number | null;
+  last_fired_at: number | null;
+  last_task: string | null;
+  missed: number;
+  missed_at: number | null;
+  /** JSON: the task that is to be submitted. */
+  pending: string | null;
+}
+
 /** What a store knows about itself: `store_id`. */
 export interface StoreFactRow {
   name: string;
@@ -299,5 +316,6 @@ export interface Schema {
   store_facts: StoreFactRow;
   todo_lists: TodoListRow;
   todos: TodoRow;
+  schedules: ScheduleRow;
   migrations: MigrationRow;
 }
