@@ -3,7 +3,7 @@
  * filters, and holds the bytes as Git stores them. What the agent does to its `.git` never reaches the repository: only
  * files come back, and no git of ours runs in it once the agent has had it.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
@@ -138,6 +138,8 @@ async function layOut(setup: Setup, dir: string, options: { commit: Oid; branch:
     ),
   ]);
   const { shallowFile, missingHint } = setup.objectSite;
+  // Programs' own git ends the history where the repository's does.
+  if (shallowFile !== undefined) await copyFile(shallowFile, path.join(gitDir, "shallow"));
   return {
     cwd: dir,
     gitDir,

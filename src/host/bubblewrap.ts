@@ -139,6 +139,8 @@ function mounts({ hidden, readOnly, writable }: Walls): string[] {
   for (const folder of hidden) all.set(folder, ["--tmpfs", folder]);
   for (const folder of writable) all.set(folder, ["--bind", folder, folder]);
   const depth = (to: string) => to.split(path.sep).length;
+  // A home that is `/` would bring everything back.
+  all.delete("/");
   return [...all]
     .filter(([to, [kind, from]]) => (kind === "--tmpfs" ? isSeen(to, all) : existsSync(from)))
     .sort(([a], [b]) => depth(a) - depth(b))

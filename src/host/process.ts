@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { Readable, type Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { execa } from "execa";
+import { beyondStatus } from "./descriptors.ts";
 
 export interface RunOptions {
   readonly cwd: string;
@@ -26,7 +27,10 @@ export interface RunOptions {
   readonly onStderr?: ((text: string) => void) | undefined;
   /** The process id, once there is one. */
   readonly onStart?: ((pid: number) => void) | undefined;
-  /** Opens file descriptor 3 for the program to write on, and hands over what comes. */
+  /**
+   * Opens file descriptor 3 for the program to write on, and hands over what comes. The program then gets no other
+   * descriptor either: what this process was started with, it would inherit.
+   */
   readonly onStatus?: ((text: string) => void) | undefined;
 }
 
@@ -70,7 +74,7 @@ export async function run(
       options.input === undefined ? "ignore" : "pipe",
       "pipe",
       "pipe",
-      ...(options.onStatus === undefined ? [] : (["pipe"] as const)),
+      ...(options.onStatus === undefined ? [] : ["pipe" as const, ...beyondStatus()]),
     ],
     stripFinalNewline: false,
     killDescendants: true,

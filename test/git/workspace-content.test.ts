@@ -128,3 +128,19 @@ test("modes, and a file where a folder was and the other way round, arrive as th
   expect(readFileSync(at("later.txt"), "utf8")).toBe("a file");
   expect(statSync(at("README.md")).mode & 0o111).not.toBe(0);
 });
+
+test("git in the workspace of a shallow clone ends its history where the clone does", async () => {
+  const origin = sampleRepo();
+  git(origin, "commit", "--quiet", "--allow-empty", "--message", "Second");
+  const top = mkdtempSync(path.join(tmpdir(), "oxbow-shallow-"));
+  try {
+    const clone = path.join(top, "clone");
+    git(top, "clone", "--quiet", "--depth", "1", `file://${origin}`, clone);
+    const repo = await openRepo(clone);
+    const tree = await openTree(repo, "Api");
+    await using workspace = await repo.workspace({ commit: tree.tip, branch: tree.branch });
+    expect(git(workspace.dir, "log", "--format=%s")).toBe("Second");
+  } finally {
+    rmSync(top, { recursive: true, force: true });
+  }
+});

@@ -149,6 +149,22 @@ describe.each(users())("a program of $name in the sandbox", (user) => {
     expect(`${result.stdout}`).not.toMatch(/s3cret|confined-main|root:\$/);
   });
 
+  inside("is given no descriptor that its worker was started with", async (on) => {
+    const secret = join(on.home, "secret");
+    writeFileSync(secret, "s3cret-of-a-descriptor");
+    const script = "cat /proc/self/fd/40; echo end";
+    const request = {
+      cwd: on.work,
+      env: { PATH },
+      argv: ["sh", "-c", script],
+      confinement: { writable: [on.work] },
+    };
+    const bare = await confined(user, { ...request, mode: "off" }, secret);
+    expect(bare.stdout).toContain("s3cret");
+    const result = await confined(user, { ...request, mode: "required" }, secret);
+    expect(result.stdout).toBe("end\n");
+  });
+
   inside("cannot signal, trace or look at a process of the machine", async (on) => {
     const identity = process.getuid?.() === 0 ? { uid: user.uid, gid: user.uid } : {};
     const other = spawn("sleep", ["60"], identity);

@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -45,24 +46,29 @@ export function users(): readonly User[] {
 
 const MAIN = join(import.meta.dirname, "confined-main.ts");
 
-export function startConfined(user: User, request: ConfinedRequest) {
+/** Its worker was started with a descriptor of this file, as number 40, if one is named. */
+export function startConfined(user: User, request: ConfinedRequest, leaked?: string) {
   const identity = process.getuid?.() === 0 ? { uid: user.uid, gid: user.uid } : {};
   const child = spawn(process.execPath, [MAIN, JSON.stringify(request)], {
     cwd: "/",
     env: { PATH: "/usr/bin:/bin", HOST_SECRET: "s3cret-of-the-host" },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", ...(leaked === undefined ? [] : leakedAt(40, leaked))],
     ...identity,
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   const ended = once(child, "close").then(() => ({ stdout, stderr }));
   return { child, ended, said: () => stderr };
 }
 
-export async function confined(user: User, request: ConfinedRequest): Promise<any> {
-  const { stdout, stderr } = await startConfined(user, request).ended;
+function leakedAt(number: number, file: string): ("ignore" | number)[] {
+  return [...Array<"ignore">(number - 3).fill("ignore"), openSync(file, "r")];
+}
+
+export async function confined(user: User, request: ConfinedRequest, leaked?: string): Promise<any> {
+  const { stdout, stderr } = await startConfined(user, request, leaked).ended;
   if (!stdout.startsWith("{")) throw new Error(`no result: ${stdout}${stderr}`);
   return JSON.parse(stdout);
 }
