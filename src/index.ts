@@ -77,4 +77,6 @@ export type {
 } from "./core/supervision.ts";
 export type { WebhookOptions, WebhookVerdict } from "./core/webhook-url.ts";
 export type { BranchAllocation } from "./git/contract.ts";
+export type { ShownApproval } from "./team/approvals.ts";
+export type { ScopeCheck } from "./team/scope-check.ts";
 export type { TaskStatus } from "./team/status.ts";

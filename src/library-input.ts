@@ -66,3 +66,8 @@ export function checkText(name: string, value: unknown): void {
 function atMost(ms: number): number {
   return ms > MAX_MS ? MAX_MS : ms;
 }
+
+/** A word such as "no" would count as true. */
+export function checkYesOrNo(name: string, value: unknown): void {
+  if (typeof value !== "boolean") throw new OxbowError("usage", `\`${name}\` must be true or false.`);
+}

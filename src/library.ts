@@ -7,12 +7,14 @@ import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
+import type { ShownApproval } from "./team/approvals.ts";
+import type { ScopeCheck } from "./team/scope-check.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import { openApp as openCore } from "./app.ts";
 import { OxbowError } from "./core/errors.ts";
 import { STOP } from "./core/stop.ts";
-import { checkSplit, checkText, checkWait, checkWaits } from "./library-input.ts";
+import { checkSplit, checkText, checkWait, checkWaits, checkYesOrNo } from "./library-input.ts";
 
 export type { WorkerEvent, WorkerOptions };
 
@@ -119,6 +121,12 @@ export interface OxbowApp extends Calls, AsyncDisposable {
   work(options?: WorkerOptions, signal?: AbortSignal): Promise<void>;
   /** One task by id or ticket, or the newest. Throws task_unknown. */
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
+  /** Requests of agents to write outside of their paths: the open ones, or all. */
+  approvals(options?: { taskId?: string; all?: boolean }): Promise<readonly ShownApproval[]>;
+  /** Answers one in the name of the repository's user. Throws approval_unknown, approval_decided (somebody was first). */
+  decide(id: string, decision: { granted: boolean; reason?: string }): Promise<ShownApproval>;
+  /** What a branch changes, and what of it is outside of its agent's scope. Throws rev_not_found, agent_unknown, usage. */
+  checkScope(branch: string, options?: { agent?: string; base?: string }): Promise<ScopeCheck>;
   /** The team at work: agents registered here can be split to by this app. */
   team(): Promise<TeamRegistry>;
   /** Ends its calls and what it holds open; work in progress is handed back. Calling it again does nothing. */
@@ -190,6 +198,19 @@ export function openApp(options: AppOptions = {}): OxbowApp {
     resume: (taskId, hooks = {}, signal) => during(signal, (stop) => app.resume(taskId, hooks, stop)),
     work: (given = {}, signal) => during(signal, (stop) => app.work(given, stop)),
     status: (wanted) => during(undefined, () => app.status(wanted)),
+    approvals: (wanted = {}) => during(undefined, () => app.approvals(wanted)),
+    decide: (id, { granted, reason = "" }) =>
+      during(undefined, () => {
+        checkText("id", id);
+        checkYesOrNo("granted", granted);
+        checkText("reason", reason);
+        return app.decide(id, { granted, reason });
+      }),
+    checkScope: (branch, wanted = {}) =>
+      during(undefined, () => {
+        checkText("branch", branch);
+        return app.checkScope(branch, wanted);
+      }),
     team: () => during(undefined, () => app.registry()),
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),

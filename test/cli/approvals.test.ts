@@ -7,6 +7,7 @@ import {
   scriptByAgent,
   startModelServer,
 } from "../support/model-server.ts";
+import { openApp } from "../../src/index.ts";
 import { makeShop, type Shop, SHOP_TEAM } from "../support/shop.ts";
 
 const call = (name: string, args: unknown): ScriptedReply => ({ calls: [{ name, arguments: args }] });
@@ -278,6 +279,30 @@ describe("scope_request", () => {
     expect(server.requests.at(-1)?.outputs[0]).toMatchObject({
       ok: false,
       answers: [{ approval_id: asked["approval_id"], state: "denied", answer: "No." }],
+    });
+  });
+
+  it("lets Ctrl-C end the wait, and the library answer", async () => {
+    using shop = makeShop();
+    await using app = openApp({ repo: shop.dir });
+    const script = { Lead: [ask("LICENSE"), { text: "Done." }] };
+    await withRun(shop, script, async ({ running }) => {
+      const { approval_id: id } = await requested(running);
+      expect(await app.approvals()).toMatchObject([{ approval_id: id, waiting: true }]);
+      running.kill("SIGINT");
+      const ended = await running.ended;
+      expect([ended.code, reportOf(ended)["state"]]).toEqual([130, "cancelled"]);
+      expect(await app.decide(String(id), { granted: false })).toMatchObject({
+        state: "denied",
+        waiting: false,
+      });
+      await expect(app.decide(String(id), { granted: true })).rejects.toMatchObject({
+        code: "approval_decided",
+      });
+    });
+    expect(await app.checkScope("main", { agent: "Api", base: "main" })).toMatchObject({
+      ok: true,
+      changed: [],
     });
   });
 
