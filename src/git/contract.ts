@@ -279,6 +279,8 @@ export interface Repository extends AsyncDisposable {
    * the attempts' refs (or moves it to `<state>/kept/`), and removes workspaces and scratch files.
    */
   sweep(): Promise<{ removed: number; saved: readonly Salvaged[] }>;
+  /** Folders below `<state>/workspaces/`, the dead ones of which `sweep` takes away. */
+  workspaces(): Promise<readonly { path: string; at: number; inUse: boolean }[]>;
   readonly kept: {
     list(): Promise<readonly KeptFolder[]>;
     /** A commit of the folder's changes, on no ref; the folder stays. Throws file_not_found (no note), rev_not_found. */

@@ -12,7 +12,7 @@ import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
 import { isMissing } from "./missing.ts";
 import { createOverlay, fileFrom } from "./overlay.ts";
 import type { Setup } from "./setup.ts";
-import { names, type NotedOwner, removeTree } from "./workspace-home.ts";
+import { isOwned, names, type NotedOwner, removeTree, workspacesDir } from "./workspace-home.ts";
 
 type Note = NotedOwner & { readonly repository: string; readonly restored?: Oid };
 
@@ -39,6 +39,21 @@ export async function listKept(setup: Setup): Promise<readonly KeptFolder[]> {
     });
   }
   return folders;
+}
+
+/** Of every process, here and elsewhere. */
+export async function listWorkspaces(
+  setup: Setup,
+): Promise<readonly { path: string; at: number; inUse: boolean }[]> {
+  const dir = workspacesDir(setup);
+  const found: { path: string; at: number; inUse: boolean }[] = [];
+  for (const name of [...(await names(dir))].sort()) {
+    const stats = await lstat(path.join(dir, name)).catch(gone);
+    if (stats === null) continue;
+    const inUse = await isOwned(name, path.join(dir, name));
+    found.push({ path: path.join(dir, name), at: Math.round(stats.mtimeMs), inUse });
+  }
+  return found;
 }
 
 function gone(error: unknown): null {

@@ -31,7 +31,8 @@ export async function createReach(
   const { candidates, stays } = given;
   const parents = candidates.length === 0 ? new Map<Oid, readonly Oid[]>() : await unmergedGraph(site, given);
   const merged = candidates.filter((commit) => !parents.has(commit));
-  const oldest = Math.min(...merged.map((commit) => given.commits.get(commit)?.at ?? 0)) / 1000;
+  const oldest =
+    Math.min(...merged.map((commit) => given.commits.get(commit)?.at ?? Number.MAX_SAFE_INTEGER)) / 1000;
   const names = merged.length === 0 ? new Map() : await nameKeepers(site, stays, new Set(merged), oldest);
   return {
     keeper: (commit) => names.get(commit) ?? null,

@@ -35,10 +35,16 @@ export interface BranchEntry extends LedgerRef {
   readonly tip: AgentCommit;
 }
 
+/** Where a branch started; its commit may be one that only joins what others did. */
+export interface BaseEntry extends LedgerRef {
+  readonly key: string;
+  readonly parents: readonly Oid[];
+}
+
 export interface Ledger {
   readonly attempts: readonly AttemptEntry[];
   /** Where branches started that did not start at their task's base: by subtask, as refs name it. */
-  readonly bases: readonly (LedgerRef & { readonly key: string })[];
+  readonly bases: readonly BaseEntry[];
   /** Branches that agents made, and nobody else has put a commit on. */
   readonly branches: readonly BranchEntry[];
   /** Everything that stays: the branches of people and of tickets, tags, remote branches. */
@@ -69,7 +75,7 @@ export async function readLedger(
   const { known = new Map(), also = [] } = given;
   const site = ledgerSite(repo);
   const refs = await listRefs(site);
-  const mayBeAgents = refs.filter(({ ref }) => ref.startsWith(ATTEMPTS) || FEATURE.test(ref));
+  const mayBeAgents = refs.filter(({ ref }) => /^refs\/oxbow\//.test(ref) || FEATURE.test(ref));
   const commits = await readCommits(site, [
     ...new Set([...mayBeAgents.map(({ commit }) => commit), ...also]),
   ]);
@@ -77,13 +83,16 @@ export async function readLedger(
   const branches = refs.flatMap((each) => branchEntry(each, commits, known));
   const theirs = new Set(branches.map(({ ref }) => ref));
   const stays = refs.filter(({ ref }) => !theirs.has(ref) && /^refs\/(?:heads|tags|remotes)\//.test(ref));
+  const bases = refs.flatMap(({ ref, oid, commit }): BaseEntry[] => {
+    if (!ref.startsWith(BASES)) return [];
+    return [{ ref, oid, commit, key: ref.slice(BASES.length), parents: commits.get(commit)?.parents ?? [] }];
+  });
   const here = also.filter((commit) => commits.has(commit));
-  const candidates = [...new Set([...[...attempts, ...branches].map(({ commit }) => commit), ...here])];
+  const tips = [...attempts, ...branches, ...bases].map(({ commit }) => commit);
+  const candidates = [...new Set([...tips, ...bases.flatMap(({ parents }) => parents), ...here])];
   return {
     attempts,
-    bases: refs.flatMap((each) =>
-      each.ref.startsWith(BASES) ? [{ ...each, key: each.ref.slice(BASES.length) }] : [],
-    ),
+    bases,
     branches,
     stays,
     reach: await createReach(site, { candidates, stays, commits }),

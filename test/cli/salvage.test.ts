@@ -10,7 +10,9 @@ const FAIL = `node -e 'require("fs").writeFileSync("src/api/half.js", "half\\n")
 const ODD = `node -e 'const fs = require("fs"); fs.writeFileSync(Buffer.from([0x73, 0x72, 0x63, 0x2f, 0xff]), "x"); fs.writeFileSync("docs/new.md", "new\\n")'`;
 
 const run = (shop: Shop, command: string, ticket = "5") =>
-  oxbow(["run", "Work", "--by", "owner", "--ticket", ticket, "--command", command, "--json"], { cwd: shop.dir });
+  oxbow(["run", "Work", "--by", "owner", "--ticket", ticket, "--command", command, "--json"], {
+    cwd: shop.dir,
+  });
 async function salvage(shop: Shop, ...args: string[]): Promise<any> {
   const ended = await oxbow(["salvage", ...args, "--json"], { cwd: shop.dir });
   if (ended.code !== 0) throw new Error(ended.stderr);
