@@ -96,10 +96,9 @@ export function createTerminal(options: {
     const { reads } = scope;
     if (reads === null) return;
     const files = await engine.repo.listFiles(tree.tip);
-    const kept = files.find(({ path }) => !reads.allows(path));
-    if (kept === undefined) return;
+    if (files.every(({ path }) => reads.allows(path))) return;
     const { agent } = lease.subtask;
-    const message = `${agent} may not read ${kept.path}, and a command could: it has no terminal.`;
+    const message = `${agent} may not read every file of its branch, and a command could: it has no terminal.`;
     const hint = `Use the file tools, or widen the read_paths of ${agent} in the team file.`;
     refuse("read_scope", new OxbowError("out_of_scope", message, { hint }));
   };
