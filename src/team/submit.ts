@@ -84,7 +84,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
     notices: [
       ...(title === request.title ? [] : [SECRET_IN_TASK]),
       ...(await notices(engine, leftovers)),
-      ...(await sandboxNotices(engine, programs)),
+      ...(await sandboxNotices(engine, programs, request.split !== undefined)),
     ],
   };
 }
@@ -225,10 +225,12 @@ function agentsWithPrograms(
 }
 
 /** What programs may do here beyond their workspace. Throws sandbox_missing where one is required and there is none. */
-async function sandboxNotices({ sandbox }: Engine, agents: readonly AgentSpec[]) {
+async function sandboxNotices({ sandbox }: Engine, agents: readonly AgentSpec[], elsewhere: boolean) {
   if (agents.length === 0) return [];
-  const state = await sandbox.state();
   const told = openings(agents).map((message) => ({ code: "sandbox_opened", message }));
+  // Of the machines of its workers a caller that only enqueues knows nothing.
+  if (elsewhere) return told;
+  const state = await sandbox.state();
   if (state.kind === "none") told.push({ code: "sandbox_off", message: withoutSandbox(state.reason) });
   return told;
 }
