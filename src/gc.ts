@@ -95,7 +95,7 @@ async function planNow(
     for (const name of [item.id, item.where]) forced.add(name);
   }
   return makePlan(
-    { repo, whole, unmerged, locks: [], ownState: !shared },
+    { repo, whole, unmerged, locks: await lockThings(repo), ownState: !shared },
     {
       olderThanMs: wanted.olderThan === undefined ? null : wanted.olderThan * DAY_MS,
       ticket: wanted.ticket ?? null,
@@ -104,6 +104,19 @@ async function planNow(
       atWork: await isAtWork(store),
     },
   );
+}
+
+async function lockThings(repo: LedgerRooms["repo"]): Promise<Thing[]> {
+  return (await repo.locks()).map(({ file, at, dead }) => ({
+    kind: "lock",
+    name: file,
+    ticket: null,
+    safe: dead,
+    reason: dead
+      ? "Its git process, one of Oxbow's, died in the middle of its work."
+      : `A git may hold it, or left it when it died. If none is at work here: rm '${file}'`,
+    at: new Date(at).toISOString(),
+  }));
 }
 
 async function isAtWork(store: Store): Promise<boolean> {

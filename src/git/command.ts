@@ -224,6 +224,12 @@ export function gitFailed(args: readonly string[], stderr: string, site?: GitSit
     return new OxbowError("repository_read_only", `Git may not write to the repository: ${words}`, {
       details,
     });
+  const lock = LOCKED.exec(stderr)?.[1];
+  if (lock !== undefined)
+    return new OxbowError("repository_locked", `Git finds the repository locked by ${lock}.`, {
+      hint: `Try again. If no git is at work here, it was left by one that died: rm '${lock}'`,
+      details: { verb, lock },
+    });
   if (MISSING.test(stderr))
     return objectsMissing(`The repository lacks objects that are needed: ${words}`, site);
   return new OxbowError("git_failed", `git ${verb} failed: ${words === "" ? "no message" : words}`, {
@@ -231,6 +237,7 @@ export function gitFailed(args: readonly string[], stderr: string, site?: GitSit
   });
 }
 
+const LOCKED = /[Uu]nable to create (?:file )?'([^'\n]+\.(?:lock|new))': File exists/;
 const READ_ONLY =
   /insufficient permission for adding an object|Read-only file system|(?:unable|cannot|could not|failed to) .*Permission denied|unable to create directory for/i;
 const MISSING =

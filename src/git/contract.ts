@@ -130,6 +130,14 @@ export interface Salvaged extends WorkOwner {
   readonly files: number;
 }
 
+/** A lock file in the repository. `dead`: of a git process of ours that is gone for certain; `sweep` removes it. */
+export interface RefLock {
+  readonly file: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly dead: boolean;
+}
+
 /** A folder of files that no branch could hold, below `<state>/kept/`. */
 export interface KeptFolder {
   /** Its name there. */
@@ -279,6 +287,8 @@ export interface Repository extends AsyncDisposable {
    * the attempts' refs (or moves it to `<state>/kept/`), and removes workspaces and scratch files.
    */
   sweep(): Promise<{ removed: number; saved: readonly Salvaged[] }>;
+  /** Lock files of refs, index and configuration. */
+  locks(): Promise<readonly RefLock[]>;
   /** Folders below `<state>/workspaces/`, the dead ones of which `sweep` takes away. */
   workspaces(): Promise<readonly { path: string; at: number; inUse: boolean }[]>;
   readonly kept: {

@@ -5,6 +5,7 @@ import { createCommitWriter, type CommitWriter } from "./commit-writer.ts";
 import type { Oid } from "./contract.ts";
 import { type Batch, createBatch, createObjectReader, type ObjectReader } from "./objects.ts";
 import { createObjectStore } from "./object-store.ts";
+import { createLocks, type Locks } from "./ledger-locks.ts";
 import { createRefFiles } from "./ref-files.ts";
 import { createRefTransactions, type RefTransactions } from "./ref-transactions.ts";
 import type { Setup } from "./setup.ts";
@@ -16,6 +17,7 @@ export interface Engine {
   readonly trees: Trees;
   readonly commits: CommitWriter;
   readonly refs: RefTransactions;
+  readonly locks: Locks;
   /** The object a full ref names, or null. */
   readRef(ref: string): Promise<Oid | null>;
   refsBelow(prefix: string): Promise<Map<string, Oid>>;
@@ -37,7 +39,8 @@ export function createEngine(setup: Setup): Engine {
     const found = refFiles(ref);
     return found === undefined ? ((await names.info(ref))?.oid ?? null) : found;
   };
-  const refs = createRefTransactions(setup.refSite, setup.zero, readRef);
+  const locks = createLocks(setup);
+  const refs = createRefTransactions(setup.refSite, setup.zero, readRef, locks);
 
   /**
    * Walks back from `descendant` through commits that are not older than `ancestor`. "Not found" is only as sure as the
@@ -72,6 +75,7 @@ export function createEngine(setup: Setup): Engine {
     trees: createTrees(objects),
     commits,
     refs,
+    locks,
     readRef,
     async refsBelow(prefix) {
       // A ref's own name: nothing can lie below it, and no process is needed.

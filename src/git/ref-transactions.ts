@@ -6,6 +6,7 @@ import { OxbowError } from "../core/errors.ts";
 import type { LongProcess } from "../host/process.ts";
 import { type GitSite, gitFailed, startGit } from "./command.ts";
 import type { Oid, RefChange } from "./contract.ts";
+import type { LockNote, Locks } from "./ledger-locks.ts";
 
 /** Below it each attempt has a ref, which is its fence too. */
 export const ATTEMPTS = "refs/oxbow/attempts/";
@@ -42,13 +43,14 @@ export function createRefTransactions(
   site: GitSite,
   zero: string,
   readRef: (ref: string) => Promise<Oid | null>,
+  locks: Locks,
 ): RefTransactions {
-  const session = createSession(site);
+  const session = createSession(site, zero, locks);
   let queue: Job[] = [];
   let running: Promise<void> | null = null;
 
   const runBatch = async (batch: readonly Job[]): Promise<void> => {
-    const failure = await session.transact(batch.flatMap((job) => commands(job.changes, zero)));
+    const failure = await session.transact(batch.flatMap((job) => job.changes));
     if (failure === null) {
       for (const job of batch) job.done();
       return;
@@ -56,17 +58,18 @@ export function createRefTransactions(
     for (const job of batch) await runAlone(job, batch.length === 1 || failure === "" ? failure : null);
   };
 
-  /** `failure`: of a try just made. A lock that another process holds is waited for. */
+  /** `failure`: of a try just made. A lock that another process holds is waited for; one of a dead process is cleared. */
   const runAlone = async (job: Job, failure: string | null): Promise<void> => {
-    let words = failure ?? (await session.transact(commands(job.changes, zero)));
+    let words = failure ?? (await session.transact(job.changes));
     if (words === "") {
       // Killed, before or after the refs moved: what they say now tells which.
       if (await isApplied(job.changes)) words = null;
-      else words = await session.transact(commands(job.changes, zero));
+      else words = await session.transact(job.changes);
     }
     for (let i = 1; i < LOCK_RETRIES && words !== null && isLocked(words); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20 * 2 ** i));
-      words = await session.transact(commands(job.changes, zero));
+      if ((await locks.clear()).length === 0)
+        await new Promise((resolve) => setTimeout(resolve, 20 * 2 ** i));
+      words = await session.transact(job.changes);
     }
     if (words === null) job.done();
     else job.fail(refusal(words, job.changes));
@@ -133,8 +136,9 @@ function commands(changes: readonly RefChange[], zero: string): string[] {
 }
 
 /** One kept-open process. `transact` gives null, git's words when it was refused (nothing moved), or "" when the process was killed. */
-function createSession(site: GitSite) {
+function createSession(site: GitSite, zero: string, locks: Locks) {
   let process: LongProcess | null = null;
+  let note: LockNote | null = null;
   let settle: ((ok: boolean) => void) | null = null;
   let text = "";
   const finish = (ok: boolean): void => {
@@ -144,12 +148,16 @@ function createSession(site: GitSite) {
   };
   const start = (): LongProcess => {
     const started = startGit(site, UPDATE_REF);
+    const noted = (note = locks.open(started.pid));
     started.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
-      if (text.includes("commit: ok\n")) finish(true);
+      if (!text.includes("commit: ok\n")) return;
+      noted.end();
+      finish(true);
     });
     // A refusal ends the process; its words are in stderr by then.
-    void started.exited.then(() => {
+    void started.exited.then(({ exitCode }) => {
+      noted.close(exitCode === null);
       if (process !== started) return;
       process = null;
       finish(false);
@@ -157,12 +165,13 @@ function createSession(site: GitSite) {
     return started;
   };
   return {
-    async transact(lines: readonly string[]): Promise<string | null> {
+    async transact(changes: readonly RefChange[]): Promise<string | null> {
       const current = (process ??= start());
+      note?.begin(changes);
       const committed = new Promise<boolean>((resolve) => {
         settle = resolve;
       });
-      current.stdin.write(`start\0${lines.join("")}prepare\0commit\0`);
+      current.stdin.write(`start\0${commands(changes, zero).join("")}prepare\0commit\0`);
       if (await committed) return null;
       return current.stderrTail().trim();
     },
@@ -173,7 +182,7 @@ function createSession(site: GitSite) {
 }
 
 function isLocked(words: string): boolean {
-  return /Unable to create '.*\.lock'|could not lock|File exists/.test(words);
+  return /[Uu]nable to create (?:file )?'[^']*\.(?:lock|new)'|could not lock|File exists/.test(words);
 }
 
 /** Git's refusal as an error of ours. */

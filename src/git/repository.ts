@@ -74,6 +74,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     workspace: async (request, signal) =>
       (await import("./workspace.ts")).openWorkspace(engine, request, signal),
     sweep: async () => (await import("./sweep.ts")).sweep(engine),
+    locks: () => engine.locks.list(),
     workspaces: async () => (await import("./ledger-kept.ts")).listWorkspaces(setup),
     kept: {
       list: async () => (await import("./ledger-kept.ts")).listKept(setup),

@@ -29,7 +29,7 @@ const SCRATCH_AGE_MS = 60 * 60 * 1000;
 export async function sweep(engine: Engine): Promise<{ removed: number; saved: readonly Salvaged[] }> {
   const { setup } = engine;
   const saved: Salvaged[] = [];
-  let removed = 0;
+  let removed = (await engine.locks.clear()).length;
   for (const name of await names(workspacesDir(setup))) {
     const dir = path.join(workspacesDir(setup), name);
     if (await isOwned(name, dir)) continue;
