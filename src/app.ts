@@ -29,11 +29,13 @@ import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
 import { STOP, withReason } from "./core/stop.ts";
+import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
 export type { WorkerPresence } from "./store/contract.ts";
+export type { AgentState } from "./team/agent-states.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-check.ts";
@@ -86,7 +88,7 @@ export interface PlannedRun {
   readonly notices: readonly { code: string; message: string }[];
 }
 
-export interface App extends AsyncDisposable {
+export interface App extends Interventions, AsyncDisposable {
   readonly settings: Settings;
   run(request: RunTask, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
   resume(taskId: string, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
@@ -186,6 +188,7 @@ export function openApp(options: AppOptions = {}): App {
   );
   return {
     settings,
+    ...interventions(engine),
 
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");

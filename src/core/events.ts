@@ -139,7 +139,7 @@ export type EventBody =
       due_at: string;
       message: string;
     })
-  | (About & { event: "cancel_requested"; reason: string })
+  | (About & { event: "cancel_requested"; reason: string; code?: string })
   | (About & { event: "task_finished"; state: ReportState });
 
 /** `id` is opaque, unique and increasing within a store; `ts` is ISO 8601 in UTC. */
@@ -175,6 +175,8 @@ export interface Report {
   /** The lead's own part, when a lead ran. */
   readonly lead: ReportChild | null;
   readonly children: readonly ReportChild[];
+  /** Earlier tries at some of them, whose outcomes stay as they were. */
+  readonly superseded: readonly ReportChild[];
   readonly conflicts: readonly Conflict[];
   /** What was asked for beyond a scope, and the answers. */
   readonly approvals: readonly Approval[];

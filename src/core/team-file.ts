@@ -2,6 +2,7 @@
 import { type ErrorCode, OxbowError } from "./errors.ts";
 import { checkTeam, type Fail, type Path } from "./team-checks.ts";
 import { type ScheduleEntry, shapeSchedule } from "./schedule.ts";
+import { type GroupSpec, shapeGroup } from "./team-groups.ts";
 import { explainIssues } from "./team-issues.ts";
 import { NOT_YET, type RawAgent, type RawTeam, TEAM_DEFAULTS, teamSchema } from "./team-schema.ts";
 import { dotted, readYaml, type YamlSource } from "./yaml-source.ts";
@@ -75,6 +76,7 @@ export interface TeamFile {
   readonly mergeConflicts: "rework" | "owner" | "escalate";
   readonly defaults: TeamDefaults;
   readonly limits: Limits;
+  readonly groups: readonly GroupSpec[];
   readonly agents: readonly AgentSpec[];
   readonly schedule: readonly ScheduleEntry[];
   readonly notices: readonly TeamNotice[];
@@ -154,6 +156,7 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
       maxChildrenPerSplit: limits?.max_children_per_split ?? TEAM_DEFAULTS.limits.maxChildrenPerSplit,
       maxChildren: limits?.max_children ?? TEAM_DEFAULTS.limits.maxChildren,
     },
+    groups: (raw.groups ?? []).map(shapeGroup),
     agents: raw.agents.map((agent) => shapeAgent(agent, raw.team)),
     schedule: shapeSchedule(raw.schedule),
     notices,

@@ -1,8 +1,40 @@
 /** Groups of team.yaml: fault domains whose members are restarted together (SPEC E3), and what contradicts itself in them. */
 import { backoffTotalS } from "./backoff.ts";
+import type { Restart, Strategy } from "./supervision.ts";
 import type { Fail } from "./team-issues.ts";
 import { type RawTeam, TEAM_DEFAULTS } from "./team-schema.ts";
 import { suggestion } from "./text.ts";
+
+/** A fault domain. What it leaves out is filled in. */
+export interface GroupSpec {
+  readonly name: string;
+  /** The first crash of a member stops the task. It has no other policy. */
+  readonly critical: boolean;
+  /** Null: each member is restarted by itself, and its restarts are counted by themselves. */
+  readonly strategy: Strategy | null;
+  readonly restart: Restart;
+  readonly maxRestarts: number;
+  readonly windowS: number;
+  /** Attempts of one subtask that may crash before it has its outcome. */
+  readonly attempts: number;
+}
+
+/** Attempts of one subtask, where its agent's group does not say otherwise (SPEC C6). */
+export const MOST_ATTEMPTS = 3;
+
+export function shapeGroup(raw: RawGroup): GroupSpec {
+  const restart = raw.restart ?? "transient";
+  const once = raw.critical === true || restart === "temporary";
+  const given = raw.max_restarts === undefined ? MOST_ATTEMPTS : raw.max_restarts + 1;
+  return {
+    name: raw.name,
+    critical: raw.critical ?? false,
+    strategy: raw.strategy ?? null,
+    restart,
+    ...groupLimits(raw),
+    attempts: once ? 1 : given,
+  };
+}
 
 type RawGroup = NonNullable<RawTeam["groups"]>[number];
 

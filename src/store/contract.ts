@@ -233,7 +233,11 @@ export interface Store extends AsyncDisposable {
    * Gives a subtask that has not begun to another agent. Throws subtask_unknown, subtask_active (it is at work, or has its
    * outcome).
    */
-  assign(subtaskId: string, agent: string, events: readonly EventBody[]): Promise<void>;
+  assign(
+    subtaskId: string,
+    to: { readonly agent: string; readonly allowedPaths: readonly string[] },
+    events: readonly EventBody[],
+  ): Promise<void>;
   /**
    * Adds children that take the place of others (`Subtask.supersedes`) and makes their task live again; agents that were
    * disabled in it may work again. Throws task_unknown, ticket_in_use, task_conflict (somebody was faster).

@@ -43,6 +43,10 @@ function expired({ db }: Pick<Tx, "db"> | Pick<Database, "db">, now: number, { t
     .where("leases.state", "=", "held")
     .where("leases.expires_at", "<=", now)
     .where("tasks.team", "=", team)
+    // What is cancelled ends where it is.
+    .where("leases.task_id", "not in", (sub) =>
+      sub.selectFrom("drives").select("task_id").where("cancelled_at", "is not", null),
+    )
     .orderBy("leases.message_seq");
   if (except.length > 0) query = query.where("leases.conversation_id", "not in", except);
   return query.execute();

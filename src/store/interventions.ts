@@ -6,6 +6,7 @@ import type { NewChild } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
 import { settleFree } from "./outcome.ts";
+import { toJson } from "./rows.ts";
 import { changeTask } from "./status.ts";
 import { addChildren } from "./submit.ts";
 import type { StopRequest } from "./supervision.ts";
@@ -46,7 +47,7 @@ export async function cancelSubtask(
 export async function assign(
   tx: Tx,
   subtaskId: string,
-  agent: string,
+  { agent, allowedPaths }: { readonly agent: string; readonly allowedPaths: readonly string[] },
   events: readonly EventBody[],
 ): Promise<void> {
   const { conversation_id, state, attempt } = await leaseOf(tx, subtaskId);
@@ -54,6 +55,11 @@ export async function assign(
     throw new OxbowError("subtask_active", `${subtaskId} has begun.`, { details: { subtask_id: subtaskId } });
   for (const table of ["leases", "subtasks", "conversations"] as const)
     await tx.db.updateTable(table).set({ agent }).where("conversation_id", "=", conversation_id).execute();
+  await tx.db
+    .updateTable("subtasks")
+    .set({ allowed_paths: toJson(allowedPaths) })
+    .where("subtask_id", "=", subtaskId)
+    .execute();
   await appendEvents(tx, events);
 }
 

@@ -120,7 +120,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     crash: (lease, failure, decide) => write((tx) => crash(tx, lease, failure, decide)),
     stopRequests: (workerId) => stopRequests(database, workerId),
     cancelSubtask: (subtaskId, events, make) => write((tx) => cancelSubtask(tx, subtaskId, events, make)),
-    assign: (subtaskId, agent, events) => write((tx) => assign(tx, subtaskId, agent, events)),
+    assign: (subtaskId, to, events) => write((tx) => assign(tx, subtaskId, to, events)),
     reopen: (taskId, children, events) => write((tx) => reopen(tx, taskId, children, events)),
     setTaskState: (taskId, state, events) =>
       write(async (tx) => {

@@ -8,9 +8,10 @@ import type { BranchTree } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine, EventSink } from "./engine.ts";
 import type { Slots } from "./slots.ts";
-import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
-import { STOP } from "../core/stop.ts";
+import { type ErrorValue, hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
+import { goesOnElsewhere, STOP } from "../core/stop.ts";
 import { clearUp } from "./clear-up.ts";
+import { endOf, isCrash, noteCrash } from "./crashes.ts";
 import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
 import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { committedTip } from "./leftovers.ts";
@@ -19,6 +20,7 @@ import { relaySoon } from "./relay.ts";
 import { runProgram } from "./run-program.ts";
 import { runModel } from "./run-model.ts";
 import { aboutLease } from "./about.ts";
+import { baseOf } from "./scope-check.ts";
 
 export interface Attempt {
   readonly engine: Engine;
@@ -33,14 +35,24 @@ export interface Attempt {
 export type AttemptEnd =
   | { readonly kind: "finished"; readonly outcome: Outcome }
   | { readonly kind: "handed_back" }
+  /** It broke without an outcome, and that is noted: another attempt follows. */
+  | { readonly kind: "crashed"; readonly error: ErrorValue }
   | { readonly kind: "lost" };
 
-export async function runAttempt(attempt: Attempt): Promise<AttemptEnd> {
-  const { engine, lease, sink, signal } = attempt;
+export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
+  const { engine, lease, sink } = given;
   const started = engine.now();
-  const found = await performOrFail(attempt);
-  if (found.error?.code === "fenced" || signal.reason === STOP.leaseLost) return { kind: "lost" };
-  if (signal.reason === STOP.handBack && found.outcome !== "completed") {
+  using limit = withinSla(given);
+  const { signal } = limit;
+  const found = await performOrFail({ ...given, signal });
+  const { reason } = signal;
+  if (found.error?.code === "fenced" || reason === STOP.leaseLost) return { kind: "lost" };
+  const broke = crashOf(engine, lease, found, reason);
+  if (broke) {
+    await sink.flush();
+    return (await noteCrash(engine, lease, broke)) ? { kind: "crashed", error: broke } : { kind: "lost" };
+  }
+  if (goesOnElsewhere(signal) && found.outcome !== "completed") {
     await sink.flush();
     await engine.store.release(lease);
     // After the release, so that whoever is woken by it finds the conversation free.
@@ -50,7 +62,7 @@ export async function runAttempt(attempt: Attempt): Promise<AttemptEnd> {
   const outcome = makeOutcome(
     lease.subtask,
     lease.attempt,
-    { ...found, elapsed_ms: engine.now() - started },
+    { ...found, error: errorOf(found, reason), elapsed_ms: engine.now() - started },
     engine.redact,
   );
   const finished: EventBody = {
@@ -65,9 +77,34 @@ export async function runAttempt(attempt: Attempt): Promise<AttemptEnd> {
   return ours ? { kind: "finished", outcome } : { kind: "lost" };
 }
 
+/** An attempt that takes longer than its agent's `sla_ms` is stopped. */
+function withinSla({ engine, lease, signal }: Attempt): Disposable & { readonly signal: AbortSignal } {
+  const slaMs = engine.registry.get(lease.subtask.agent)?.slaMs ?? null;
+  if (slaMs === null) return { signal, [Symbol.dispose]: () => undefined };
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(STOP.late), slaMs);
+  return { signal: AbortSignal.any([signal, late.signal]), [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** The error with which the attempt broke; null when it came to an outcome, or was stopped in order. */
+function crashOf(engine: Engine, lease: Lease, found: Finding, reason: unknown): ErrorValue | null {
+  if (found.outcome === "completed") return null;
+  if (reason === STOP.late) return toErrorValue(STOP.late);
+  if (reason !== undefined) return null;
+  return isCrash(engine, lease, found) ? found.error : null;
+}
+
+function errorOf(found: Finding, reason: unknown): ErrorValue | null {
+  return reason === STOP.critical && found.outcome === "cancelled"
+    ? toErrorValue(STOP.critical)
+    : found.error;
+}
+
 /** Whatever is thrown becomes a finding that still names the branch and what is on it. */
 async function performOrFail(attempt: Attempt): Promise<Finding> {
   const { engine, lease, sink, signal } = attempt;
+  const end = endOf(engine, lease);
+  if (end) return await endUnbegun(engine, lease, end);
   let tree: BranchTree | null = null;
   try {
     const agent = agentNamed(engine, lease.subtask.agent);
@@ -98,8 +135,25 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
   }
 }
 
+/** No attempt is begun any more. What earlier ones committed stays theirs, and is named. */
+async function endUnbegun(engine: Engine, lease: Lease, error: OxbowError): Promise<Finding> {
+  const { repo } = engine;
+  const { subtask, task } = lease;
+  const { branch } = subtask;
+  if (lease.attempt > 1) {
+    await clearUp(engine);
+    await repo.sealAttempts(subtask.subtask_id, lease.attempt, task.base_commit);
+  }
+  const tip = branch === null ? null : await repo.readRef(`refs/heads/${branch}`);
+  const commit = tip === (await baseOf(engine, subtask, task)) ? null : tip;
+  const late = error.code === "attempts_exhausted" && lease.failure?.code === "timed_out";
+  const outcome = error.code === "cancelled" ? "cancelled" : late ? "timed_out" : "failed";
+  return { ...NOTHING_RAN, outcome, branch, commit, summary: "", error: toErrorValue(error) };
+}
+
 function failureKind(error: unknown, signal: AbortSignal): Finding["outcome"] {
-  if (signal.reason === STOP.cancelled || hasCode(error, "cancelled")) return "cancelled";
+  const stopped = [STOP.cancelled, STOP.critical].includes(signal.reason);
+  if (stopped || hasCode(error, "cancelled")) return "cancelled";
   return hasCode(error, "timed_out") ? "timed_out" : "failed";
 }
 

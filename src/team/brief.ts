@@ -2,6 +2,7 @@
 import type { AgentSpec } from "../core/team-file.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
+import { currentOf, lineOf } from "./generations.ts";
 
 export function instructionsFor(
   engine: Engine,
@@ -67,6 +68,12 @@ export function inputFor(
   if (!engine.settings.autoChildSignalDone && !subtask.root)
     parts.push(`When you are done, send your result with signal_send to the topic ${subtask.done_topic}.`);
   const about = parts.join("\n\n");
+  if (attempt === 1 && subtask.supersedes !== null)
+    return [
+      about,
+      "An earlier try at this did not succeed; what it committed is on your branch: look at it with diff first.",
+      ...handedOut,
+    ].join("\n\n");
   if (attempt === 1) return about;
   const kept =
     restored > 0 ? ` ${restored} uncommitted file${restored === 1 ? "" : "s"} of it came back with you.` : "";
@@ -77,7 +84,8 @@ export function inputFor(
 /** What an earlier attempt handed out, so that a lead which begins anew does not hand it out twice. */
 export async function handedOutBy(engine: Engine, task: Task, subtask: Subtask): Promise<string[]> {
   const all = await engine.store.subtasks(task.task_id);
-  const children = all.filter((child) => child.parent_conversation_id === subtask.conversation_id);
+  const own = new Set(lineOf(all, subtask).map((each) => each.conversation_id));
+  const children = currentOf(all).filter((child) => own.has(child.parent_conversation_id ?? ""));
   if (children.length === 0) return [];
   const outcomes = await engine.store.outcomes(task.task_id);
   const lines = children.map((child) => {

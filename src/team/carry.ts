@@ -6,8 +6,9 @@ import { STOP } from "../core/stop.ts";
 import { createBell } from "./bell.ts";
 import { LOOK_MS, requestCancel } from "./conclude.ts";
 import { createEventSink, runOptions } from "./engine.ts";
-import { fleetFor, freeDeadLeases, liveWorkers, type WorkersMode } from "./fleet.ts";
-import { keepLeases } from "./leases.ts";
+import { noteCrashes } from "./crashes.ts";
+import { fleetFor, liveWorkers, type WorkersMode } from "./fleet.ts";
+import { keepLeases, stopReason } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
 import { relaySoon } from "./relay.ts";
 import { workFrom } from "./pool.ts";
@@ -35,15 +36,16 @@ export async function carry(
   const helped = createHelp(engine, task, mode);
   await helped.look();
   const open = await watchOpenWork(engine, taskId, bell, stopped);
-  const leases = keepLeases(store, engine.settings.oxbowLeaseMs, failed);
+  const leases = keepLeases(engine, failed);
   const sink = createEventSink(store, failed);
   const look = everySecond(async () => {
-    await freeDeadLeases(engine);
+    await noteCrashes(engine, leases.kept());
+    await leases.look();
     // Signals of a process that died between its outcome and their sending.
     await relaySoon(engine);
     await helped.look();
-    const live = await store.liveTasks();
-    if (live.some((each) => each.task.task_id === taskId && each.cancelled)) stop.abort(STOP.cancelled);
+    const now = (await store.liveTasks()).find((each) => each.task.task_id === taskId);
+    if (now?.cancelled) stop.abort(stopReason(now));
     bell.ring();
   }, failed);
   const cancelled = onCancel(signal, () => requestCancel(engine, task).catch(failed));
@@ -59,6 +61,7 @@ export async function carry(
             workerId: engine.workerId,
             taskId,
             exceptAgents,
+            onlyReady: true,
             ...(limit === null ? {} : { limits: { [taskId]: limit } }),
             leaseMs: engine.settings.oxbowLeaseMs,
           });

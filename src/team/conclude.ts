@@ -1,12 +1,15 @@
 /** The end of a task, by the one process that carries it: what never ran is cancelled, what finished is merged, its state is written. */
-import type { Report, ReportState } from "../core/events.ts";
-import type { Task, TaskState } from "../core/model.ts";
+import type { ErrorCode, OxbowError } from "../core/errors.ts";
+import type { EventBody, Report, ReportState } from "../core/events.ts";
+import type { Subtask, Task, TaskState } from "../core/model.ts";
 import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
 import { STOP } from "../core/stop.ts";
 import { createBell } from "./bell.ts";
 import { mergeFinished } from "./fan-in.ts";
 import { freeDeadLeases } from "./fleet.ts";
+import { currentOf } from "./generations.ts";
+import { stopReason } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
 import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { relaySoon } from "./relay.ts";
@@ -15,22 +18,38 @@ import { makeReport } from "./report.ts";
 /** How often to look for leases that ran out, milliseconds: no event tells of it. */
 export const LOOK_MS = 1_000;
 
-/** Every subtask has its outcome. Merging takes no notice of a cancellation, unless it came first. */
+/**
+ * Every subtask has its outcome. Merging takes no notice of a cancellation, unless it came first. Null when a part was
+ * added meanwhile (a person had one tried again): then the task goes on.
+ */
 export async function conclude(
   engine: Engine,
   task: Task,
   drive: Drive,
   cancelled: boolean,
-): Promise<Report> {
+): Promise<Report | null> {
   await drive.confirm();
   if (!cancelled) await mergeFinished(engine, task);
   const report = await makeReport(engine, task);
   await drive.confirm();
-  await engine.store.setTaskState(task.task_id, TASK_STATE[report.state], [
+  const outcomes = await engine.store.outcomes(task.task_id);
+  const gaveUp = currentOf(await engine.store.subtasks(task.task_id)).some(({ subtask_id }) => {
+    const outcome = outcomes.find((each) => each.subtask_id === subtask_id);
+    return outcome?.error !== null && outcome !== undefined && FOR_REVIEW.has(outcome.error.code);
+  });
+  const state = gaveUp ? "needs_review" : TASK_STATE[report.state];
+  const ended = await engine.store.endTask(task.task_id, state, [
     { event: "task_finished", task_id: task.task_id, state: report.state },
   ]);
-  return report;
+  return ended ? report : null;
 }
+
+/** Ends that a person has to look at: what crashed would crash again. */
+const FOR_REVIEW: ReadonlySet<string> = new Set<ErrorCode>([
+  "attempts_exhausted",
+  "agent_disabled",
+  "agent_critical",
+]);
 
 const TASK_STATE: Readonly<Record<ReportState, TaskState>> = {
   completed: "completed",
@@ -48,6 +67,8 @@ export async function requestCancel({ store }: Engine, { task_id }: Task): Promi
 
 /** Waits until all of a cancelled task has ended. A worker that is gone or stands still is waited for until its lease runs out. */
 export async function endCancelled(engine: Engine, task: Task, signal: AbortSignal): Promise<void> {
+  const live = (await engine.store.liveTasks()).find((each) => each.task.task_id === task.task_id);
+  const reason = live ? stopReason(live) : STOP.cancelled;
   const bell = createBell();
   const open = await watchOpenWork(engine, task.task_id, bell, signal);
   const timer = setInterval(bell.ring, LOOK_MS);
@@ -57,7 +78,7 @@ export async function endCancelled(engine: Engine, task: Task, signal: AbortSign
     while (!signal.aborted) {
       const change = bell.next();
       await freeDeadLeases(engine);
-      await cancelRest(engine, task);
+      await cancelRest(engine, task, reason);
       if (open.count() === 0 || (await engine.store.openSubtasks(task.task_id)) === 0) return;
       await change;
     }
@@ -69,30 +90,26 @@ export async function endCancelled(engine: Engine, task: Task, signal: AbortSign
 }
 
 /** Children that never started hear of the cancellation too: each gets its outcome and its signal. */
-async function cancelRest(engine: Engine, task: Task): Promise<void> {
-  const { code, message, hint } = STOP.cancelled;
-  await engine.store.finishUnstarted(task.task_id, (subtask) => {
-    const found = {
-      ...NOTHING_RAN,
-      outcome: "cancelled" as const,
-      summary: "",
-      error: { code, message, hint },
-    };
-    const outcome = makeOutcome(subtask, 0, { ...found, branch: subtask.branch }, engine.redact);
-    const { task_id, subtask_id, conversation_id } = subtask;
-    return {
-      outcome,
-      signalPayload: donePayload(outcome),
-      event: {
-        event: "child_finished",
-        task_id,
-        subtask_id,
-        conversation_id,
-        source: subtask.agent,
-        outcome: "cancelled",
-        result: outcome,
-      },
-    };
-  });
+async function cancelRest(engine: Engine, task: Task, reason: OxbowError): Promise<void> {
+  await engine.store.finishUnstarted(task.task_id, cancelledOutcome(engine, reason));
   await relaySoon(engine);
+}
+
+/** What becomes of a subtask that is cancelled while nobody works on it. */
+export function cancelledOutcome(engine: Engine, { code, message, hint }: OxbowError) {
+  return (subtask: Subtask) => {
+    const { task_id, subtask_id, conversation_id, branch } = subtask;
+    const found = { ...NOTHING_RAN, outcome: "cancelled" as const, summary: "", branch };
+    const outcome = makeOutcome(subtask, 0, { ...found, error: { code, message, hint } }, engine.redact);
+    const event: EventBody = {
+      event: "child_finished",
+      task_id,
+      subtask_id,
+      conversation_id,
+      source: subtask.agent,
+      outcome: "cancelled",
+      result: outcome,
+    };
+    return { outcome, signalPayload: donePayload(outcome), event };
+  };
 }

@@ -8,12 +8,13 @@ import type { EventBody } from "../core/events.ts";
 import type { MergeResult, MergeSource } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { integrationBranch } from "../core/branch-name.ts";
+import { currentOf } from "./generations.ts";
 import { openScope, outOfScope } from "./scope.ts";
 import { baseOf, changesOutside } from "./scope-check.ts";
 import { aboutLease } from "./about.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
-  const subtasks = await engine.store.subtasks(task.task_id);
+  const subtasks = currentOf(await engine.store.subtasks(task.task_id));
   const outcomes = new Map(
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );

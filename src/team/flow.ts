@@ -13,7 +13,8 @@ import { carry } from "./carry.ts";
 import { clearUp } from "./clear-up.ts";
 import { conclude, endCancelled } from "./conclude.ts";
 import { newDriver, takeDrive } from "./driving.ts";
-import { freeDeadLeases, type WorkersMode } from "./fleet.ts";
+import { noteCrashes } from "./crashes.ts";
+import type { WorkersMode } from "./fleet.ts";
 import { makeReport } from "./report.ts";
 import { planTask, submitTask, type TaskRequest } from "./submit.ts";
 
@@ -53,9 +54,9 @@ export async function resumeTask(
   const taskId = task.task_id;
   if (!isLive(task)) return makeReport(engine, task);
   await using drive = await takeDrive(engine, taskId, newDriver(engine, watcher.workers !== "none"));
-  await freeDeadLeases(engine);
   // To go on is to take a cancellation back that was not carried out to its end.
   await store.setCancelled(taskId, false, []);
+  await noteCrashes(engine, []);
   const [resumed] = await store.append([{ event: "task_resumed", task_id: taskId }]);
   watcher.submitted(task, resumed?.id ?? null);
   await clearUp(engine);
@@ -75,12 +76,15 @@ async function carryOn(
   const handBack = () => stop.abort(STOP.handBack);
   drive.lost.addEventListener("abort", handBack, { once: true });
   try {
-    const end = await carry(engine, task, workers, AbortSignal.any([signal, stop.signal]));
-    if (!drive.lost.aborted) {
-      if (end === "handed_back") return await makeReport(engine, task);
-      if (end === "cancelled") await endCancelled(engine, task, drive.lost);
+    for (;;) {
+      const end = await carry(engine, task, workers, AbortSignal.any([signal, stop.signal]));
+      if (!drive.lost.aborted) {
+        if (end === "handed_back") return await makeReport(engine, task);
+        if (end === "cancelled") await endCancelled(engine, task, drive.lost);
+      }
+      const report = await conclude(engine, task, drive, end === "cancelled");
+      if (report) return report;
     }
-    return await conclude(engine, task, drive, end === "cancelled");
   } catch (error) {
     // Somebody else has carried it to its end meanwhile: that is the end of it.
     const now = hasCode(error, "task_active") ? await engine.store.task(task.task_id) : null;

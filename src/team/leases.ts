@@ -1,13 +1,16 @@
 /** Keeps the leases of this process alive, and tells an attempt when it must stop: its lease is lost, or its task cancelled. */
-import type { Lease, Store } from "../store/contract.ts";
+import type { Lease, LiveTask } from "../store/contract.ts";
+import type { Engine } from "./engine.ts";
 import { STOP } from "../core/stop.ts";
 
 export interface LeaseKeeper {
   /** The signal aborts with one of {@link STOP}'s reasons. */
   keep(lease: Lease): AbortSignal;
   drop(lease: Lease): void;
-  /** Stops what is at work for these tasks: a person has cancelled them. */
-  cancel(taskIds: readonly string[]): void;
+  /** The conversations at work here. */
+  kept(): readonly string[];
+  /** Stops what is to stop: the rows say it. */
+  look(): Promise<void>;
   close(): void;
 }
 
@@ -16,19 +19,33 @@ export function renewalMs(leaseMs: number): number {
   return Math.ceil(leaseMs / 3);
 }
 
-export function keepLeases(store: Store, leaseMs: number, failed: (error: unknown) => void): LeaseKeeper {
+export function keepLeases(
+  { store, workerId, settings }: Pick<Engine, "store" | "workerId" | "settings">,
+  failed: (error: unknown) => void,
+): LeaseKeeper {
+  const leaseMs = settings.oxbowLeaseMs;
   const kept = new Map<Lease, AbortController>();
-  const cancel = (taskIds: readonly string[]) => {
-    for (const [lease, stop] of kept) if (taskIds.includes(lease.task.task_id)) stop.abort(STOP.cancelled);
+  const look = async () => {
+    if (kept.size === 0) return;
+    const tasks = (await store.liveTasks()).filter(({ cancelled }) => cancelled);
+    // The newest first: what was started last is stopped first.
+    for (const [lease, stop] of [...kept].toReversed()) {
+      const task = tasks.find((each) => each.task.task_id === lease.task.task_id);
+      if (task) stop.abort(stopReason(task));
+    }
+    for (const { conversation_id, token, why } of await store.stopRequests(workerId)) {
+      for (const [lease, stop] of kept) {
+        if (lease.conversation_id !== conversation_id || lease.token !== token) continue;
+        stop.abort(why === "cancelled" ? STOP.cancelled : STOP.recalled);
+      }
+    }
   };
   const renew = async () => {
     for (const [lease, lost] of kept) {
       const ours = await store.renew(lease, leaseMs);
       if (!ours && kept.has(lease)) lost.abort(STOP.leaseLost);
     }
-    if (kept.size === 0) return;
-    const tasks = await store.liveTasks();
-    cancel(tasks.filter((each) => each.cancelled).map((each) => each.task.task_id));
+    await look();
   };
   let renewing = false;
   const timer = setInterval(() => {
@@ -47,7 +64,13 @@ export function keepLeases(store: Store, leaseMs: number, failed: (error: unknow
       return lost.signal;
     },
     drop: (lease) => void kept.delete(lease),
-    cancel,
+    kept: () => [...kept.keys()].map(({ conversation_id }) => conversation_id),
+    look,
     close: () => clearInterval(timer),
   };
+}
+
+/** Why a cancelled task is stopped. */
+export function stopReason({ cancelCode }: Pick<LiveTask, "cancelCode">): typeof STOP.cancelled {
+  return cancelCode === STOP.critical.code ? STOP.critical : STOP.cancelled;
 }

@@ -51,5 +51,5 @@ async function endOne(engine: Engine, { task, cancelled }: LiveTask): Promise<Re
   const now = await store.task(task.task_id);
   if (now?.state !== "running" && now?.state !== "planned") return null;
   if (cancelled) await endCancelled(engine, task, drive.lost);
-  return (await conclude(engine, task, drive, cancelled)).state;
+  return (await conclude(engine, task, drive, cancelled))?.state ?? null;
 }

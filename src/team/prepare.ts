@@ -19,7 +19,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   const created = subtask.branch === null;
   // Before anything of theirs is looked at: what an earlier attempt does from now on moves no ref.
   if (lease.attempt > 1) await repo.sealAttempts(subtask.subtask_id, lease.attempt, lease.task.base_commit);
-  const { branch, base } =
+  const { branch, base, fresh } =
     subtask.branch === null
       ? await makeBranch(engine, lease)
       : await takeBranchOver(engine, lease, subtask.branch);
@@ -32,7 +32,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
     subtaskId: subtask.subtask_id,
     conversationId: subtask.conversation_id,
     attempt: lease.attempt,
-    fresh: created,
+    fresh,
     mayWrite: scope.check,
     reads: scope.reads,
     cleanMessage: (message) => engine.redact(message),
@@ -40,11 +40,11 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   return { tree, created, scope };
 }
 
-type Held = { readonly branch: string; readonly base: string };
+type Held = { readonly branch: string; readonly base: string; readonly fresh: boolean };
 
 /**
  * A new branch. A base that is not the task's own is written along: every attempt and the merge gate agree on where the
- * branch started.
+ * branch started. A new try at a subtask begins with what the one before it committed.
  */
 async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
   const { repo, store } = engine;
@@ -53,22 +53,25 @@ async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
   const first = branchName({ ticket: task.ticket, agentName: subtask.agent });
   const [known, names] = await Promise.all([repo.readRef(baseRef), store.branches(task.task_id, first)]);
   const base = known ?? (await startingCommit(engine, lease));
+  const given = lease.message.metadata["start"];
+  const start = typeof given === "string" && subtask.depends_on.length === 0 ? given : base;
   const noted = known !== null || base === task.base_commit;
   const { name } = await repo.createFreeBranch({
     agentName: subtask.agent,
     ticket: task.ticket,
-    commit: base,
+    commit: start,
     taken: new Set(names),
     along: noted ? [] : [{ ref: baseRef, old: null, new: base }],
   });
-  if (await store.setBranch(lease, name)) return { branch: name, base };
+  if (await store.setBranch(lease, name)) return { branch: name, base, fresh: start === base };
   // The newer attempt makes its own.
-  await repo.updateRefs([{ ref: `refs/heads/${name}`, old: base, new: null }]);
+  await repo.updateRefs([{ ref: `refs/heads/${name}`, old: start, new: null }]);
   throw new OxbowError("fenced", "Another worker has taken this conversation over.");
 }
 
 async function takeBranchOver({ repo }: Engine, lease: Lease, branch: string): Promise<Held> {
-  return { branch, base: (await repo.readRef(baseRefOf(lease))) ?? lease.task.base_commit };
+  const base = (await repo.readRef(baseRefOf(lease))) ?? lease.task.base_commit;
+  return { branch, base, fresh: false };
 }
 
 function baseRefOf({ subtask }: Lease): string {

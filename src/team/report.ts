@@ -3,6 +3,7 @@ import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/event
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import type { Engine } from "./engine.ts";
+import { currentOf } from "./generations.ts";
 import { providerOf, runOptions, runtimeOf } from "./engine.ts";
 
 const PAGE = 1_000;
@@ -17,16 +18,18 @@ export async function allEvents(engine: Engine, taskId: string): Promise<OxbowEv
 }
 
 export async function makeReport(engine: Engine, task: Task): Promise<Report> {
-  const subtasks = await engine.store.subtasks(task.task_id);
+  const all = await engine.store.subtasks(task.task_id);
+  const subtasks = currentOf(all);
   const outcomes = new Map(
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );
   const approvals = await engine.store.approvals.list({ taskId: task.task_id });
-  const { merged, kept, conflicts, refused, notices, ended } = fold(await allEvents(engine, task.task_id));
-  const parts = subtasks.map((subtask) => ({
-    subtask,
-    child: describe(subtask, outcomes.get(subtask.subtask_id), merged, kept),
-  }));
+  const { merged, kept, conflicts, refused, notices, ended, cancelled } = fold(
+    await allEvents(engine, task.task_id),
+  );
+  const shown = (subtask: Subtask) => describe(subtask, outcomes.get(subtask.subtask_id), merged, kept);
+  const parts = subtasks.map((subtask) => ({ subtask, child: shown(subtask) }));
+  const superseded = all.filter((subtask) => !subtasks.includes(subtask)).map(shown);
   const lead = parts.find(({ subtask }) => subtask.root)?.child ?? null;
   const children = parts.filter(({ subtask }) => !subtask.root).map(({ child }) => child);
   const everyone = lead ? [lead, ...children] : children;
@@ -38,14 +41,15 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     task_id: task.task_id,
     ticket: task.ticket,
     title: task.title,
-    state: stateOf(everyone, [...conflicts.values()].flat(), refused.size),
+    state: stateOf(everyone, [...conflicts.values()].flat(), refused.size, cancelled),
     integration: tip !== undefined && merged.size > 0 ? { branch, commit: tip } : null,
     lead,
     children,
+    superseded,
     conflicts: [...conflicts.values()].flat(),
     approvals,
-    usage: everyone.map((part) => part.usage).reduce(addUsage, NO_USAGE),
-    cost: totalCost(everyone),
+    usage: [...everyone, ...superseded].map((part) => part.usage).reduce(addUsage, NO_USAGE),
+    cost: totalCost([...everyone, ...superseded]),
     elapsed_ms: (ended ?? engine.now()) - task.created_at,
     simulated: simulated(engine, task, subtasks),
     base: { ref: task.base_ref, commit: task.base_commit },
@@ -60,6 +64,8 @@ function fold(events: readonly OxbowEvent[]) {
   const refused = new Set<string>();
   const notices: string[] = [];
   let ended: number | null = null;
+  /** As a whole, by a person. */
+  let cancelled = false;
   for (const event of events) {
     const id = event.subtask_id ?? "";
     if (event.event === "work_saved") kept.set(id, event.commit);
@@ -72,9 +78,12 @@ function fold(events: readonly OxbowEvent[]) {
       refused.add(id);
       notices.push(event.message);
     } else if (event.event === "notice") notices.push(event.message);
+    else if (event.event === "cancel_requested")
+      cancelled ||= event.subtask_id === undefined && event.code === undefined;
+    else if (event.event === "task_resumed" || event.event === "task_reopened") cancelled = false;
     else if (event.event === "task_finished") ended = Date.parse(event.ts);
   }
-  return { merged, kept, conflicts, refused, notices, ended };
+  return { merged, kept, conflicts, refused, notices, ended, cancelled };
 }
 
 function describe(
@@ -104,9 +113,10 @@ function stateOf(
   parts: readonly ReportChild[],
   conflicts: readonly Conflict[],
   refused: number,
+  cancelled: boolean,
 ): ReportState {
   const count = (outcome: ReportChild["outcome"]) => parts.filter((part) => part.outcome === outcome).length;
-  if (count("cancelled") > 0 || count("running") > 0) return "cancelled";
+  if ((cancelled && count("cancelled") > 0) || count("running") > 0) return "cancelled";
   if (conflicts.length > 0) return "conflict";
   const completed = count("completed");
   if (completed === parts.length && refused === 0) return "completed";

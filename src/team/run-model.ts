@@ -6,7 +6,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import type { SubtaskScope } from "./scope.ts";
 import { addUsage } from "../core/model.ts";
-import { STOP } from "../core/stop.ts";
+import { goesOnElsewhere } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { createInbox } from "./chat.ts";
 import { handedOutBy, inputFor, instructionsFor } from "./brief.ts";
@@ -29,7 +29,7 @@ export async function runModel(
   const about = aboutLease(lease);
   const again = lease.attempt > 1;
   const restored = again ? await restore(attempt, tree) : 0;
-  const handedOut = again ? await handedOutBy(engine, task, subtask) : [];
+  const handedOut = again || subtask.supersedes !== null ? await handedOutBy(engine, task, subtask) : [];
   const defaults = engine.team.defaults;
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
   const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit: sink.emit, signal });
@@ -87,11 +87,6 @@ function inAll(run: Pick<Finding, "usage" | "cost">, asked: Pick<Finding, "usage
   if (asked.usage.requests === 0) return { usage: run.usage, cost: run.cost };
   const cost = run.cost === null || asked.cost === null ? null : run.cost + asked.cost;
   return { usage: addUsage(run.usage, asked.usage), cost };
-}
-
-/** The next attempt reads the messages. */
-function goesOnElsewhere({ reason }: AbortSignal): boolean {
-  return reason === STOP.handBack || reason === STOP.leaseLost;
 }
 
 async function restore(attempt: Attempt, tree: BranchTree): Promise<number> {

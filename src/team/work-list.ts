@@ -101,7 +101,12 @@ export async function createWorkList(
     async claim() {
       const { store, workerId, settings } = engine;
       for (const group of groups) {
-        const lease = await store.claim({ workerId, leaseMs: settings.oxbowLeaseMs, ...group });
+        const lease = await store.claim({
+          workerId,
+          leaseMs: settings.oxbowLeaseMs,
+          onlyReady: true,
+          ...group,
+        });
         if (lease) return { lease, engine };
       }
       return null;

@@ -27,7 +27,10 @@ export type WorkerEvent =
       readonly places: number;
     }
   | ({ readonly event: "conversation_taken" } & Taken)
-  | ({ readonly event: "conversation_ended"; readonly end: OutcomeKind | "handed_back" | "lost" } & Taken)
+  | ({
+      readonly event: "conversation_ended";
+      readonly end: OutcomeKind | "handed_back" | "crashed" | "lost";
+    } & Taken)
   /** It cannot run these agents of the task here, and leaves them to others. */
   | {
       readonly event: "declined";

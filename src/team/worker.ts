@@ -9,8 +9,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ERRORS, hasCode, toErrorValue } from "../core/errors.ts";
 import { createBell } from "./bell.ts";
 import { clearUp } from "./clear-up.ts";
+import { noteCrashes } from "./crashes.ts";
 import { createEventSink, type Engine } from "./engine.ts";
-import { freeDeadLeases } from "./fleet.ts";
 import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
 import { relaySoon } from "./relay.ts";
@@ -29,6 +29,8 @@ const WAKING = [
   "child_finished",
   "handed_back",
   "cancel_requested",
+  "agent_restarted",
+  "restart_limit_exceeded",
   "task_finished",
 ] as const;
 
@@ -59,7 +61,7 @@ export async function serve(
   await clearUp(engine);
   await list.refresh();
   const bell = createBell();
-  const leases = keepLeases(store, settings.oxbowLeaseMs, problem);
+  const leases = keepLeases(engine, problem);
   tell({ event: "worker_started", worker_id: engine.workerId, places, ...list.about() });
   const beat = setInterval(() => void list.present().catch(problem), renewalMs(settings.oxbowLeaseMs));
   const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);
@@ -113,7 +115,7 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
       for (;;) {
         await look(looking);
         wait = RETRY_MS.first;
-        await news(looking, feed, signal);
+        await news(feed, signal);
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -124,22 +126,23 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function look({ engine, list, orphans, ring }: Looking): Promise<void> {
-  await freeDeadLeases(engine);
+async function look({ list, leases, orphans, ring }: Looking): Promise<void> {
+  const engine = list.engine();
+  await leases.look();
+  await noteCrashes(engine, leases.kept());
   await list.refresh();
   // Signals of a process that died between its outcome and their sending.
   await relaySoon(engine);
   ring();
-  orphans.end(list.engine(), list.orphans());
+  orphans.end(engine, list.orphans());
 }
 
 /** Waits for an event that says more than that an agent is at work. */
-async function news({ leases }: Looking, feed: EventFeed, signal: AbortSignal): Promise<void> {
+async function news(feed: EventFeed, signal: AbortSignal): Promise<void> {
   const until = performance.now() + LOOK_MS;
   let left = LOOK_MS;
   while (left > 0) {
     const events = await feed.next(left, signal);
-    leases.cancel(events.filter((each) => each.event === "cancel_requested").map((each) => each.task_id));
     left = events.length > 0 ? 0 : until - performance.now();
   }
 }
@@ -156,6 +159,6 @@ function taken({ subtask, attempt }: Lease): Taken {
   return { task_id, subtask_id, conversation_id, agent, attempt };
 }
 
-function endOf(end: AttemptEnd): OutcomeKind | "handed_back" | "lost" {
+function endOf(end: AttemptEnd): OutcomeKind | "handed_back" | "crashed" | "lost" {
   return end.kind === "finished" ? end.outcome.outcome : end.kind;
 }

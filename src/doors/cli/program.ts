@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { exitCode, showError } from "./failure.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { approvalsCommand, scopeCommand } from "./review-commands.ts";
+import { workCommands } from "./work-commands.ts";
 
 const VERSION = "0.1.0";
 
@@ -54,6 +55,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     );
   runCommand(program, done);
   workerCommand(program, done);
+  workCommands(program, done);
   program
     .command("init")
     .description("Write a team.yaml that fits this repository, for you to edit.")

@@ -1,0 +1,33 @@
+/** The app's methods with which a person steps into work that is under way, whichever process does it. */
+import type { AgentState } from "./team/agent-states.ts";
+import type { Engine } from "./team/engine.ts";
+import type { Assigned, Cancelled, Reopened } from "./team/interventions.ts";
+
+export interface Interventions {
+  /**
+   * Cancels a task (by id or ticket) or one subtask, also while other processes work on it, and waits at most `waitMs`
+   * (10,000) until it has ended. Throws task_unknown, subtask_unknown.
+   */
+  cancel(wanted: string, waitMs?: number): Promise<Cancelled>;
+  /**
+   * Makes the task live again with a new subtask in the place of this one, or of each part of the task that did not
+   * complete. Throws task_unknown, subtask_unknown, subtask_active, nothing_to_retry, ticket_in_use, task_conflict.
+   */
+  retry(wanted: string): Promise<Reopened>;
+  /** Gives a subtask that has not begun, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
+  assign(subtask: string, agent: string): Promise<Assigned>;
+  /** What each agent of the team is doing, in one task (by id or ticket) or in all that are live. Throws task_unknown. */
+  agents(taskIdOrTicket?: string): Promise<readonly AgentState[]>;
+}
+
+const WAIT_MS = 10_000;
+
+export function interventions(engine: () => Promise<Engine>): Interventions {
+  const team = () => import("./team/interventions.ts");
+  return {
+    cancel: async (wanted, waitMs = WAIT_MS) => (await team()).cancel(await engine(), wanted, waitMs),
+    retry: async (wanted) => (await team()).retry(await engine(), wanted),
+    assign: async (subtask, agent) => (await team()).assign(await engine(), subtask, agent),
+    agents: async (wanted) => (await import("./team/agent-states.ts")).agentStates(await engine(), wanted),
+  };
+}
