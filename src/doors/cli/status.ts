@@ -1,4 +1,4 @@
-import { openApp, type TaskStatus } from "../../app.ts";
+import { readStatus, type RefStatus, type RowStatus } from "../../ledger-status.ts";
 import { listText, shortName } from "./worker-text.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
@@ -6,17 +6,42 @@ export async function status(
   wanted: string | undefined,
   options: { repo: string; json?: boolean },
 ): Promise<number> {
-  await using app = openApp({ repo: options.repo });
-  const tasks = await app.status(wanted);
-  const workers = options.json ? [] : await app.workers();
+  const { tasks, workers, problem } = await readStatus({ repo: options.repo }, wanted);
+  if (problem !== null && !options.json)
+    process.stderr.write(`oxbow: from the refs alone, for the tasks cannot be read: ${problem}\n`);
   if (options.json) process.stdout.write(`${JSON.stringify(tasks)}\n`);
   else if (tasks.length === 0) process.stdout.write('No task yet. Begin with `oxbow run "…"`.\n');
-  else process.stdout.write(tasks.map((each) => taskText(each, workers.length)).join("\n"));
-  if (workers.length > 0) process.stdout.write(`\nWorkers:\n${listText(workers)}`);
+  else
+    process.stdout.write(
+      tasks
+        .map((each) => (each.source === "rows" ? taskText(each, workers.length) : refText(each)))
+        .join("\n"),
+    );
+  if (workers.length > 0 && !options.json) process.stdout.write(`\nWorkers:\n${listText(workers)}`);
   return 0;
 }
 
-function taskText({ task, subtasks, integration, workers, driver }: TaskStatus, live: number): string {
+/** Of a task whose rows are gone. */
+function refText({ task, subtasks, integration }: RefStatus): string {
+  const rows = subtasks.map((part) => [
+    "  ·",
+    part.subtask_id,
+    part.tip ? part.tip.slice(0, 10) : "-",
+    part.branch ?? "-",
+    leftText(part),
+  ]);
+  const ago = duration(Date.now() - task.updated_at);
+  const target = integration ? `  → ${integration.branch} at ${integration.commit.slice(0, 10)}\n` : "";
+  return `${task.task_id} (${task.ticket ?? "?"}) from the refs alone, last commit ${ago} ago\n${columns(rows).join("\n")}\n${target}`;
+}
+
+function leftText({ unmerged, saved }: Pick<RefStatus["subtasks"][number], "unmerged" | "saved">): string {
+  const commits = unmerged === 0 ? [] : [`${unmerged} commit${unmerged === 1 ? "" : "s"} not merged`];
+  const work = saved.map(({ attempt, commit }) => `attempt ${attempt} saved ${commit.slice(0, 10)}`);
+  return [...commits, ...work].join(", ");
+}
+
+function taskText({ task, subtasks, integration, workers, driver }: RowStatus, live: number): string {
   const since = duration(Date.now() - task.created_at);
   const nobody = task.state === "running" && workers.length === 0;
   const idle = !nobody
@@ -35,7 +60,9 @@ function taskText({ task, subtasks, integration, workers, driver }: TaskStatus, 
       : "-",
     part.tip ? part.tip.slice(0, 10) : "-",
     part.branch ?? "-",
-    part.worker === null ? "" : `worked on by ${shortName(part.worker)}`,
+    [...(part.worker === null ? [] : [`worked on by ${shortName(part.worker)}`]), leftText(part)]
+      .filter((text) => text !== "")
+      .join(", "),
   ]);
   const target = integration ? `  → ${integration.branch} at ${integration.commit.slice(0, 10)}\n` : "";
   const table = rows.length > 0 ? `${columns(rows).join("\n")}\n` : "";
