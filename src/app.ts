@@ -24,6 +24,7 @@ import type { RunOptions } from "./team/engine.ts";
 import type { WorkersMode } from "./team/fleet.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-check.ts";
+import type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
@@ -39,6 +40,7 @@ export type { AgentState } from "./team/agent-states.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-check.ts";
+export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 export type { TaskStatus } from "./team/status.ts";
 
 /** A value with its secrets redacted, for showing it. */
@@ -114,6 +116,10 @@ export interface App extends Interventions, AsyncDisposable {
   approvals(options: { taskId?: string; all?: boolean }): Promise<readonly ShownApproval[]>;
   /** Answers one, in the name of the repository's user. Throws approval_unknown, approval_decided. */
   decide(id: string, decision: { granted: boolean; reason: string }): Promise<ShownApproval>;
+  /** What `schedule:` says, and what became of it. */
+  schedules(): Promise<readonly ShownSchedule[]>;
+  /** Fires an agent's schedule now, besides its times. Throws usage when it has none. */
+  fireSchedule(agent: string): Promise<FiredNow>;
   signalSend(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
   signalWait(
     topic: string,
@@ -274,6 +280,16 @@ export function openApp(options: AppOptions = {}): App {
         decidedBy: `${name} <${email}>`,
         answer: secrets.redact(reason),
       });
+    },
+
+    async schedules() {
+      const { listSchedules } = await import("./team/schedule-list.ts");
+      return listSchedules(await engine());
+    },
+
+    async fireSchedule(agent) {
+      const { fireNow } = await import("./team/schedule-list.ts");
+      return fireNow(await engine(), agent);
     },
 
     async signalSend(topic, payload) {

@@ -11,7 +11,7 @@ const ROOMS: Record<string, { imports: readonly string[]; libraries: readonly st
   store: { imports: ["core", "host"], libraries: ["kysely", "pg", "ioredis"] },
   tools: { imports: ["core"], libraries: ["zod"] },
   agent: { imports: ["core", "host", "git"], libraries: ["@openai/agents", "openai", "zod", "yaml"] },
-  team: { imports: ["core", "host", "git", "store", "agent", "tools"], libraries: [] },
+  team: { imports: ["core", "host", "git", "store", "agent", "tools"], libraries: ["croner"] },
   app: { imports: ["core", "host", "git", "store", "agent", "tools", "team"], libraries: [] },
   doors: { imports: ["core", "app"], libraries: ["commander"] },
 };

@@ -14,6 +14,7 @@ import {
   type Row,
   type SettingGroup,
   text,
+  whole,
 } from "./setting-rows.ts";
 import { TERMINAL_ROWS } from "./terminal-settings.ts";
 import { quoted, suggestion } from "./text.ts";
@@ -136,6 +137,13 @@ const TABLE = {
     undefined,
     "The same, where ORCHESTRATE_TARGET_AGENT is unset; then the team's first agent.",
   ),
+  oxbowScheduleGraceMs: whole(
+    "OXBOW_SCHEDULE_GRACE_MS",
+    "team",
+    [0, 604_800_000],
+    3_600_000,
+    "How late a firing of `schedule:` may be, milliseconds; what is later is skipped.",
+  ),
   autoChildSignalDone: flag(
     "AUTO_CHILD_SIGNAL_DONE",
     "team",
@@ -234,6 +242,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     openaiModel: value(TABLE.openaiModel),
     orchestrateTargetAgent: value(TABLE.orchestrateTargetAgent),
     agentName: value(TABLE.agentName),
+    oxbowScheduleGraceMs: value(TABLE.oxbowScheduleGraceMs),
     autoChildSignalDone: value(TABLE.autoChildSignalDone),
     scopeReads: value(TABLE.scopeReads),
     enableFileTools: value(TABLE.enableFileTools),

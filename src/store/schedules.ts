@@ -16,7 +16,8 @@ import { isLive } from "./status.ts";
 export interface PendingTask {
   readonly task_id: string;
   readonly title: string;
-  /** When it was fired, Unix milliseconds. */
+  /** When it was due, and when it was fired, Unix milliseconds. */
+  readonly due: number;
   readonly fired_at: number;
 }
 

@@ -40,6 +40,22 @@ export type WorkerEvent =
     }
   /** A task whose own process is gone was brought to its end here. */
   | { readonly event: "task_ended"; readonly task_id: string; readonly state: string }
+  /** A due time of `schedule:` was fired by this worker: its signal, and the task it submits. */
+  | {
+      readonly event: "schedule_fired";
+      readonly agent: string;
+      readonly due_at: string;
+      readonly late_ms: number;
+      readonly task: string | null;
+    }
+  | {
+      readonly event: "schedule_missed";
+      readonly agent: string;
+      readonly reason: "late" | "still_running" | "not_submitted";
+      readonly count: number;
+      readonly due_at: string;
+      readonly message: string;
+    }
   | { readonly event: "team_reloaded"; readonly agents: readonly string[] }
   | { readonly event: "problem"; readonly error: ErrorValue }
   | { readonly event: "worker_stopped"; readonly ended: number };

@@ -14,6 +14,7 @@ import { createEventSink, type Engine } from "./engine.ts";
 import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
 import { relaySoon } from "./relay.ts";
+import { createScheduler, keepSchedule, type ScheduleKeeper } from "./scheduler.ts";
 import { cleanError } from "./outcome.ts";
 import { workFrom } from "./pool.ts";
 import { createWorkList, type WorkList } from "./work-list.ts";
@@ -65,7 +66,8 @@ export async function serve(
   tell({ event: "worker_started", worker_id: engine.workerId, places, ...list.about() });
   const beat = setInterval(() => void list.present().catch(problem), renewalMs(settings.oxbowLeaseMs));
   const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);
-  const looking = lookOut({ engine, list, leases, orphans, ring: bell.ring, problem }, signal);
+  const schedule = keepSchedule(list.engine(), createScheduler(tell, problem), problem, signal);
+  const looking = lookOut({ engine, list, leases, orphans, schedule, ring: bell.ring, problem }, signal);
   let ended = 0;
   try {
     await workFrom(
@@ -91,6 +93,7 @@ export async function serve(
     clearInterval(beat);
     leases.close();
     await looking;
+    await schedule.ended;
     await orphans.settled();
     await store.removeWorker(engine.workerId);
     tell({ event: "worker_stopped", ended });
@@ -102,6 +105,7 @@ interface Looking {
   readonly list: WorkList;
   readonly leases: LeaseKeeper;
   readonly orphans: Orphans;
+  readonly schedule: ScheduleKeeper;
   ring(): void;
   problem(error: unknown): void;
 }
@@ -126,11 +130,12 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function look({ list, leases, orphans, ring }: Looking): Promise<void> {
+async function look({ list, leases, orphans, schedule, ring }: Looking): Promise<void> {
   const engine = list.engine();
   await leases.look();
   await noteCrashes(engine, leases.kept());
   await list.refresh();
+  schedule.follow(list.engine());
   // Signals of a process that died between its outcome and their sending.
   await relaySoon(engine);
   ring();

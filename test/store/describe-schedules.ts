@@ -13,7 +13,7 @@ function fires(taskId: string | null = null) {
       next_at: next_at + 1000,
       fired: {
         due: next_at,
-        task: taskId === null ? null : { task_id: taskId, title: "Tidy", fired_at: now },
+        task: taskId === null ? null : { task_id: taskId, title: "Tidy", due: next_at, fired_at: now },
         signal: { event_id: `cron:Api:${next_at}`, topic: "cron.Api", payload: { due: next_at } },
       },
       missed: null,

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { exitCode, showError } from "./failure.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
+import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, scopeCommand } from "./review-commands.ts";
 import { workCommands } from "./work-commands.ts";
 
@@ -86,6 +87,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
   branchCommand(program, done);
   scopeCommand(program, done);
   approvalsCommand(program, done);
+  scheduleCommand(program, done);
   signalCommand(program, done);
   policyCommand(program, done);
   salvageCommand(program, done);

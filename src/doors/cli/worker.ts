@@ -54,6 +54,10 @@ function text(event: WorkerEvent): string {
       return `Cannot run ${event.agents.join(", ")} of ${event.task_id} here: ${event.message}`;
     case "task_ended":
       return `Task ${event.task_id} was carried by nobody and is ended: ${event.state}`;
+    case "schedule_fired":
+      return `[${event.agent}] schedule fired, due ${event.due_at}${event.task === null ? "" : `: ${event.task}`}`;
+    case "schedule_missed":
+      return `[${event.agent}] schedule: ${event.message}`;
     case "team_reloaded":
       return `The team file has changed: ${event.agents.join(", ")}`;
     case "problem":
