@@ -63,11 +63,12 @@ function timingText({ timing }: ShownSchedule): string {
 
 function nextText(each: ShownSchedule): string {
   if (each.next_at === null) return "over";
-  const unread = each.registered_at === null ? ", once a worker has read it" : "";
-  return `${each.overdue ? "due since" : "next"} ${local(each.next_at, each)}${unread}`;
+  const at = local(each.next_at, each);
+  if (each.registered_at !== null) return `${each.overdue ? "due since" : "next"} ${at}`;
+  return each.overdue ? `was ${at}` : `next ${at}, once a worker has read it`;
 }
 
-/** `2026-05-01 06:00:00 GMT+2`, in the schedule's own zone. */
+/** `2026-05-01 06:00:00 CEST`, in the schedule's own zone. */
 function local(time: string | null, { timing }: ShownSchedule): string {
   if (time === null) return "";
   const timeZone = timing.kind === "after" ? "UTC" : timing.tz;
