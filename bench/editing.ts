@@ -45,7 +45,12 @@ type Engine = Parameters<typeof prepareBranch>[0];
 function roomsFor(work: readonly ChildWork[]): Omit<Engine, "repo"> {
   const agents = work.map((child) => ({ name: child.agent }));
   const team = parseTeamFile(JSON.stringify({ team: "Bench", agents }), "team.yaml");
-  const store = { subtasks: async () => [], branches: async () => [], setBranch: async () => true };
+  const store = {
+    subtasks: async () => [],
+    branches: async () => [],
+    setBranch: async () => true,
+    approvals: { list: async () => [] },
+  };
   const registry = TeamRegistry.fromTeamFile(team);
   const redact = (text: string) => text;
   return { store, team, registry, redact, settings: parseSettings({}) } as any;

@@ -364,13 +364,14 @@ export async function openRooms(
   settings: Settings,
   env: Readonly<Record<string, string>>,
 ): Promise<Rooms> {
-  const [{ createSecrets }, { openRepository }, { openStore }, { storeOwner, storeUrl }] = await Promise.all([
+  const { openRepository } = await import("./git/repository.ts");
+  // The other rooms are read while git looks at the repository.
+  const [repo, { createSecrets }, { openStore }, { storeOwner, storeUrl }] = await Promise.all([
+    openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome }),
     import("./secrets.ts"),
-    import("./git/repository.ts"),
     import("./store/open.ts"),
     import("./store-url.ts"),
   ]);
-  const repo = await openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome });
   try {
     const { redisUrl, oxbowRedisAllowVolatile: allowVolatile } = settings;
     const redis = redisUrl === undefined ? undefined : { url: redisUrl, allowVolatile };

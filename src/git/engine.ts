@@ -1,10 +1,9 @@
 /** The kept-open processes of one repository and the questions that need no more than one of them. */
 import { OxbowError } from "../core/errors.ts";
 import { gitText, gitTextOrThrow } from "./command.ts";
-import { createCommitWriter, type CommitWriter } from "./commit-writer.ts";
+import type { CommitWriter } from "./commit-writer.ts";
 import type { Oid } from "./contract.ts";
 import { type Batch, createBatch, createObjectReader, type ObjectReader } from "./objects.ts";
-import { createObjectStore } from "./object-store.ts";
 import { createLocks, type Locks } from "./ledger-locks.ts";
 import { createRefFiles } from "./ref-files.ts";
 import { createRefTransactions, type RefTransactions } from "./ref-transactions.ts";
@@ -33,7 +32,13 @@ const MAX_WALK = 2000;
 export function createEngine(setup: Setup): Engine {
   const objects = createObjectReader(setup.objectSite);
   const names: Batch = createBatch(setup.refSite);
-  const commits = createCommitWriter(objects, createObjectStore(setup), setup.zero);
+  const commits = lazyWriter(async () => {
+    const [{ createCommitWriter }, { createObjectStore }] = await Promise.all([
+      import("./commit-writer.ts"),
+      import("./object-store.ts"),
+    ]);
+    return createCommitWriter(objects, createObjectStore(setup), setup.zero);
+  });
   const refFiles = createRefFiles(setup.commonDir);
   const readRef = async (ref: string): Promise<Oid | null> => {
     const found = refFiles(ref);
@@ -104,5 +109,17 @@ export function createEngine(setup: Setup): Engine {
     async close() {
       await Promise.all([objects.close(), names.close(), commits.close(), refs.close()]);
     },
+  };
+}
+
+/** Whoever only looks at a repository does not load what writes to it. */
+function lazyWriter(make: () => Promise<CommitWriter>): CommitWriter {
+  let made: Promise<CommitWriter> | null = null;
+  const writer = () => (made ??= make());
+  return {
+    write: async (commit) => (await writer()).write(commit),
+    writeChain: async (commits) => (await writer()).writeChain(commits),
+    writeObject: async (type, body) => (await writer()).writeObject(type, body),
+    close: async () => (await made)?.close(),
   };
 }

@@ -2,7 +2,6 @@
  * Opens a repository: one value with everything the other rooms may do to it. What a look-up does not need (editing,
  * merging, workspaces) is imported when it is first asked for.
  */
-import { createAttempts } from "./attempts.ts";
 import { allocateBranch, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
 import { shownPath, toRaw } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
@@ -18,7 +17,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
   const engine = createEngine(setup);
   let merging: Promise<Merger> | null = null;
   const merger = () => (merging ??= import("./merge.ts").then(({ createMerger }) => createMerger(engine)));
-  const attempts = createAttempts(engine);
+  const attempts = async () => (await import("./attempts.ts")).createAttempts(engine);
   const close = async (): Promise<void> => {
     await (await merging)?.close();
     await engine.close();
@@ -43,9 +42,9 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     updateRefs: (changes) => engine.refs.apply(changes),
     allocateBranch: (request) => allocateBranch(engine, request),
     createFreeBranch: (request) => createFreeBranch(engine, request),
-    sealAttempts: (subtaskId, attempt, base) => attempts.seal(subtaskId, attempt, base),
+    sealAttempts: async (subtaskId, attempt, base) => (await attempts()).seal(subtaskId, attempt, base),
     openBranch: async (request) => (await import("./branch-tree.ts")).openBranchTree(engine, request),
-    lastAttempt: (subtaskId, attempt) => attempts.last(subtaskId, attempt),
+    lastAttempt: async (subtaskId, attempt) => (await attempts()).last(subtaskId, attempt),
     listFiles: (commit) => listFiles(engine, commit),
     readBlob: (commit, path) => readBlob(engine, commit, path),
     async changedPaths(from, to) {

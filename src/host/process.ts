@@ -4,10 +4,10 @@
  * `run` is for a call that ends by itself: its outcome is a value (also when the program is missing, was killed or ran
  * out of time). `startProcess` is for a helper that is kept open and spoken to over its streams.
  */
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { Readable, type Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
-import { execa } from "execa";
 import { beyondStatus } from "./descriptors.ts";
 
 export interface RunOptions {
@@ -62,6 +62,7 @@ export async function run(
   signal?: AbortSignal,
 ): Promise<RunResult> {
   const startedAt = performance.now();
+  const { execa } = await import("execa");
   if (signal?.aborted === true) return notStarted(startedAt, true, null);
   const subprocess = execa(file, args, {
     cwd: options.cwd,
@@ -126,16 +127,12 @@ export function startProcess(
   args: readonly string[],
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
 ): LongProcess {
-  const subprocess = execa(file, args, {
+  // In a group of its own, so that a Ctrl-C on the terminal is ours to answer; without us its stdin ends, and so does it.
+  const subprocess = spawn(file, args, {
     cwd: options.cwd,
     env: { ...options.env },
-    extendEnv: false,
-    buffer: false,
-    reject: false,
-    encoding: "buffer",
-    stdin: "pipe",
-    killDescendants: true,
-    forceKillAfterDelay: DEFAULT_KILL_AFTER_MS,
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: process.platform !== "win32",
     windowsHide: true,
   });
   let tail = Buffer.alloc(0);
@@ -144,11 +141,10 @@ export function startProcess(
   });
   // A broken pipe is reported through `exited`; without a listener it would end the whole daemon.
   subprocess.stdin.on("error", () => undefined);
-  endWithLeader(subprocess);
-  const exited = subprocess.then((result) => ({
-    exitCode: result.exitCode ?? null,
-    signalName: result.signal ?? null,
-  }));
+  const exited = new Promise<{ exitCode: number | null; signalName: string | null }>((resolve) => {
+    subprocess.once("error", () => resolve({ exitCode: null, signalName: null }));
+    subprocess.once("close", (exitCode, signalName) => resolve({ exitCode, signalName }));
+  });
   const close = async (graceMs = 2000): Promise<void> => {
     subprocess.stdin.end();
     subprocess.stdout.resume();
