@@ -12,6 +12,9 @@ import { toJson } from "./rows.ts";
 import type { ScheduleRow } from "./schema.ts";
 import { isLive } from "./status.ts";
 
+/** Signals and events of one schedule that are kept: those of the last firings. */
+export const KEPT = 1_000;
+
 /** A task that a firing wants, and that nobody has submitted yet. */
 export interface PendingTask {
   readonly task_id: string;
@@ -64,7 +67,8 @@ export interface ScheduleStore {
     first: (timing: string, now: number) => number | null,
   ): Promise<void>;
   /**
-   * Writes what `decide` makes of the row as it is now: the row, the signal in the outbox, the events. Null: there is no row,
+   * Writes what `decide` makes of the row as it is now: the row, the signal in the outbox, the events (named by the signal's
+   * topic); of both the last 1,000 are kept. Null: there is no row,
    * or nothing is to be done. `running`: its last task is live, or still to be submitted. `decide` may run more than once.
    */
   advance<T extends Advance>(
@@ -130,6 +134,7 @@ export function createScheduleStore({ db, now, write }: Database): ScheduleStore
         if (fired) {
           const { event_id, topic, payload } = fired.signal;
           await putInOutbox(tx, [announcement(event_id, topic, payload)]);
+          await keepNewest(tx, topic);
         }
         await appendEvents(tx, events);
         return change;
@@ -162,6 +167,36 @@ const NOTHING_YET = {
 
 function missedMore(schedule: Schedule, missed: { readonly count: number; readonly at: number } | null) {
   return missed === null ? {} : { missed: schedule.missed + missed.count, missed_at: missed.at };
+}
+
+/** A schedule goes on for years, and no task takes its signals and events along when it is let go. */
+async function keepNewest({ db }: Tx, stream: string): Promise<void> {
+  await db
+    .deleteFrom("topic_entries")
+    .where("topic", "=", stream)
+    .where("seq", "<=", (sub) =>
+      sub
+        .selectFrom("topic_entries as newer")
+        .select("newer.seq")
+        .where("newer.topic", "=", stream)
+        .orderBy("newer.seq", "desc")
+        .offset(KEPT - 1)
+        .limit(1),
+    )
+    .execute();
+  await db
+    .deleteFrom("events")
+    .where("task_id", "=", stream)
+    .where("seq", "<=", (sub) =>
+      sub
+        .selectFrom("events as newer")
+        .select("newer.seq")
+        .where("newer.task_id", "=", stream)
+        .orderBy("newer.seq", "desc")
+        .offset(KEPT - 1)
+        .limit(1),
+    )
+    .execute();
 }
 
 async function one(tx: Tx, team: string, agent: string): Promise<Schedule | null> {

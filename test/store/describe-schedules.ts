@@ -1,7 +1,7 @@
 /** What every engine keeps of schedules: one firing for each due time, whoever looks. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
-import type { Advance, Schedule } from "../../src/store/schedules.ts";
+import { type Advance, KEPT, type Schedule } from "../../src/store/schedules.ts";
 import { aTask, notice, someChildren } from "../support/store-data.ts";
 import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
 
@@ -112,6 +112,30 @@ export function describeSchedules(name: string, open: OpenDatabase): void {
       await look();
       expect(running).toEqual([false, true, true, false]);
       expect(await row()).toMatchObject({ pending: null, last_task: "t1", missed: 0 });
+    });
+
+    it("keeps the signals and events of the last firings, and those of others", async () => {
+      await register(["Api", "a"]);
+      const { events, topics } = store;
+      await store.append(Array.from({ length: KEPT + 5 }, (_, n) => notice("cron.Api", `${n}`)));
+      await store.append([notice("cron.Web", "other")]);
+      await Promise.all(Array.from({ length: KEPT + 5 }, (_, n) => topics.publish("cron.Api", n)));
+      await topics.publish("cron.Web", "other");
+      database.clock.now += 1000;
+      await store.schedules.advance("T", "Api", fires());
+      await store.relay();
+      const signals = await topics.read("cron.Api", null, 2 * KEPT);
+      expect([signals.length, signals[0]?.payload, signals.at(-1)?.event_id]).toEqual([
+        KEPT,
+        6,
+        `cron:Api:${database.clock.now}`,
+      ]);
+      expect(await events("cron.Api", null, 2 * KEPT)).toHaveLength(KEPT);
+      expect(await events("cron.Api", null, 1)).toMatchObject([{ message: "6" }]);
+      expect([await topics.read("cron.Web", null, 2), await events("cron.Web", null, 2)]).toMatchObject([
+        [{ payload: "other" }],
+        [{ message: "other" }],
+      ]);
     });
 
     it("counts what was missed", async () => {
