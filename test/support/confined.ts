@@ -1,5 +1,5 @@
 /** Programs in the sandbox, as root and as a user without rights. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -33,15 +33,19 @@ export interface User {
   readonly uid: number;
 }
 
+export const NOBODY = 65534;
+
+/** As root: whether another user can start this very Node. Not from a checkout below a folder of root's own. */
+export function nobodyCanRunUs(): boolean {
+  return spawnSync(process.execPath, ["-e", "0"], { cwd: "/", uid: NOBODY, gid: NOBODY }).status === 0;
+}
+
 /** Who this machine lets us be. */
 export function users(): readonly User[] {
   const uid = process.getuid?.() ?? -1;
-  return uid === 0
-    ? [
-        { name: "root", uid },
-        { name: "a user without rights", uid: 65534 },
-      ]
-    : [{ name: "a user without rights", uid }];
+  if (uid !== 0) return [{ name: "a user without rights", uid }];
+  const root = { name: "root", uid };
+  return nobodyCanRunUs() ? [root, { name: "a user without rights", uid: NOBODY }] : [root];
 }
 
 const MAIN = join(import.meta.dirname, "confined-main.ts");
