@@ -161,7 +161,7 @@ function runCommand(program: Command, done: (code: number) => void): void {
       "after",
       examples(
         'oxbow run "Add request ids to every handler" --ticket 146',
-        'oxbow run "Format" --by owner --runtime command --command "npx prettier --write {paths}"',
+        'oxbow run "Strip trailing blanks" --by owner --runtime command --command "sed -i s/[[:space:]]*$// {paths}"',
         "oxbow run --resume t-01kav4m7j",
       ),
     )

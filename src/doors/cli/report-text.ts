@@ -15,9 +15,13 @@ export function reportText(report: Report, { bare }: { bare: boolean }): string 
     part.branch ?? "-",
   ]);
   lines.push(...columns([["", "agent", "outcome", "merge", "tokens", "time", "branch"], ...rows]));
-  for (const part of parts)
-    if (part.error && part.outcome !== "cancelled")
-      lines.push("", `${part.agent}: ${clip(part.error.message, 400)} [${part.error.code}]`);
+  for (const { agent, error, outcome } of parts)
+    if (error && outcome !== "cancelled")
+      lines.push(
+        "",
+        `${agent}: ${clip(error.message, 400)} [${error.code}]`,
+        ...(error.hint ? [`  ${error.hint}`] : []),
+      );
   lines.push(...conflictLines(report), ...approvalLines(report), "", summaryLine(report, parts));
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
