@@ -4,22 +4,11 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { KnownSubtask, WholeLedger } from "./ledger.ts";
-import type { Repository } from "./git/contract.ts";
-import type { Ledger, LedgerRef } from "./git/ledger.ts";
-import { isLive, keyOf } from "./ledger.ts";
-import { isRestored, type SalvageItem } from "./salvage.ts";
-
-export interface Thing {
-  readonly kind: "branch" | "ref" | "workspace" | "kept" | "rows" | "log" | "file" | "lock";
-  /** The ref, the path, or the task whose rows they are. */
-  readonly name: string;
-  readonly ticket: string | null;
-  readonly safe: boolean;
-  readonly reason: string;
-  /** ISO 8601, UTC; null when nothing tells. */
-  readonly at: string | null;
-}
+import type { LedgerRef } from "./git/ledger.ts";
+import { bySubtask, judgeRefs } from "./gc-refs.ts";
+import { count, days, type Facts, KEEP_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
+import { isLive } from "./ledger.ts";
+import { isRestored } from "./salvage.ts";
 
 /** Refs of one subtask that go in one transaction, or not at all. */
 export interface RefGroup {
@@ -34,38 +23,14 @@ export interface Plan {
   readonly groups: readonly RefGroup[];
 }
 
-export interface PlanOptions {
-  /** Milliseconds; null: what is merged goes at any age, and what a person may want to look at is kept for 30 days. */
-  readonly olderThanMs: number | null;
-  readonly ticket: string | null;
-  /** Ids, refs or paths of unmerged work that may go. */
-  readonly forced: ReadonlySet<string>;
-  readonly now: number;
-  /** Some process of Oxbow works here. */
-  readonly atWork: boolean;
-}
-
-export const DAY_MS = 24 * 60 * 60 * 1000;
-const KEEP_MS = 30 * DAY_MS;
-/** Nothing tells whether work on it goes on. */
-const UNKNOWN_MS = DAY_MS;
-
-export interface Facts {
-  readonly repo: Repository;
-  readonly whole: WholeLedger;
-  readonly unmerged: readonly SalvageItem[];
-  readonly locks: readonly Thing[];
-  /** `<state>/logs` and scratch files: null where several repositories share the state directory. */
-  readonly ownState: boolean;
-}
-
 export async function makePlan(facts: Facts, options: PlanOptions): Promise<Plan> {
   const groups: RefGroup[] = [];
   const things: Thing[] = [];
-  for (const key of subtaskKeys(facts.whole.refs)) {
-    const refs = await refThings(facts, options, key);
-    things.push(...refs.things);
-    if (refs.group.goes.length > 0) groups.push(refs.group);
+  for (const part of bySubtask(facts.whole)) {
+    const { judged, keepers } = await judgeRefs(facts, options, part);
+    things.push(...judged.map(({ oid: _, ...thing }): Thing => thing));
+    const goes = judged.filter(({ safe }) => safe);
+    if (goes.length > 0) groups.push({ taskId: part.taskId, goes, keepers });
   }
   things.push(...keptThings(facts, options), ...rowThings(facts, options));
   if (options.ticket === null)
@@ -75,134 +40,6 @@ export async function makePlan(facts: Facts, options: PlanOptions): Promise<Plan
     things: things.filter(wanted),
     groups: groups.filter(({ goes }) => goes.some(wanted)),
   };
-}
-
-function subtaskKeys({ attempts, bases, branches }: Ledger): readonly string[] {
-  const keys = [...attempts, ...bases].map(({ key }) => key);
-  return [...new Set([...keys, ...branches.map(({ name, tip }) => keyOf(tip.subtask) ?? name)])].sort();
-}
-
-async function refThings(facts: Facts, options: PlanOptions, key: string) {
-  const { repo, whole } = facts;
-  const { refs, rows } = whole;
-  const known = rows.subtasks.get(key) ?? knownByBranch(whole, key);
-  const branches = refs.branches.filter(
-    ({ name, tip }) => (keyOf(tip.subtask) ?? name) === key || name === known?.subtask.branch,
-  );
-  const attempts = refs.attempts.filter((each) => each.key === key);
-  const bases = refs.bases.filter((each) => each.key === key);
-  const times = [...branches.map(({ tip }) => tip.at), ...attempts.map(({ work }) => work?.at ?? 0)];
-  const at = Math.max(0, ...times);
-  const taskId =
-    known?.task.task_id ?? branches[0]?.tip.task ?? attempts.find((each) => each.work)?.work?.task ?? null;
-  const ticket = known?.task.ticket ?? branches[0]?.name.split("/")[1] ?? ticketOf(whole, taskId);
-  const wait = groupBlocker(options, known, taskId, at);
-  const about = { ticket, at: at === 0 ? null : new Date(at).toISOString() };
-  const keepers: LedgerRef[] = [];
-  const judged: (Thing & { oid: string })[] = [];
-  const judge = (
-    kind: "branch" | "ref",
-    { ref, oid, commit }: LedgerRef,
-    verdict: string | LedgerRef | null,
-    safe = "",
-  ) => {
-    const why = wait ?? (typeof verdict === "string" ? verdict : null);
-    const keeper = typeof verdict === "object" ? verdict : null;
-    const forced = isForced(options, ref, commit);
-    if (why === null && keeper !== null && !forced) keepers.push(keeper);
-    const reason = why ?? (forced ? "Unmerged; let go of by --force." : safe);
-    judged.push({ ...about, kind, name: ref, oid, safe: why === null, reason });
-  };
-  let branchStays: string | null = null;
-  for (const branch of branches) {
-    const keeper = refs.reach.keeper(branch.commit);
-    const forced = isForced(options, branch.ref, branch.commit);
-    const where = await repo.checkedOutAt(branch.ref);
-    const commits = refs.reach.unmerged(branch.commit).length;
-    const unmerged = `${count(commits, "commit")} of it ${commits === 1 ? "is" : "are"} merged nowhere: oxbow salvage`;
-    const verdict =
-      where !== null ? `It is checked out in ${where}.` : (keeper ?? (forced ? null : unmerged));
-    judge("branch", branch, verdict, `Merged: ${shown(keeper)} reaches it.`);
-    if (judged.at(-1)?.safe === false) branchStays = branch.name;
-  }
-  for (const attempt of attempts) {
-    const keeper = refs.reach.keeper(attempt.commit);
-    const forced = isForced(options, attempt.ref, attempt.commit);
-    const unmerged = `What it saved is merged nowhere: oxbow salvage`;
-    const verdict =
-      keeper === null && !forced && attempt.work !== null
-        ? unmerged
-        : branchStays !== null
-          ? `It stays as long as ${branchStays}, which it fences.`
-          : keeper;
-    const safe =
-      attempt.work === null ? "It saved nothing." : `Merged: ${shown(keeper)} reaches what it saved.`;
-    judge("ref", attempt, verdict, safe);
-  }
-  for (const base of bases) {
-    const held = [base.commit, ...base.parents].map((commit) => refs.reach.keeper(commit));
-    const [own, ...parents] = held;
-    const keeper = own ?? (parents.length > 0 && parents.every((each) => each !== null) ? parents[0] : null);
-    const verdict =
-      branchStays !== null
-        ? `It says where ${branchStays} started.`
-        : (keeper ?? "What it names is reached by nothing else.");
-    judge("ref", base, verdict, `Its branch is gone, and ${shown(keeper ?? null)} reaches what it names.`);
-  }
-  const goes = judged.filter(({ safe }) => safe);
-  const things = judged.map(({ oid: _, ...thing }): Thing => thing);
-  return {
-    things,
-    group: { taskId, goes, keepers: [...new Map(keepers.map((each) => [each.ref, each])).values()] },
-  };
-}
-
-/** Why nothing of a subtask may go, or null. */
-function groupBlocker(
-  options: PlanOptions,
-  known: KnownSubtask | null,
-  taskId: string | null,
-  at: number,
-): string | null {
-  const { olderThanMs, now } = options;
-  if (known === null) {
-    const limit = Math.max(olderThanMs ?? KEEP_MS, UNKNOWN_MS);
-    return now - at >= limit
-      ? null
-      : `No row tells whether ${taskId ?? "its task"} is finished: kept for ${days(limit)}.`;
-  }
-  const { task, outcome } = known;
-  if (isLive(task)) return `The task ${task.task_id} is ${task.state}.`;
-  if (task.state === "needs_review") return `The task ${task.task_id} waits for a person.`;
-  const limit = olderThanMs ?? (outcome?.outcome === "completed" ? 0 : KEEP_MS);
-  if (now - at >= limit) return null;
-  const why =
-    outcome?.outcome === "completed"
-      ? ""
-      : ` It ${outcome?.outcome ?? "has no outcome"}, and somebody may look into it.`;
-  return `It is younger than ${days(limit)}.${why}`;
-}
-
-function knownByBranch({ rows }: WholeLedger, name: string): KnownSubtask | null {
-  for (const known of rows.subtasks.values()) if (known.subtask.branch === name) return known;
-  return null;
-}
-
-function ticketOf({ rows, refs }: WholeLedger, taskId: string | null): string | null {
-  if (taskId === null) return null;
-  const row = rows.tasks.find((task) => task.task_id === taskId);
-  return row?.ticket ?? refs.branches.find(({ tip }) => tip.task === taskId)?.name.split("/")[1] ?? null;
-}
-
-const ID_CHARS = 10;
-
-function isForced({ forced }: PlanOptions, ref: string, commit: string): boolean {
-  return (
-    forced.has(ref) ||
-    forced.has(commit) ||
-    forced.has(commit.slice(0, ID_CHARS)) ||
-    forced.has(ref.replace(/^refs\/heads\//, ""))
-  );
 }
 
 function keptThings({ whole, unmerged }: Facts, options: PlanOptions): Thing[] {
@@ -325,18 +162,6 @@ function nothing(error: unknown): null {
   throw error;
 }
 
-function shown(keeper: LedgerRef | null): string {
-  return keeper === null ? "nothing" : keeper.ref.replace(/^refs\/(?:heads|remotes|tags)\//, "");
-}
-
 function iso(at: number): string {
   return new Date(at).toISOString();
-}
-
-function days(ms: number): string {
-  return count(Math.ceil(ms / DAY_MS), "day");
-}
-
-function count(n: number, one: string): string {
-  return `${n} ${one}${n === 1 ? "" : "s"}`;
 }

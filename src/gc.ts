@@ -9,12 +9,13 @@ import type { LedgerRooms } from "./ledger.ts";
 import type { Store } from "./store/contract.ts";
 import { readSettings, shown } from "./app.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
-import { DAY_MS, makePlan, type Plan, type RefGroup, type Thing } from "./gc-plan.ts";
+import { makePlan, type Plan, type RefGroup } from "./gc-plan.ts";
+import { DAY_MS, type Thing } from "./gc-thing.ts";
 import { workerIsDead } from "./host/worker.ts";
 import { isLive, openLedger, readWhole } from "./ledger.ts";
 import { unmergedWork } from "./salvage.ts";
 
-export type { Thing } from "./gc-plan.ts";
+export type { Thing } from "./gc-thing.ts";
 
 export interface GcOptions {
   /** Days. Without it: what is merged goes at any age; rows, logs and what did not complete are kept for 30. */
@@ -92,7 +93,7 @@ async function planNow(
     );
     if (item === undefined)
       throw new OxbowError("salvage_unknown", `No unmerged work is called ${id}.`, { details: { id } });
-    for (const name of [item.id, item.where]) forced.add(name);
+    for (const name of [item.id, item.where, item.commit]) if (name !== null) forced.add(name);
   }
   return makePlan(
     { repo, whole, unmerged, locks: await lockThings(repo), ownState: !shared },

@@ -89,7 +89,9 @@ async function knownBranches(repo: Repository, { subtasks }: Rows): Promise<Know
   const known = new Map<string, readonly string[]>();
   for (const [key, { task, subtask }] of subtasks) {
     if (subtask.branch === null) continue;
-    known.set(subtask.branch, [bases.get(`refs/oxbow/bases/${key}`) ?? task.base_commit]);
+    const base = bases.get(`refs/oxbow/bases/${key}`) ?? task.base_commit;
+    // A name may be taken again once its first branch is gone.
+    known.set(subtask.branch, [...(known.get(subtask.branch) ?? []), base]);
   }
   return known;
 }

@@ -1,5 +1,6 @@
 /** Why a piece of work is not merged: from its outcome and the task's events, or as far as refs tell. */
 import type { KnownSubtask, WholeLedger } from "./ledger.ts";
+import type { OxbowEvent } from "./core/events.ts";
 import type { Store } from "./store/contract.ts";
 import { isLive } from "./ledger.ts";
 
@@ -21,51 +22,68 @@ export interface Reason {
 
 const PAGE = 1_000;
 
-export async function reasonOf(
-  store: Store | null,
-  { refs }: WholeLedger,
-  about: {
-    readonly known: KnownSubtask | null;
-    readonly attempt: number | null;
-    readonly key: string | null;
-  },
-): Promise<Reason> {
-  const { known, attempt, key } = about;
-  const newest = Math.max(0, ...refs.attempts.map((each) => (each.key === key ? each.attempt : 0)));
-  const sealed = refs.attempts.some((each) => each.key === key && each.attempt === attempt && each.sealed);
-  if (known !== null && isLive(known.task))
-    return { code: "running", message: `Task ${known.task.task_id} is not finished.` };
-  if (attempt !== null && (attempt < newest || sealed))
-    return { code: "superseded", message: `Attempt ${attempt} was taken over by a later one.` };
-  if (known === null || known.outcome === null)
-    return { code: "unknown", message: "The refs do not say why: its task has no rows here." };
-  const { outcome, error } = known.outcome;
-  const message = error?.message ?? "";
-  if (error?.code === "out_of_scope") return { code: "out_of_scope", message };
-  if (outcome !== "completed") return { code: outcome, message: message === "" ? `It ${outcome}.` : message };
-  if (store === null) return { code: "not_merged", message: "It was not merged." };
-  return mergeStory(store, known);
+export interface Asked {
+  readonly known: KnownSubtask | null;
+  readonly attempt: number | null;
+  readonly key: string | null;
 }
 
-/** What the merge said of a completed child. */
-async function mergeStory(store: Store, { task, subtask }: KnownSubtask): Promise<Reason> {
-  let told: Reason = { code: "not_committed", message: "Its run completed without committing it." };
+/** The events of a task are read once. */
+export function createReasons(store: Store | null, { refs }: WholeLedger): (about: Asked) => Promise<Reason> {
+  const attempts = Map.groupBy(refs.attempts, ({ key }) => key);
+  const stories = new Map<string, Promise<ReadonlyMap<string, Reason>>>();
+  const storyOf = async (events: Store, { task, subtask }: KnownSubtask): Promise<Reason> => {
+    const asked = stories.get(task.task_id) ?? mergeStories(events, task.task_id);
+    stories.set(task.task_id, asked);
+    return (await asked).get(subtask.subtask_id) ?? UNCOMMITTED;
+  };
+  return async ({ known, attempt, key }) => {
+    if (known !== null && isLive(known.task))
+      return { code: "running", message: `Task ${known.task.task_id} is not finished.` };
+    const own = attempts.get(key ?? "") ?? [];
+    if (
+      attempt !== null &&
+      own.some((each) => each.attempt > attempt || (each.attempt === attempt && each.sealed))
+    )
+      return { code: "superseded", message: `Attempt ${attempt} was taken over by a later one.` };
+    if (known === null || known.outcome === null)
+      return { code: "unknown", message: "The refs do not say why: its task has no rows here." };
+    const { outcome, error } = known.outcome;
+    const message = error?.message ?? "";
+    if (error?.code === "out_of_scope") return { code: "out_of_scope", message };
+    if (outcome !== "completed")
+      return { code: outcome, message: message === "" ? `It ended as ${outcome}.` : message };
+    return store === null ? { code: "not_merged", message: "It was not merged." } : storyOf(store, known);
+  };
+}
+
+const UNCOMMITTED: Reason = {
+  code: "not_committed",
+  message: "Its run completed without committing it.",
+};
+
+/** What the merge last said of each subtask. */
+async function mergeStories(store: Store, taskId: string): Promise<ReadonlyMap<string, Reason>> {
+  const told = new Map<string, Reason>();
   for (let after: string | null = null; ; ) {
-    const page = await store.events(task.task_id, after, PAGE);
+    const page = await store.events(taskId, after, PAGE);
     for (const event of page) {
-      if (event.subtask_id !== subtask.subtask_id) continue;
-      if (event.event === "merge_conflict") {
-        const paths = event.conflicts.map(({ path }) => path).join(", ");
-        told = { code: "conflict", message: `It conflicts in ${paths}.` };
-      } else if (event.event === "refused" && event.tool === undefined)
-        told = {
-          code: event.code === "out_of_scope" ? "out_of_scope" : "not_merged",
-          message: event.message,
-        };
-      else if (event.event === "merged")
-        told = { code: "not_merged", message: `What was merged into ${event.into} is not on it any more.` };
+      const reason = storyIn(event);
+      if (reason !== null) told.set(event.subtask_id ?? "", reason);
     }
     after = page.at(-1)?.id ?? null;
     if (page.length < PAGE || after === null) return told;
   }
+}
+
+function storyIn(event: OxbowEvent): Reason | null {
+  if (event.event === "merge_conflict") {
+    const paths = event.conflicts.map(({ path }) => path).join(", ");
+    return { code: "conflict", message: `It conflicts in ${paths}.` };
+  }
+  if (event.event === "merged")
+    return { code: "not_merged", message: `What was merged into ${event.into} is not on it any more.` };
+  // A tool's refusal is no reason.
+  if (event.event !== "refused" || event.tool !== undefined) return null;
+  return { code: event.code === "out_of_scope" ? "out_of_scope" : "not_merged", message: event.message };
 }

@@ -11,7 +11,7 @@ import { shown } from "./app.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { diffStat, isBranchName } from "./git/ledger-show.ts";
 import { keyOf, openLedger, readWhole } from "./ledger.ts";
-import { reasonOf, type Reason } from "./salvage-reason.ts";
+import { type Asked, createReasons, type Reason } from "./salvage-reason.ts";
 
 export interface SalvageItem {
   /** What `restore` and `show` take: the beginning of the commit, or the folder's last name. */
@@ -143,27 +143,24 @@ export async function unmergedWork(
   const { refs, kept } = whole;
   const onBranches = new Set(refs.branches.flatMap(({ commit }) => refs.reach.unmerged(commit)));
   const items = new Map<string, SalvageItem>();
+  const given: Given = { repo, whole, reasonOf: createReasons(store, whole) };
   for (const { ref, commit, tip } of refs.branches) {
     const commits = refs.reach.unmerged(commit).length;
     if (commits === 0) continue;
     const base = refs.reach.start(commit);
-    items.set(
-      commit,
-      await fromCommit(repo, store, whole, { kind: "branch", ref, work: tip, base, commits }),
-    );
+    items.set(commit, await fromCommit(given, { kind: "branch", ref, work: tip, base, commits }));
   }
   for (const { ref, commit, work, attempt, key } of refs.attempts) {
     if (work === null || items.has(commit) || onBranches.has(commit)) continue;
     const commits = refs.reach.unmerged(commit).filter((each) => !onBranches.has(each)).length;
     if (commits === 0) continue;
-    const base = firstKept(whole, commit, onBranches);
-    items.set(
-      commit,
-      await fromCommit(repo, store, whole, { kind: "attempt", ref, work, base, commits, attempt, key }),
-    );
+    const [parent] = work.parents;
+    // Work in progress is one commit on top of its branch.
+    const base = parent !== undefined && onBranches.has(parent) ? parent : refs.reach.start(commit);
+    items.set(commit, await fromCommit(given, { kind: "attempt", ref, work, base, commits, attempt, key }));
   }
   for (const folder of kept)
-    if (!isRestored(whole, folder)) items.set(folder.path, await fromFolder(store, whole, folder));
+    if (!isRestored(whole, folder)) items.set(folder.path, await fromFolder(given, folder));
   return [...items.values()].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : a.id < b.id ? -1 : 1));
 }
 
@@ -171,13 +168,10 @@ export function isRestored({ refs }: WholeLedger, { restored }: KeptFolder): boo
   return restored !== null && refs.reach.keeper(restored) !== null;
 }
 
-/** Where an attempt's work leaves its branch, or what is merged. */
-function firstKept(whole: WholeLedger, commit: string, onBranches: ReadonlySet<string>): string | null {
-  const { reach, attempts } = whole.refs;
-  const [entry] = attempts.filter((each) => each.commit === commit);
-  const parent = entry?.work?.parents[0];
-  // Work in progress is one commit on top of its branch.
-  return parent !== undefined && onBranches.has(parent) ? parent : reach.start(commit);
+interface Given {
+  readonly repo: Repository;
+  readonly whole: WholeLedger;
+  readonly reasonOf: (about: Asked) => Promise<Reason>;
 }
 
 interface Found {
@@ -193,9 +187,7 @@ interface Found {
 const ID_CHARS = 10;
 
 async function fromCommit(
-  repo: Repository,
-  store: Store | null,
-  whole: WholeLedger,
+  { repo, whole, reasonOf }: Given,
   { kind, ref, work, base, commits, attempt, key }: Found,
 ): Promise<SalvageItem> {
   const known = knownOf(whole, key ?? keyOf(work.subtask));
@@ -216,7 +208,7 @@ async function fromCommit(
     subject: work.subject,
     commits,
     files: files.length,
-    reason: await reasonOf(store, whole, {
+    reason: await reasonOf({
       known,
       attempt: attempt ?? null,
       key: key ?? keyOf(work.subtask),
@@ -225,13 +217,12 @@ async function fromCommit(
 }
 
 async function fromFolder(
-  store: Store | null,
-  whole: WholeLedger,
+  { whole, reasonOf }: Given,
   { name, path, at, files, owner }: KeptFolder,
 ): Promise<SalvageItem> {
   const key = keyOf(owner?.subtaskId ?? null);
   const known = knownOf(whole, key);
-  const reason = await reasonOf(store, whole, { known, attempt: owner?.attempt ?? null, key });
+  const reason = await reasonOf({ known, attempt: owner?.attempt ?? null, key });
   return {
     id: name.split(".").at(-1) ?? name,
     kind: "kept",

@@ -5,7 +5,13 @@
 import type { Oid } from "./contract.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
 import type { AgentCommit } from "./ledger-commits.ts";
-import type { LedgerRef } from "./ledger.ts";
+
+/** A ref as it is: `oid` is what a compare-and-swap expects, `commit` what it comes to (a seal is a tag). */
+export interface LedgerRef {
+  readonly ref: string;
+  readonly oid: Oid;
+  readonly commit: Oid;
+}
 
 export interface Reach {
   /** What stays and reaches the commit; null when nothing does. */

@@ -7,17 +7,11 @@ import { hasCode } from "../core/errors.ts";
 import type { Oid, Repository } from "./contract.ts";
 import { type AgentCommit, parseCommits } from "./ledger-commits.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
-import { createReach, type Reach } from "./ledger-reach.ts";
+import { createReach, type LedgerRef, type Reach } from "./ledger-reach.ts";
 import { ATTEMPTS } from "./ref-transactions.ts";
 
 export type { AgentCommit } from "./ledger-commits.ts";
-
-/** A ref as it is: `oid` is what a compare-and-swap expects, `commit` what it comes to (a seal is a tag). */
-export interface LedgerRef {
-  readonly ref: string;
-  readonly oid: Oid;
-  readonly commit: Oid;
-}
+export type { LedgerRef } from "./ledger-reach.ts";
 
 export interface AttemptEntry extends LedgerRef {
   /** The subtask, as refs name it. */
