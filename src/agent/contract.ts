@@ -2,7 +2,8 @@
  * One run of one agent. `AgentRunner` is the only way a sub-agent is called, so that time-outs, turns and cancellation
  * behave the same everywhere. It never sees the store or a repository: effects arrive through ToolContext.
  */
-import type { Model } from "@openai/agents";
+import type { AgentInputItem, Model, ModelResponse } from "@openai/agents";
+import type { Json, Usage } from "../core/model.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
 import type { ModelPrice } from "./prices.ts";
 import type { RunnerEvent } from "./result.ts";
@@ -30,6 +31,34 @@ export interface Inbox {
   takeOrClose(): Promise<readonly string[]>;
 }
 
+export type HistoryItem = AgentInputItem;
+export type ModelOutput = ModelResponse["output"];
+
+/** What a model has said, before any of its calls is made. */
+export interface AnswerRecord {
+  /** From 1, over all attempts of the conversation. */
+  readonly turn: number;
+  /** What it was told since the last record. */
+  readonly items: readonly HistoryItem[];
+  readonly output: ModelOutput;
+  /** Of this answer alone. */
+  readonly usage: Usage;
+  /** US dollars; null when the price is not known. */
+  readonly cost: number | null;
+}
+
+/** A conversation that an earlier attempt began. */
+export interface RunHistory {
+  readonly items: readonly HistoryItem[];
+  /** The last answer, when what followed from it is not known: its calls are made now, the model is not asked again. */
+  readonly pending: ModelOutput | null;
+  readonly turns: number;
+  readonly usage: Usage;
+  readonly cost: number | null;
+  /** What a call of the pending answer came to before; null: it is to be made (again). */
+  settled(tool: string, input: Readonly<Record<string, unknown>>, callId: string): Promise<Json | null>;
+}
+
 export interface RunRequest {
   readonly agent: string;
   readonly instructions: string;
@@ -45,9 +74,16 @@ export interface RunRequest {
   readonly maxRetries?: number | undefined;
   /**
    * Called when a turn's tool calls are done, also after the last one, and awaited before the next model call: what it
-   * writes is durable before the model goes on. A throw ends the run with that error.
+   * writes is durable before the model goes on. A throw ends the run with that error. `items`: what has come to the
+   * conversation since the last answer was told, that answer included; none after the last turn.
    */
-  readonly onTurn?: ((turn: number) => Promise<void>) | undefined;
+  readonly onTurn?: ((turn: number, items: readonly HistoryItem[]) => Promise<void>) | undefined;
+  /** Awaited before the calls of an answer are made. */
+  readonly onAnswer?: ((answer: AnswerRecord) => Promise<void>) | undefined;
+  /** Goes on with it; `input` is then only how that conversation began. */
+  readonly history?: RunHistory | undefined;
+  /** How long a single answer of the model may take, milliseconds; then the run ends with agent_stuck. */
+  readonly responseTimeoutMs?: number | null | undefined;
   /** Read before every model call. */
   readonly inbox?: Inbox | undefined;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;

@@ -2,7 +2,7 @@
 import type { Tool } from "@openai/agents";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
-import type { RunnerEvent } from "./contract.ts";
+import type { RunHistory, RunnerEvent } from "./contract.ts";
 import type { Sdk } from "./sdk.ts";
 import type { Stop } from "./stop.ts";
 import { parseToolInput, toolSchema } from "./tool-input.ts";
@@ -25,8 +25,13 @@ export function createFunctionTools(options: {
   readonly source: string;
   readonly stop: Stop;
   readonly emit: (event: RunnerEvent) => void;
+  readonly history: RunHistory | null;
 }): ToolRuns {
-  const { source, stop, emit } = options;
+  const { source, stop, emit, history } = options;
+  /** Calls that an earlier attempt may have made. */
+  const earlier = new Set(
+    (history?.pending ?? []).flatMap((item) => (item.type === "function_call" ? [item.callId] : [])),
+  );
   const context: ToolContext = { ...options.context, signal: stop.signal };
   const running = new Set<Promise<unknown>>();
 
@@ -38,7 +43,11 @@ export function createFunctionTools(options: {
 
   const call = async (tool: ToolDef, input: unknown, callId: string): Promise<string> => {
     const startedAt = performance.now();
-    const work = Promise.resolve().then(() => tool.run(parseToolInput(tool, input), context));
+    const work = Promise.resolve().then(async () => {
+      const parsed = parseToolInput(tool, input);
+      const before = earlier.delete(callId) ? await history?.settled(tool.name, parsed, callId) : null;
+      return before ?? tool.run(parsed, context);
+    });
     running.add(work);
     const ended = (): void => void running.delete(work);
     work.then(ended, ended);

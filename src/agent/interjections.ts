@@ -34,6 +34,6 @@ export function fromUser(text: string): AgentInputItem {
   return { role: "user", content: text };
 }
 
-function asItems(history: ModelRequest["input"]): readonly AgentInputItem[] {
+export function asItems(history: ModelRequest["input"]): readonly AgentInputItem[] {
   return typeof history === "string" ? [fromUser(history)] : history;
 }

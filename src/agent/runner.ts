@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { NO_USAGE, type Usage, addUsage } from "../core/model.ts";
-import type { RunRequest, RunResult } from "./contract.ts";
+import type { HistoryItem, RunRequest, RunResult } from "./contract.ts";
 import { isModelFailure } from "./failure.ts";
 import { createFunctionTools } from "./function-tools.ts";
 import { priceOf } from "./prices.ts";
@@ -43,14 +43,15 @@ export class AgentRunner {
   async run(request: RunRequest, signal?: AbortSignal): Promise<RunResult> {
     const startedAt = performance.now();
     using stop = createStop(request.timeoutMs, signal);
+    const { history } = request;
     const book: Book = {
-      usage: NO_USAGE,
-      cost: null,
-      unpriced: false,
+      usage: history?.usage ?? NO_USAGE,
+      cost: history?.cost ?? null,
+      unpriced: history !== undefined && history.cost === null && history.turns > 0,
       output: "",
       requestId: null,
-      turns: 0,
-      ended: 0,
+      turns: history?.turns ?? 0,
+      ended: history?.turns ?? 0,
     };
     let failure: unknown;
     try {
@@ -94,9 +95,10 @@ async function runTurns(
 ): Promise<void> {
   const { agent: source, models } = request;
   const emit = request.onEvent ?? (() => undefined);
-  const onTurn = async (turn: number): Promise<void> => {
+  const history = request.history ?? null;
+  const onTurn = async (turn: number, items: readonly HistoryItem[]): Promise<void> => {
     book.ended = turn;
-    await request.onTurn?.(turn);
+    await request.onTurn?.(turn, items);
   };
   const price = models.price?.(request.model) ?? null;
   const model = createTurnModel({
@@ -115,13 +117,19 @@ async function runTurns(
       book.usage = addUsage(book.usage, answer.usage);
       book.requestId = answer.requestId ?? book.requestId;
       if (answer.text !== "") book.output = answer.text;
-      if (price === null) book.unpriced = true;
-      else {
-        const { input_tokens: inputTokens, output_tokens: outputTokens } = answer.usage;
-        const { cachedTokens } = answer;
-        book.cost = (book.cost ?? 0) + priceOf(price, { inputTokens, cachedTokens, outputTokens });
+      if (price === null) {
+        book.unpriced = true;
+        return null;
       }
+      const { input_tokens: inputTokens, output_tokens: outputTokens } = answer.usage;
+      const { cachedTokens } = answer;
+      const cost = priceOf(price, { inputTokens, cachedTokens, outputTokens });
+      book.cost = (book.cost ?? 0) + cost;
+      return cost;
     },
+    record: async (answer) => request.onAnswer?.(answer),
+    history,
+    responseTimeoutMs: request.responseTimeoutMs ?? null,
   });
   const functions = createFunctionTools({
     sdk,
@@ -130,6 +138,7 @@ async function runTurns(
     emit,
     tools: request.tools,
     context: request.context,
+    history,
   });
   const agent = new sdk.Agent({
     name: source,
@@ -142,8 +151,9 @@ async function runTurns(
   const runner = new sdk.Runner({ tracingDisabled: true, traceIncludeSensitiveData: false });
   try {
     const result = await stop.guard(
-      runner.run(agent, request.input, {
-        maxTurns: request.maxTurns,
+      runner.run(agent, history === null ? request.input : [...history.items], {
+        // The turns are counted over all attempts by the turn model; the answer that is pending is one for the SDK.
+        maxTurns: request.maxTurns + 1,
         signal: stop.signal,
         toolNotFoundBehavior: "return_error_to_model",
         toolErrorFormatter: ({ kind, toolName, callId }) =>
@@ -154,7 +164,7 @@ async function runTurns(
   } finally {
     if (stop.signal.aborted) await atMost(STOP_GRACE_MS, functions.idle());
     // The last turn ends like the others, whether it was the answer, the turn limit or a model that failed.
-    else if (book.turns > book.ended) await stop.guard(onTurn(book.turns));
+    else if (book.turns > book.ended) await stop.guard(onTurn(book.turns, []));
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * A model that follows a script (docs/scripted.md): for demos and tests. It is not a model, and all output says so.
- * A script is played once from its start for every run; what it has to know of the run it reads from the conversation.
+ * A script is played once from its start for every conversation, also when another process goes on with it; what it has to
+ * know it reads from the conversation.
  */
 import type { AgentInputItem, AssistantMessageItem, Model, ModelRequest, StreamEvent } from "@openai/agents";
 import type { FunctionCallItem } from "@openai/agents";
@@ -35,9 +36,23 @@ export function stepsFor(script: ParsedScript, { agent, task }: ScriptedRun): re
 export function createScriptedModel(steps: readonly ScriptStep[], run: ScriptedRun): Model {
   let at = 0;
   let calls = 0;
+  let isFresh = true;
+
+  /** Steps that were played in another process. */
+  const skip = (input: ModelRequest["input"]): void => {
+    isFresh = false;
+    for (let answers = answersIn(input); answers > 0 && at < steps.length; answers--) {
+      while (isNoAnswer(steps[at])) at++;
+      const step = steps[at++];
+      const next = steps[at];
+      if (step && "say" in step && next && ("tool" in next || "tools" in next)) at++;
+    }
+    if (typeof input !== "string") calls = input.filter(({ type }) => type === "function_call").length;
+  };
 
   const answer = async (request: ModelRequest): Promise<Output> => {
     const signal = request.signal ?? new AbortController().signal;
+    if (isFresh) skip(request.input);
     for (;;) {
       signal.throwIfAborted();
       const step = steps[at];
@@ -101,6 +116,19 @@ function message(text: string): Output {
   return [
     { type: "message", role: "assistant", status: "completed", content: [{ type: "output_text", text }] },
   ];
+}
+
+function isNoAnswer(step: ScriptStep | undefined): boolean {
+  return step !== undefined && ("wait_ms" in step || "fail" in step);
+}
+
+/** Answers of the model in the conversation so far: each ends with what somebody else said. */
+function answersIn(input: ModelRequest["input"]): number {
+  if (typeof input === "string") return 0;
+  const own = input.map(
+    (item) => item.type === "function_call" || ("role" in item && item.role === "assistant"),
+  );
+  return own.filter((is, i) => is && own[i - 1] !== true).length;
 }
 
 /** Every tool result of the conversation so far, oldest first, as JSON values (or text, where it is none). */

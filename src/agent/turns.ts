@@ -8,9 +8,9 @@
 import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
-import type { Inbox, RunnerEvent } from "./contract.ts";
+import type { AnswerRecord, HistoryItem, Inbox, RunHistory, RunnerEvent } from "./contract.ts";
 import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from "./failure.ts";
-import { createInterjections, fromUser } from "./interjections.ts";
+import { asItems, createInterjections, fromUser } from "./interjections.ts";
 import type { Sdk } from "./sdk.ts";
 import { wellFormedArguments } from "./tool-input.ts";
 import { type Stop, pause } from "./stop.ts";
@@ -29,10 +29,14 @@ export interface TurnOptions {
   /** Answers of the model, those to messages that came after its last one included. */
   readonly maxTurns: number;
   readonly emit: (event: RunnerEvent) => void;
-  /** Called with each answer before the SDK sees it. */
-  readonly onAnswer: (answer: Answer) => void;
+  /** Called with each answer before the SDK sees it; returns what it cost. */
+  readonly onAnswer: (answer: Answer) => number | null;
+  /** Awaited before the SDK sees the answer. */
+  readonly record: (answer: AnswerRecord) => Promise<void>;
   /** Awaited before the model is called again; the turn is the one that has just ended, from 1. */
-  readonly onTurn: (turn: number) => Promise<void>;
+  readonly onTurn: (turn: number, items: readonly HistoryItem[]) => Promise<void>;
+  readonly history: RunHistory | null;
+  readonly responseTimeoutMs: number | null;
 }
 
 export interface Answer {
@@ -57,13 +61,30 @@ const MAX_RETRY_DELAY_MS = 30_000;
 
 export function createTurnModel(options: TurnOptions): Model {
   const { stop, inbox, maxTurns } = options;
-  const callIds = new Set<string>();
+  const { history } = options;
+  const callIds = callIdsOf(history);
   const interjections = createInterjections();
-  let turn = 0;
+  let turn = history?.turns ?? 0;
+  /** Of what the model was told, how much is recorded. */
+  let recorded = history?.items.length ?? 0;
+  let pending = history?.pending ?? null;
+  let isFresh = true;
 
   /** One answer of the model, with all it was told before. */
   const nextAnswer = async (request: ModelRequest): Promise<ModelResponse> => {
-    if (turn > 0) await stop.guard(options.onTurn(turn));
+    if (pending !== null) {
+      // It was given before, and what followed from it was lost.
+      const output = pending;
+      pending = null;
+      isFresh = false;
+      return { output, usage: new options.sdk.Usage() };
+    }
+    if (!isFresh || turn > (history?.turns ?? 0)) {
+      const items = asItems(interjections.into(request.input));
+      await stop.guard(options.onTurn(turn, items.slice(recorded)));
+      recorded = items.length;
+    }
+    isFresh = false;
     stop.signal.throwIfAborted();
     if (turn >= maxTurns) throw new OxbowError("max_turns", `It was not done after ${maxTurns} turns.`);
     if (inbox !== null) interjections.add(request.input, (await stop.guard(inbox.take())).map(fromUser));
@@ -72,7 +93,11 @@ export function createTurnModel(options: TurnOptions): Model {
     const { response, cachedTokens } = await withRetries(options, told);
     const output = response.output.map((item) => repaired(item, callIds));
     const answer = { ...response, output };
-    tell(options, answer, turn, cachedTokens);
+    const cost = tell(options, answer, turn, cachedTokens);
+    const items = asItems(told.input);
+    const usage = usageOf(answer);
+    await stop.guard(options.record({ turn, items: items.slice(recorded), output, usage, cost }));
+    recorded = items.length;
     return answer;
   };
 
@@ -96,39 +121,53 @@ function callsTools(output: Output): boolean {
   return output.some((item) => item.type === "function_call");
 }
 
+/** Ids that no later call may have. */
+function callIdsOf(history: RunHistory | null): Set<string> {
+  const all = [...(history?.items ?? []), ...(history?.pending ?? [])];
+  return new Set(all.flatMap((item) => (item.type === "function_call" ? [item.callId] : [])));
+}
+
+function usageOf({ usage: { inputTokens, outputTokens, totalTokens } }: ModelResponse): Usage {
+  return {
+    requests: 1,
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    total_tokens: totalTokens,
+  };
+}
+
+/** Returns what the answer cost. */
 function tell(
   { emit, source, onAnswer }: TurnOptions,
   answer: ModelResponse,
   turn: number,
   cachedTokens: number,
-) {
-  const { output, usage: counted } = answer;
-  const usage: Usage = {
-    requests: 1,
-    input_tokens: counted.inputTokens,
-    output_tokens: counted.outputTokens,
-    total_tokens: counted.totalTokens,
-  };
+): number | null {
+  const { output } = answer;
+  const usage = usageOf(answer);
   const text = textOf(output);
   const requestId = answer.requestId ?? answer.responseId ?? null;
-  onAnswer({ turn, usage, cachedTokens, requestId, text });
+  const cost = onAnswer({ turn, usage, cachedTokens, requestId, text });
   if (text !== "") emit({ kind: "text", source, text });
   emit({ kind: "turn", source, turn, usage });
   for (const item of output) {
     if (item.type !== "function_call") continue;
     emit({ kind: "tool_called", source, tool: item.name, call_id: item.callId, arguments: item.arguments });
   }
+  return cost;
 }
 
 async function withRetries(options: TurnOptions, request: ModelRequest): Promise<DoneResponse> {
   const { stop, source } = options;
   for (let attempt = 1; ; attempt++) {
     const seen = { output: false };
+    const timer = stuckTimer(options);
     try {
       return await oneCall(options, request, seen);
     } catch (error) {
       stop.signal.throwIfAborted();
       if (isOurs(error) || (!isModelFailure(error) && isSdkError(error))) throw error;
+      clearTimeout(timer);
       const failure = toModelFailure(error);
       if (!failure.retryable || seen.output || attempt > options.maxRetries) {
         throw attempt > 1 ? afterTries(failure, attempt) : failure;
@@ -142,8 +181,17 @@ async function withRetries(options: TurnOptions, request: ModelRequest): Promise
       }
       options.emit({ kind: "retry", source, reason: failure.message, attempt, delay_ms: Math.round(delay) });
       await pause(delay, stop.signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
+}
+
+/** Ends the run when this one answer takes too long: another attempt may get one. */
+function stuckTimer({ responseTimeoutMs, source, stop }: TurnOptions): NodeJS.Timeout | undefined {
+  if (responseTimeoutMs === null) return undefined;
+  const message = `The model of ${source} gave no answer within ${responseTimeoutMs} ms.`;
+  return setTimeout(() => stop.fatal(new OxbowError("agent_stuck", message)), responseTimeoutMs);
 }
 
 function afterTries(failure: ModelFailure, tries: number): ModelFailure {

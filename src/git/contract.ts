@@ -255,6 +255,11 @@ export interface Repository extends AsyncDisposable {
   /** Paths changed between two commits; a rename is a deletion and an addition. */
   changedPaths(from: Oid, to: Oid): Promise<readonly TreeChange[]>;
   isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean>;
+  /** What was committed to a branch after `since`, the oldest first. */
+  commitsSince(
+    since: Oid,
+    tip: Oid,
+  ): Promise<readonly { readonly commit: Oid; readonly subject: string; readonly conversation: string | null }[]>;
   /** The newest commit that both have in common, or null. */
   mergeBase(one: Oid, other: Oid): Promise<Oid | null>;
   /**

@@ -2,6 +2,7 @@
  * Opens a repository: one value with everything the other rooms may do to it. What a look-up does not need (editing,
  * merging, workspaces) is imported when it is first asked for.
  */
+import { commitsSince } from "./commits-since.ts";
 import { allocateBranch, createFreeBranch, readHead, resolveRevision } from "./branches.ts";
 import { shownPath, toRaw } from "./bytes.ts";
 import { checkedOutAt } from "./checkouts.ts";
@@ -53,6 +54,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
       return changesFrom(await engine.trees.diff(before.tree, after.tree));
     },
     isAncestor: (ancestor, descendant) => engine.isAncestor(ancestor, descendant),
+    commitsSince: (since, tip) => commitsSince(engine.setup.objectSite, since, tip),
     async mergeBase(one, other) {
       const answer = await runGit(setup.objectSite, ["merge-base", one, other]);
       // 1: none.

@@ -6,6 +6,7 @@ import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
 import type { ScheduleStore } from "./schedules.ts";
+import type { TranscriptStore } from "./transcripts.ts";
 import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
 
@@ -166,6 +167,7 @@ export interface Store extends AsyncDisposable {
   readonly chat: ChatStore;
   readonly todos: TodoStore;
   readonly approvals: ApprovalStore;
+  readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
 
   /**

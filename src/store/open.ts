@@ -17,6 +17,7 @@ import {
 } from "./fleet.ts";
 import { forget } from "./forget.ts";
 import { crash, reap } from "./crashes.ts";
+import { saveCursors } from "./cursors.ts";
 import { createHub } from "./hub.ts";
 import { assign, cancelSubtask, reopen, stopRequests } from "./interventions.ts";
 import { migrate } from "./migrations.ts";
@@ -29,6 +30,7 @@ import { changeTask } from "./status.ts";
 import { createScheduleStore } from "./schedules.ts";
 import { addChildren, submitTask } from "./submit.ts";
 import { createTodoStore } from "./todos.ts";
+import { createTranscriptStore } from "./transcripts.ts";
 import { createTopics, type TopicTransport } from "./topics.ts";
 
 const BUSY_MS = 30_000;
@@ -87,6 +89,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     chat: createChatStore(database),
     todos: createTodoStore(database),
     approvals: createApprovalStore(database),
+    transcripts: createTranscriptStore(database),
     schedules: createScheduleStore(database),
     ...createReads(database),
     ...createFleetReads(database),
@@ -141,23 +144,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     setCursors: (conversationId, cursors, lease) =>
       write(async (tx) => {
         if (lease) await confirm(tx, lease);
-        const rows = Object.entries(cursors).map(([topic, position]) => ({
-          conversation_id: conversationId,
-          topic,
-          position,
-          updated_at: tx.now,
-        }));
-        if (rows.length === 0) return;
-        await tx.db
-          .insertInto("cursors")
-          .values(rows)
-          .onConflict((conflict) =>
-            conflict.columns(["conversation_id", "topic"]).doUpdateSet((update) => ({
-              position: update.ref("excluded.position"),
-              updated_at: update.ref("excluded.updated_at"),
-            })),
-          )
-          .execute();
+        await saveCursors(tx, conversationId, cursors);
       }, "own"),
     forget: (taskId) => forget(database, topics, taskId),
     compact: () => engine.compact(),

@@ -134,15 +134,25 @@ function post(
 }
 
 export interface SavedInbox extends Inbox {
+  /** How far it has read; null: nothing. */
+  position(): string | null;
   /** The run is over, perhaps without a last answer: nothing can come any more, and what nobody has read is told. */
   end(): Promise<void>;
 }
 
-/** The messages of one attempt, each given out once. A later attempt, with a new model, gets them all again. */
-export function createInbox(engine: Engine, lease: Lease, emit: (event: EventBody) => void): SavedInbox {
+/**
+ * The messages of one attempt, each given out once. One that goes on with a conversation begins where that had come to; a
+ * model that begins anew gets them all again.
+ */
+export function createInbox(
+  engine: Engine,
+  lease: Lease,
+  emit: (event: EventBody) => void,
+  start: string | null,
+): SavedInbox {
   const { chat } = engine.store;
   const about = aboutLease(lease);
-  let position: string | null = null;
+  let position = start;
   let closed = false;
 
   const take = async (): Promise<readonly string[]> => {
@@ -160,6 +170,7 @@ export function createInbox(engine: Engine, lease: Lease, emit: (event: EventBod
 
   return {
     take,
+    position: () => position,
     async takeOrClose() {
       for (;;) {
         const texts = await take();

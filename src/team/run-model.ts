@@ -1,7 +1,7 @@
 /** An attempt by a model through the SDK: every turn's edits are saved before the next turn begins. */
 import type { AgentSpec } from "../core/team-file.ts";
 import type { BranchTree } from "../git/contract.ts";
-import type { RunnerEvent } from "../agent/contract.ts";
+import type { HistoryItem, RunnerEvent } from "../agent/contract.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import type { SubtaskScope } from "./scope.ts";
@@ -16,6 +16,7 @@ import { outcomeOf } from "./outcome.ts";
 import { toolsFor } from "./tool-choice.ts";
 import { aboutLease } from "./about.ts";
 import { createToolContext } from "./tool-context.ts";
+import { begun, recorder, settling } from "./transcript.ts";
 
 export async function runModel(
   attempt: Attempt,
@@ -28,7 +29,7 @@ export async function runModel(
   const options = runOptions(task);
   const about = aboutLease(lease);
   const again = lease.attempt > 1;
-  const restored = again ? await restore(attempt, tree) : 0;
+  const restored = again && agent.recovery === "resume" ? await restore(attempt, tree) : 0;
   const handedOut = again || subtask.supersedes !== null ? await handedOutBy(engine, task, subtask) : [];
   const defaults = engine.team.defaults;
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
@@ -37,19 +38,25 @@ export async function runModel(
   await using _terminal = made.terminal;
   const tools = toolsFor(engine, agent, subtask, options);
 
-  async function save(): Promise<void> {
-    if (tree.edited) await keepEdits(attempt, tree);
+  const before = await begun(attempt, agent.recovery);
+  const inbox = createInbox(engine, lease, sink.emit, before?.inbox ?? null);
+  const record = recorder(attempt, { tree, inbox, signals });
+
+  let wip: string | null = null;
+  async function save(_turn: number, items: readonly HistoryItem[]): Promise<void> {
+    wip = tree.edited ? ((await keepEdits(attempt, tree)) ?? wip) : null;
     await sink.flush();
-    await signals.saveCursors();
+    if (items.length > 0) await record.turn(items, wip ?? tree.tip);
+    else await signals.saveCursors();
   }
 
-  const inbox = createInbox(engine, lease, sink.emit);
   const mayWrite = { ...subtask, allowed_paths: [...subtask.allowed_paths, ...scope.granted] };
   const result = await new AgentRunner({ runtime: "openai_agents" }).run(
     {
       agent: agent.name,
       instructions: instructionsFor(engine, agent, mayWrite, new Set(tools.map((tool) => tool.name))),
-      input: inputFor(engine, task, subtask, lease.attempt, restored, handedOut),
+      input: before?.opening || inputFor(engine, task, subtask, lease.attempt, restored, handedOut),
+      history: before === null ? undefined : { ...before.history, settled: settling(attempt, tree, before) },
       model: options.model ?? agent.model ?? defaults.model ?? engine.settings.openaiModel,
       models: engine.models(options, agent),
       tools,
@@ -57,6 +64,8 @@ export async function runModel(
       maxTurns: agent.maxTurns ?? defaults.maxTurns,
       timeoutMs,
       inbox,
+      responseTimeoutMs: agent.responseTimeoutMs,
+      onAnswer: record.answer,
       onTurn: save,
       onEvent: (event) => {
         const body = toEvent(event, (text) => engine.redact(text));

@@ -60,6 +60,8 @@ function withoutSecrets(payload: Json, redact: (text: string) => string): Json {
 export interface SavedSignals extends Signals {
   /** Makes the positions reached since the last call durable: cursors advance with the turn, not with the read. */
   saveCursors(): Promise<void>;
+  /** Hands these positions over to be made durable elsewhere, and counts them as saved. */
+  takeCursors(): Readonly<Record<string, string>>;
 }
 
 function positionsOf(after: ReadonlyMap<string, string | null>): Position[] {
@@ -149,6 +151,12 @@ export function createSignals(options: SignalsOptions): SavedSignals {
       };
       await park(listen, signal);
       return { ok: missing.size === 0, messages, missing: [...missing.keys()], timeout_ms: timeoutMs };
+    },
+
+    takeCursors() {
+      const taken = unsaved;
+      unsaved = {};
+      return taken;
     },
 
     async saveCursors() {

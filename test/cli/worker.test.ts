@@ -135,9 +135,9 @@ describe("a worker that dies under a program", () => {
   });
 });
 
-describe("a lead whose worker dies while it waits", () => {
+describe("a lead that recovers clean, whose worker dies while it waits", () => {
   it("is told what it has handed out already, and hands nothing out twice", async () => {
-    using shop = makeShop();
+    using shop = makeShop({ team: SHOP_TEAM.replace("name: Lead", "name: Lead\n    recovery: clean") });
     const lead: ScriptedReply[] = [
       (call) =>
         call.task.includes("handed these parts out already") ? { text: "They are at work, or done." } : SPLIT,
