@@ -73,11 +73,17 @@ const agent = z.strictObject({
   read_paths: patterns.optional().describe("Patterns of the files it may read. Default: all."),
   group: word.optional().describe("One of `groups`."),
   domain: word.optional().describe("A label of yours."),
-  sla_ms: ms.optional().describe("How long a subtask may take before it counts as late, milliseconds."),
+  sla_ms: ms
+    .optional()
+    .describe("How long an attempt at a subtask may take, milliseconds; a longer one counts as crashed."),
   timeout_ms: ms
     .optional()
     .describe("How long one run may take, milliseconds. Default: `defaults.timeout_ms`."),
-  response_timeout_ms: ms.optional().describe("How long a single answer may take, milliseconds."),
+  response_timeout_ms: ms
+    .optional()
+    .describe(
+      "How long a single answer of its model may take, or its program may print nothing, milliseconds; then it counts as crashed.",
+    ),
   max_turns: count(10_000)
     .optional()
     .describe("Answers of its model in one run. Default: `defaults.max_turns`."),
@@ -101,14 +107,16 @@ const group = z.strictObject({
   restart: z
     .enum(["permanent", "transient", "temporary"])
     .optional()
-    .describe("Restart always, after a failure only, or never."),
+    .describe(
+      "`transient` (default): restart after a crash. `permanent`: after an outcome `failed` too. `temporary`: never.",
+    ),
   max_restarts: z
     .int()
     .min(0)
     .max(10_000)
     .optional()
     .describe(
-      `Restarts within the window before giving up. Default ${perGroup.maxRestarts}, with a \`strategy\` ${perGroup.maxRestartsWithStrategy}.`,
+      `Restarts within the window before giving up, and further attempts of one subtask (which has 3 attempts without it). Default ${perGroup.maxRestarts}, with a \`strategy\` ${perGroup.maxRestartsWithStrategy}.`,
     ),
   window_s: count(31_536_000)
     .optional()
@@ -235,9 +243,9 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: ["workspace", "verify", "verify_network", "merge", "budget", "plugins", "groups", "mcp_servers"],
+  team: ["workspace", "verify", "verify_network", "merge", "budget", "plugins", "mcp_servers"],
   repo: ["url"],
-  agents: ["sla_ms", "response_timeout_ms", "recovery"],
+  agents: [],
   sandbox: [],
 };
 

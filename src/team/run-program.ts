@@ -12,6 +12,7 @@ import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
 import { outOfScope, scopeOf } from "./scope.ts";
 import { aboutLease } from "./about.ts";
+import { watchSilence } from "./silence.ts";
 import { ownerOf } from "./work-owner.ts";
 
 export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
@@ -31,7 +32,9 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
   const from = { commit: tree.tip, branch: tree.branch, owner: ownerOf(lease, tree) };
   await using workspace = await engine.repo.workspace(from, signal);
   const setting = programSetting(engine, agent, workspace, argv);
-  const result = await runCommand(
+  using silence = watchSilence(agent, signal);
+  const told = outputEvents(attempt);
+  const ran = await runCommand(
     {
       argv,
       task: subtask.brief,
@@ -44,10 +47,14 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
       timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
       redactor: engine.redactor,
       onStart: (pid) => workspace.runs(pid),
-      onOutput: outputEvents(attempt),
+      onOutput: (stream, text) => {
+        silence.heard();
+        told(stream, text);
+      },
     },
-    signal,
+    silence.signal,
   );
+  const result = silence.error ? { ...ran, error: toErrorValue(silence.error) } : ran;
   return settle(attempt, tree, result, await collect(workspace, tree));
 }
 

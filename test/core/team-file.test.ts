@@ -93,10 +93,6 @@ describe("a team file", () => {
       "verify:",
       "merge:",
       "budget:",
-      "groups:",
-      "agents[1].sla_ms:",
-      "agents[1].recovery:",
-      "agents[1].response_timeout_ms:",
       "mcp_servers:",
     ]);
   });

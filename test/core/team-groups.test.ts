@@ -123,8 +123,8 @@ describe("the groups of a team file", () => {
     );
   });
 
-  it("are still said to have no effect yet", () => {
+  it("are obeyed, so no notice says otherwise", () => {
     const { notices } = parseTeamFile(team("  - name: g\n"), "team.yaml");
-    expect(notices).toEqual([{ line: 2, column: 1, message: "`groups:` is read but not acted on yet" }]);
+    expect(notices).toEqual([]);
   });
 });

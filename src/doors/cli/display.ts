@@ -63,6 +63,14 @@ function plainLine(event: OxbowEvent): string | null {
       return `${who}to ${event.recipient}: ${clip(event.content.trim(), 100)}`;
     case "retry":
       return `${who}retry ${event.attempt} in ${duration(event.delay_ms)}: ${clip(event.reason, 100)}`;
+    case "agent_restarted": {
+      const others = event.together.length > 0 ? `, with ${event.together.join(", ")}` : "";
+      return `${who}crashed: ${clip(event.error.message, 120)}; again in ${duration(event.delay_ms)}${others}`;
+    }
+    case "agent_failed":
+      return `[${event.agent}] ${event.message}`;
+    case "assigned":
+      return `${event.subtask_id ?? ""} is ${event.agent}'s now, not ${event.from}'s`;
     case "refused":
       return `${who}refused: ${event.message}`;
     case "approval_requested":
@@ -184,6 +192,10 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
       break;
     case "retry":
       row.doing = `waiting ${duration(event.delay_ms)}: ${event.reason}`;
+      break;
+    case "agent_restarted":
+      row.state = "planned";
+      row.doing = `crashed: ${event.error.message}`;
       break;
     case "handed_back":
       row.state = "planned";

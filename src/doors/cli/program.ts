@@ -69,10 +69,17 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     .command("status")
     .argument("[task]", "a task id or a ticket; without it, the newest tasks")
     .description("Show tasks, their children and branches.")
+    .option("--agents", "show what each agent is doing instead, as `oxbow agents`")
     .option("--repo <dir>", "the repository", ".")
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow status", "oxbow status 146 --json"))
-    .action(async (task, options) => done(await (await import("./status.ts")).status(task, options)));
+    .action(async (task, options) =>
+      done(
+        options.agents
+          ? await (await import("./interventions.ts")).agents(task, options)
+          : await (await import("./status.ts")).status(task, options),
+      ),
+    );
   program
     .command("owner")
     .argument("<paths...>", "paths from the top of the repository")
