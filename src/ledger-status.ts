@@ -62,9 +62,11 @@ export async function readStatus(
 ): Promise<WholeStatus> {
   await using rooms = await openLedger(options);
   const { repo, store, problem } = rooms;
-  const rows = store === null ? [] : await byRows(repo, store, wanted);
-  const workers = store === null ? [] : await liveWorkers({ store, workerIsDead });
-  const ledger = mayHaveRefs(repo) ? await readLedger(repo) : null;
+  const [rows, workers, ledger] = await Promise.all([
+    store === null ? [] : byRows(repo, store, wanted),
+    store === null ? [] : liveWorkers({ store, workerIsDead }),
+    mayHaveRefs(repo) ? readLedger(repo) : null,
+  ]);
   const withRefs = rows.map(
     ({ subtasks, ...status }): RowStatus => ({
       ...status,
