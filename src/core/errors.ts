@@ -48,6 +48,17 @@ export const ERRORS = {
   branch_moved: row(409, 70, "Somebody else moved the branch; run it again.", true),
   dirty_tree: row(409, 2, "Commit or stash your changes first."),
   fenced: row(409, 70, "A newer attempt has taken this work over; nothing of it was changed."),
+  remote_unreachable: row(
+    503,
+    70,
+    "Look whether `repo.url` can be reached from this machine; the commits are kept here, `oxbow salvage` lists them.",
+    true,
+  ),
+  remote_refused: row(
+    403,
+    70,
+    "Look at the message of the server; the commits are kept here, `oxbow salvage` lists them.",
+  ),
   path_rejected: row(400, 2, "Use a path inside the repository, with forward slashes."),
   file_not_found: row(404, 1, "List the files first; paths are relative to the root of the repository."),
   not_text: row(400, 1, "This file is binary or too large to read as text."),
@@ -171,7 +182,7 @@ export const ERRORS = {
     "Another Git is at work in the repository: try again. If none is, remove the lock file.",
     true,
   ),
-  unmerged_work: row(409, 2, "Merge or copy it first (git branch NAME REF), or lose it with --force."),
+  unmerged_work: row(409, 2, "Make branches of it first (`oxbow salvage`), or lose it with --force."),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
 
