@@ -1,5 +1,6 @@
 /** A run's ToolDefs as function tools of the SDK: checked arguments in, capped JSON text out, no throw past this file. */
 import type { Tool } from "@openai/agents";
+import { failPoint } from "../host/fail-point.ts";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
 import type { RunHistory, RunnerEvent } from "./contract.ts";
@@ -45,6 +46,7 @@ export function createFunctionTools(options: {
     const startedAt = performance.now();
     const work = Promise.resolve().then(async () => {
       const parsed = parseToolInput(tool, input);
+      failPoint("tool.before");
       const before = earlier.delete(callId) ? await history?.settled(tool.name, parsed, callId) : null;
       return before ?? tool.run(parsed, context);
     });
@@ -53,6 +55,7 @@ export function createFunctionTools(options: {
     work.then(ended, ended);
     try {
       const value = await stop.guard(work);
+      failPoint("tool.after");
       const text = cappedJson(value);
       told(tool.name, callId, startedAt);
       return text;

@@ -6,6 +6,7 @@
  * library's nor the SDK's own retries are used.
  */
 import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
+import { failPoint } from "../host/fail-point.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
 import type { AnswerRecord, HistoryItem, Inbox, RunHistory, RunnerEvent } from "./contract.ts";
@@ -90,7 +91,9 @@ export function createTurnModel(options: TurnOptions): Model {
     if (inbox !== null) interjections.add(request.input, (await stop.guard(inbox.take())).map(fromUser));
     turn += 1;
     const told = { ...request, input: interjections.into(request.input) };
+    failPoint("model.before");
     const { response, cachedTokens } = await withRetries(options, told);
+    failPoint("model.after");
     const output = response.output.map((item) => repaired(item, callIds));
     const answer = { ...response, output };
     const cost = tell(options, answer, turn, cachedTokens);

@@ -1,4 +1,5 @@
 /** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap. */
+import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import { attemptRef } from "./attempts.ts";
 import { lossyText, shownPath } from "./bytes.ts";
@@ -75,6 +76,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     const saved = overlay.size === 0 ? tip : await writeCommit(message);
     if (saved !== attemptOid) {
       await engine.refs.apply([{ ref: start.attemptRef, old: attemptOid, new: saved }]);
+      failPoint("work.saved");
     }
     attemptOid = saved;
     savedVersion = version;
@@ -120,12 +122,15 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     if (overlay.size === 0) return null;
     refuseCheckedOut(setup, start.ref);
     const files = overlay.size;
+    failPoint("commit.before");
     const made = await writeCommit(message);
+    failPoint("commit.written");
     await engine.refs.apply([
       // The fence first: whoever was taken over is to hear of that.
       { ref: start.attemptRef, old: attemptOid, new: made },
       { ref: start.ref, old: tip, new: made },
     ]);
+    failPoint("commit.moved");
     step++;
     tip = attemptOid = made;
     overlay.reset((await objects.commit(made)).tree);

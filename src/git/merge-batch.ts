@@ -4,6 +4,7 @@
  * Whatever is not plain (a path both sides touched, a possible rename, somebody else's move) takes the ordinary way, one
  * by one, through `git merge-tree`.
  */
+import { failPoint } from "../host/fail-point.ts";
 import { hasCode } from "../core/errors.ts";
 import { mayCollide } from "./case-conflicts.ts";
 import { createNames } from "./case-twins.ts";
@@ -54,9 +55,12 @@ async function mergePlain(engine: Engine, request: BatchRequest): Promise<readon
     const before = i === 0 ? (tip ?? start) : null;
     return mergeCommit(engine, { edits }, [before, source.commit], source, target);
   });
+  failPoint("merge.before");
   const commits = await engine.commits.writeChain(merges);
+  failPoint("merge.written");
   try {
     await engine.refs.apply([{ ref, old: tip, new: commits.at(-1) ?? null }]);
+    failPoint("target.moved");
     return commits;
   } catch (error) {
     if (hasCode(error, "branch_moved")) return [];

@@ -7,6 +7,7 @@ import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { crc32, deflate, deflateSync } from "node:zlib";
+import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import { newId } from "../host/ids.ts";
 import { hashName, objectHeader, objectId } from "./bytes.ts";
@@ -77,6 +78,7 @@ export function createObjectStore({
     await unlessSwept(async () => {
       const draft = path.join(directory, `tmp_obj_${newId("o")}`);
       await place(draft, content, durable);
+      failPoint("objects.draft");
       await rename(draft, path.join(directory, oid.slice(2)));
     });
   };
@@ -120,9 +122,11 @@ export function createObjectStore({
   return {
     async write(objects) {
       const unique = [...new Map(objects.map((object) => [object.oid, object])).values()];
+      failPoint("objects.before");
       try {
         if (unique.length >= PACKED_FROM) await writePack(unique);
         else await Promise.all(unique.map(writeLoose));
+        failPoint("objects.after");
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
         const code = /^(?:EACCES|EPERM|EROFS)\b/.test(why) ? "repository_read_only" : "git_failed";

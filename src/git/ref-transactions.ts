@@ -2,6 +2,7 @@
  * Moves refs in transactions through one `git update-ref --stdin` that stays open. What is queued at the same time goes in
  * one transaction; when that fails, each is tried alone, so that every caller gets its own verdict.
  */
+import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { LongProcess } from "../host/process.ts";
 import { type GitSite, gitFailed, startGit } from "./command.ts";
@@ -172,7 +173,10 @@ function createSession(site: GitSite, zero: string, locks: Locks) {
         settle = resolve;
       });
       current.stdin.write(`start\0${commands(changes, zero).join("")}prepare\0commit\0`);
-      if (await committed) return null;
+      failPoint("ref.sent");
+      const moved = await committed;
+      failPoint("ref.moved");
+      if (moved) return null;
       return current.stderrTail().trim();
     },
     async close() {

@@ -1,4 +1,5 @@
 /** What must be published once its transaction is committed; the topics drop what comes twice. */
+import { failPoint } from "../host/fail-point.ts";
 import type { Json } from "../core/model.ts";
 import type { Database, Tx } from "./engine.ts";
 import { toJson } from "./rows.ts";
@@ -51,8 +52,11 @@ export async function relayOutbox(database: Database, topics: TopicTransport): P
       .limit(RELAY_BATCH)
       .execute();
     if (rows.length === 0) return published;
+    failPoint("outbox.read");
     published += await topics.publishAll(rows.map(({ seq: _, ...entry }) => entry));
+    failPoint("outbox.published");
     const last = rows.map(({ seq }) => seq);
     await database.write((tx) => tx.db.deleteFrom("outbox").where("seq", "in", last).execute(), "own");
+    failPoint("outbox.emptied");
   }
 }

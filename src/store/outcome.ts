@@ -1,4 +1,5 @@
 /** How a subtask ends: exactly one outcome, its signal in the outbox, and those who waited for it set free. */
+import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Json, Outcome, Subtask } from "../core/model.ts";
@@ -31,6 +32,7 @@ export async function finish(
   await settle(tx, lease.subtask, outcome, signalPayload, lease.worker_id);
   await endAttempt(tx, lease.subtask.subtask_id, lease.attempt, "finished", toJson(outcome));
   await appendEvents(tx, events);
+  failPoint("outcome.inside");
   return true;
 }
 
@@ -83,6 +85,7 @@ async function settle(
     .where("conversation_id", "=", conversation_id)
     .where("acked_at", "is", null)
     .execute();
+  failPoint("ack.inside");
   await changeSubtask(tx, subtask_id, outcome.outcome, who);
   await unblock(tx, subtask_id, who);
 }

@@ -2,6 +2,7 @@
  * The queue: a lease on a conversation's row, with a token that only ever grows. Whoever holds the newest token may
  * change the conversation; everybody else is told so and changes nothing.
  */
+import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { Lease } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
@@ -112,6 +113,7 @@ export async function claim(database: Database, tx: Tx, options: ClaimOptions): 
     })
     .execute();
   await changeSubtask(tx, subtask_id, "running", options.workerId);
+  failPoint("lease.inside");
   return {
     conversation_id,
     worker_id: options.workerId,

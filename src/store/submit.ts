@@ -1,4 +1,5 @@
 /** How tasks and children come into the store. */
+import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Subtask, SubtaskState, Task } from "../core/model.ts";
@@ -92,6 +93,7 @@ async function insertChildren(tx: Tx, children: readonly NewChild[]): Promise<vo
     })),
   );
   for (const batch of batches(dependencies)) await tx.db.insertInto("dependencies").values(batch).execute();
+  failPoint("announce.inside");
   await putInOutbox(
     tx,
     children.map(({ subtask: { agent, conversation_id, task_id, subtask_id } }) =>

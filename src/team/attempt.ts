@@ -2,6 +2,7 @@
  * One attempt at one subtask: fence → branch → run → what is left is kept → outcome and done signal.
  * Whatever goes wrong in between becomes an outcome too; only a lost lease ends without one (the newer attempt has it).
  */
+import { failPoint } from "../host/fail-point.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Outcome } from "../core/model.ts";
 import type { BranchTree } from "../git/contract.ts";
@@ -44,6 +45,7 @@ export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
   const started = engine.now();
   using limit = withinSla(given);
   const { signal } = limit;
+  failPoint("lease.after");
   const found = await performOrFail({ ...given, signal });
   const { reason } = signal;
   if (found.error?.code === "fenced" || reason === STOP.leaseLost) return { kind: "lost" };
@@ -72,7 +74,9 @@ export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
     result: outcome,
   };
   await sink.flush();
+  failPoint("outcome.before");
   const ours = await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
+  failPoint("outcome.after");
   await relaySoon(engine);
   return ours ? { kind: "finished", outcome } : { kind: "lost" };
 }

@@ -1,9 +1,12 @@
 /** What dead processes left is saved and said, whichever task it belongs to. */
+import { failPoint } from "../host/fail-point.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Engine } from "./engine.ts";
 
 export async function clearUp(engine: Engine): Promise<void> {
+  failPoint("cleanup.before");
   const { saved } = await engine.repo.sweep();
+  failPoint("cleanup.after");
   const events = saved.map(
     (work): EventBody => ({
       event: "work_saved",

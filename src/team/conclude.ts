@@ -1,4 +1,5 @@
 /** The end of a task, by the one process that carries it: what never ran is cancelled, what finished is merged, its state is written. */
+import { failPoint } from "../host/fail-point.ts";
 import type { ErrorCode, OxbowError } from "../core/errors.ts";
 import type { EventBody, Report, ReportState } from "../core/events.ts";
 import type { Subtask, Task, TaskState } from "../core/model.ts";
@@ -30,6 +31,7 @@ export async function conclude(
 ): Promise<Report | null> {
   await drive.confirm();
   if (!cancelled) await mergeFinished(engine, task);
+  failPoint("merge.after");
   const report = await makeReport(engine, task);
   await drive.confirm();
   const outcomes = await engine.store.outcomes(task.task_id);
@@ -38,9 +40,11 @@ export async function conclude(
     return outcome?.error !== null && outcome !== undefined && FOR_REVIEW.has(outcome.error.code);
   });
   const state = gaveUp ? "needs_review" : TASK_STATE[report.state];
+  failPoint("end.before");
   const ended = await engine.store.endTask(task.task_id, state, [
     { event: "task_finished", task_id: task.task_id, state: report.state },
   ]);
+  failPoint("end.after");
   return ended ? report : null;
 }
 

@@ -1,5 +1,6 @@
 /** The branch an attempt works on: found again, or made; with what an earlier attempt left. */
 
+import { failPoint } from "../host/fail-point.ts";
 import { branchName, refComponent } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { BranchTree, MergeSource } from "../git/contract.ts";
@@ -24,6 +25,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
       ? await makeBranch(engine, lease)
       : await takeBranchOver(engine, lease, subtask.branch);
   const scope = await openScope(engine, subtask);
+  failPoint("branch.named");
   const tree = await repo.openBranch({
     branch,
     base,
@@ -56,6 +58,7 @@ async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
   const given = lease.message.metadata["start"];
   const start = typeof given === "string" && subtask.depends_on.length === 0 ? given : base;
   const noted = known !== null || base === task.base_commit;
+  failPoint("branch.before");
   const { name } = await repo.createFreeBranch({
     agentName: subtask.agent,
     ticket: task.ticket,
@@ -63,6 +66,7 @@ async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
     taken: new Set(names),
     along: noted ? [] : [{ ref: baseRef, old: null, new: base }],
   });
+  failPoint("branch.made");
   if (await store.setBranch(lease, name)) return { branch: name, base, fresh: start === base };
   // The newer attempt makes its own.
   await repo.updateRefs([{ ref: `refs/heads/${name}`, old: start, new: null }]);

@@ -1,4 +1,5 @@
 /** An attempt by a model through the SDK: every turn's edits are saved before the next turn begins. */
+import { failPoint } from "../host/fail-point.ts";
 import type { AgentSpec } from "../core/team-file.ts";
 import type { BranchTree } from "../git/contract.ts";
 import type { HistoryItem, RunnerEvent } from "../agent/contract.ts";
@@ -46,8 +47,10 @@ export async function runModel(
   async function save(_turn: number, items: readonly HistoryItem[]): Promise<void> {
     wip = tree.edited ? ((await keepEdits(attempt, tree)) ?? wip) : null;
     await sink.flush();
+    failPoint("turn.before");
     if (items.length > 0) await record.turn(items, wip ?? tree.tip);
     else await signals.saveCursors();
+    failPoint("turn.saved");
   }
 
   const mayWrite = { ...subtask, allowed_paths: [...subtask.allowed_paths, ...scope.granted] };

@@ -1,4 +1,5 @@
 /** Signals as an agent, the command line and the library use them: topics with a policy, cursors and events. */
+import { failPoint } from "../host/fail-point.ts";
 import type { Json } from "../core/model.ts";
 import type { Settings } from "../core/settings.ts";
 import type { SignalMessage, Signals } from "../core/tool.ts";
@@ -82,6 +83,7 @@ export function createSignals(options: SignalsOptions): SavedSignals {
   }
 
   function take(entry: TopicEntry): SignalMessage {
+    failPoint("read.found");
     if (conversationId !== undefined) {
       positions.set(entry.topic, entry.message_id);
       unsaved[entry.topic] = entry.message_id;
@@ -115,7 +117,9 @@ export function createSignals(options: SignalsOptions): SavedSignals {
       if (options.redact(topic) !== topic)
         throw new OxbowError("topic_rejected", "The topic's name holds what looks like a secret.");
       const payload = withoutSecrets(given, options.redact);
+      failPoint("signal.before");
       const entry = await publish(topic, payload);
+      failPoint("signal.sent");
       options.sent?.(topic, entry.message_id, payload);
       return { ok: true, topic, message_id: entry.message_id };
     },

@@ -1,4 +1,5 @@
 /** `orchestrate_split`: children that are durable before anyone hears of them, and the optional fan-in. */
+import { failPoint } from "../host/fail-point.ts";
 import type { Signals, SplitRequest, SplitResult } from "../core/tool.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
@@ -76,7 +77,9 @@ async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): 
     siblings,
   };
   const children = makeChildren(engine, planned, birth);
+  failPoint("announce.before");
   await engine.store.addChildren(task.task_id, children, announcements(children, birth));
+  failPoint("announce.after");
   return children;
 }
 

@@ -1,0 +1,61 @@
+/**
+ * Where the fault suite kills a process: `OXBOW_FAIL_POINT=name[:n]:kill` ends it, as `kill -9` does, when it comes to that
+ * point for the n-th time. Without the variable a point costs one comparison.
+ */
+import { environment } from "./env.ts";
+
+/** Every step from split to merge, in that order; `test/faults` goes through all of them. */
+export const FAIL_POINTS = [
+  "announce.before",
+  "announce.inside",
+  "announce.after",
+  "lease.inside",
+  "lease.after",
+  "branch.before",
+  "branch.made",
+  "branch.named",
+  "model.before",
+  "model.after",
+  "tool.before",
+  "tool.after",
+  "objects.before",
+  "objects.draft",
+  "objects.after",
+  "work.saved",
+  "commit.before",
+  "commit.written",
+  "commit.moved",
+  "ref.sent",
+  "ref.moved",
+  "turn.before",
+  "turn.saved",
+  "outcome.before",
+  "ack.inside",
+  "outcome.inside",
+  "outcome.after",
+  "outbox.read",
+  "outbox.published",
+  "outbox.emptied",
+  "signal.before",
+  "signal.sent",
+  "read.found",
+  "cleanup.before",
+  "cleanup.after",
+  "merge.before",
+  "merge.written",
+  "target.moved",
+  "merge.after",
+  "end.before",
+  "end.after",
+] as const;
+
+export type FailPoint = (typeof FAIL_POINTS)[number];
+
+const armed = /^([a-z.]+)(?::(\d{1,6}))?:kill$/.exec(environment()["OXBOW_FAIL_POINT"] ?? "");
+const isArmed = armed !== null;
+const at = armed?.[1];
+let left = Number(armed?.[2] ?? 1);
+
+export function failPoint(name: FailPoint): void {
+  if (isArmed && name === at && --left === 0) process.kill(process.pid, "SIGKILL");
+}
