@@ -48,7 +48,7 @@ export async function openGc(options: Pick<AppOptions, "repo" | "env">, wanted: 
     await rooms[Symbol.asyncDispose]();
     throw new OxbowError(
       "store_failed",
-      `${rooms.problem ?? ""} Without it nothing tells what is worked on.`,
+      `${rooms.problem?.message ?? ""} Without it nothing tells what is worked on.`,
     );
   }
   const shared = readSettings(options.env).oxbowHome !== undefined;

@@ -7,7 +7,7 @@ import type { Ledger } from "./git/ledger.ts";
 import type { Store, WorkerPresence } from "./store/contract.ts";
 import type { TaskStatus } from "./team/status.ts";
 import { integrationBranch, refComponent } from "./core/branch-name.ts";
-import { hasCode, OxbowError } from "./core/errors.ts";
+import { type ErrorValue, hasCode, OxbowError } from "./core/errors.ts";
 import { readLedger } from "./git/ledger.ts";
 import { workerIsDead } from "./host/worker.ts";
 import { keyOf, openLedger } from "./ledger.ts";
@@ -52,7 +52,7 @@ export interface WholeStatus {
   readonly tasks: readonly (RowStatus | RefStatus)[];
   readonly workers: readonly WorkerPresence[];
   /** Why the rows could not be read, or null. */
-  readonly problem: string | null;
+  readonly problem: ErrorValue | null;
 }
 
 /** One task (by id or ticket) or the newest. Throws task_unknown. */

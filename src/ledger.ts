@@ -7,7 +7,7 @@ import type { KnownBranches, Ledger } from "./git/ledger.ts";
 import type { Store } from "./store/contract.ts";
 import { openRooms, readSettings } from "./app.ts";
 import { refComponent } from "./core/branch-name.ts";
-import { hasCode } from "./core/errors.ts";
+import { type ErrorValue, hasCode, toErrorValue } from "./core/errors.ts";
 import { environment } from "./host/env.ts";
 import { readLedger } from "./git/ledger.ts";
 import { openRepository } from "./git/repository.ts";
@@ -16,7 +16,7 @@ export interface LedgerRooms extends AsyncDisposable {
   readonly repo: Repository;
   /** Null: it cannot be opened, and `problem` says why. */
   readonly store: Store | null;
-  readonly problem: string | null;
+  readonly problem: ErrorValue | null;
 }
 
 /** What the rows know of one subtask. */
@@ -49,7 +49,7 @@ export async function openLedger(options: Pick<AppOptions, "repo" | "env">): Pro
   } catch (error) {
     if (!hasCode(error, "store_failed")) throw error;
     const repo = await openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome });
-    const problem = error.message;
+    const problem = toErrorValue(error);
     return { repo, store: null, problem, [Symbol.asyncDispose]: () => close(repo, null) };
   }
 }

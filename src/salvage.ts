@@ -60,7 +60,7 @@ export async function openSalvage(options: Pick<AppOptions, "repo" | "env">): Pr
   const all = async () => unmergedWork(repo, store, await readWhole(repo, store));
   return {
     list: async () => shown(await all()),
-    problem: rooms.problem,
+    problem: rooms.problem?.message ?? null,
     async show(id) {
       const item = find(await all(), id);
       if (item.commit === null) return shown({ ...item, stat: "", command: `ls -lA ${item.where}` });

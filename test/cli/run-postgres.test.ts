@@ -144,7 +144,10 @@ await withServer("postgres", (server) => {
           `console.log(1); const go = () => fs.existsSync(${JSON.stringify(gate)}) ? files.forEach((f) => fs.appendFileSync(f, "//\\n")) : setTimeout(go, 20); go();`,
         );
         const args = ["run", "Wait", "--by", "owner", "--ticket", "8", "--command", wait, "--json"];
-        const running = startOxbow(args, { cwd: shop.dir, env: { OXBOW_STORE_URL: own.url } });
+        const running = startOxbow(args, {
+          cwd: shop.dir,
+          env: { OXBOW_STORE_URL: own.url, TERMINAL_SANDBOX: "off" },
+        });
         await running.line((line) => line.event === "command_output");
         await own.order("kill");
         // All programs end, and what they came to has to wait.

@@ -1,4 +1,5 @@
 import { readStatus, type RefStatus, type RowStatus } from "../../ledger-status.ts";
+import { exitCode, showError } from "./failure.ts";
 import { listText, shortName } from "./worker-text.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
@@ -7,10 +8,9 @@ export async function status(
   options: { repo: string; json?: boolean },
 ): Promise<number> {
   const { tasks, workers, problem } = await readStatus({ repo: options.repo }, wanted);
-  if (problem !== null && !options.json)
-    process.stderr.write(`oxbow: from the refs alone, for the tasks cannot be read: ${problem}\n`);
   if (options.json) process.stdout.write(`${JSON.stringify(tasks)}\n`);
-  else if (tasks.length === 0) process.stdout.write('No task yet. Begin with `oxbow run "…"`.\n');
+  else if (tasks.length === 0 && problem === null)
+    process.stdout.write('No task yet. Begin with `oxbow run "…"`.\n');
   else
     process.stdout.write(
       tasks
@@ -18,7 +18,10 @@ export async function status(
         .join("\n"),
     );
   if (workers.length > 0 && !options.json) process.stdout.write(`\nWorkers:\n${listText(workers)}`);
-  return 0;
+  if (problem === null) return 0;
+  if (!options.json) process.stderr.write("oxbow: what is shown is from the refs alone.\n");
+  await showError(problem, options.json === true);
+  return exitCode(problem);
 }
 
 /** Of a task whose rows are gone. */
