@@ -2,7 +2,6 @@
  * The composition root: settings → App. Each room is imported when first needed, so that a look-up in the team file
  * costs no more than reading it.
  */
-import { resolve } from "node:path";
 import type { Report } from "./core/events.ts";
 import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
@@ -14,10 +13,9 @@ import type {
   SplitRequest,
   SplitResult,
 } from "./core/tool.ts";
-import type { BranchAllocation, Repository, RepositoryNote } from "./git/contract.ts";
-import type { Store, WorkerPresence } from "./store/contract.ts";
+import type { BranchAllocation, RepositoryNote } from "./git/contract.ts";
+import type { WorkerPresence } from "./store/contract.ts";
 import type { DoctorRow } from "./doctor.ts";
-import type { Secrets } from "./secrets.ts";
 import type { MadeTeam } from "./init.ts";
 import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
@@ -32,6 +30,7 @@ import { environment } from "./host/env.ts";
 import { STOP, withReason } from "./core/stop.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
+import { openRooms } from "./rooms.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
@@ -55,6 +54,8 @@ export interface AppOptions {
   readonly team?: string | undefined;
   /** Default: the process's environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** For a worker: where the team has a `repo.url`, a mirror of it in the state directory in place of the repository. */
+  readonly mirror?: boolean | undefined;
 }
 
 export interface RunTask {
@@ -351,37 +352,6 @@ export function openApp(options: AppOptions = {}): App {
       await this.close();
     },
   };
-}
-
-export interface Rooms {
-  readonly repo: Repository;
-  readonly store: Store;
-  readonly secrets: Secrets;
-}
-
-export async function openRooms(
-  options: AppOptions,
-  settings: Settings,
-  env: Readonly<Record<string, string>>,
-): Promise<Rooms> {
-  const { openRepository } = await import("./git/repository.ts");
-  // The other rooms are read while git looks at the repository.
-  const [repo, { createSecrets }, { openStore }, { storeOwner, storeUrl }] = await Promise.all([
-    openRepository({ path: resolve(options.repo ?? "."), stateDir: settings.oxbowHome }),
-    import("./secrets.ts"),
-    import("./store/open.ts"),
-    import("./store-url.ts"),
-  ]);
-  try {
-    const { redisUrl, oxbowRedisAllowVolatile: allowVolatile } = settings;
-    const redis = redisUrl === undefined ? undefined : { url: redisUrl, allowVolatile };
-    const [url, owner] = [storeUrl(settings, repo), storeOwner(settings, repo)];
-    const secrets = createSecrets(env);
-    return { repo, secrets, store: await openStore({ url, owner, redis, cleanEvent: secrets.event }) };
-  } catch (error) {
-    await repo[Symbol.asyncDispose]();
-    throw error;
-  }
 }
 
 interface Once<T> {

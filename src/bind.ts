@@ -5,7 +5,8 @@ import type { ModelSource } from "./agent/contract.ts";
 import { type AgentSpec, parseTeamFile, type TeamFile } from "./core/team-file.ts";
 import type { Settings } from "./core/settings.ts";
 import { type Engine, providerOf, type RunOptions } from "./team/engine.ts";
-import type { AppOptions, Rooms } from "./app.ts";
+import type { AppOptions } from "./app.ts";
+import type { Rooms } from "./rooms.ts";
 import type { Secrets } from "./secrets.ts";
 import { loadTeam, readTeamFile } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
@@ -83,8 +84,9 @@ export function followTeamFile(
   env: Readonly<Record<string, string>>,
   secrets: Secrets,
 ): () => Promise<Engine> {
-  if (bound.repo.bare && options.team === undefined) return () => Promise.resolve(bound);
-  const read = () => readTeamFile({ team: options.team, repo: options.repo ?? bound.repo.root });
+  if (bound.repo.bare && options.team === undefined && !inMirror(options, bound.repo))
+    return () => Promise.resolve(bound);
+  const read = () => readTeamFile({ team: options.team, repo: teamFolder(options, bound.repo) });
   let known: string | null = null;
   let engine = bound;
   return async () => {
@@ -98,10 +100,19 @@ export function followTeamFile(
   };
 }
 
+/** A mirror is not where its team file is. */
+function teamFolder(options: AppOptions, opened: Rooms["repo"]): string {
+  return options.repo ?? (inMirror(options, opened) ? "." : opened.root);
+}
+
+function inMirror(options: AppOptions, { remote }: Rooms["repo"]): boolean {
+  return options.mirror === true && remote !== null;
+}
+
 /** A bare repository has no files: its team.yaml is the one of HEAD, unless another is named. */
 async function teamOf(options: AppOptions, { repo }: Rooms): Promise<TeamFile> {
   try {
-    return (await loadTeam({ team: options.team, repo: options.repo ?? repo.root })).team;
+    return (await loadTeam({ team: options.team, repo: teamFolder(options, repo) })).team;
   } catch (error) {
     if (!repo.bare || options.team !== undefined || !hasCode(error, "team_file_missing")) throw error;
     const bytes = await repo.readBlob(await repo.resolve("HEAD"), "team.yaml");

@@ -7,7 +7,7 @@ import type { Settings } from "./core/settings.ts";
 import type { Repository } from "./git/contract.ts";
 import type { StoreOwner } from "./store/owner.ts";
 
-type Place = Pick<Repository, "commonDir" | "stateDir">;
+type Place = Pick<Repository, "commonDir" | "stateDir" | "remote">;
 
 const POSTGRES = /^postgres(?:ql)?:/i;
 /** In the state directory, beside the work it names. */
@@ -33,12 +33,15 @@ export function storeUrl(settings: Settings, repo: Place): string {
 
 /**
  * The path alone would not do (every container has its /workspace), nor would the id alone (a copy of the directory has
- * it too). What has moved on purpose is found again with `?schema=`, which `oxbow doctor` shows.
+ * it too). What has moved on purpose is found again with `?schema=`, which `oxbow doctor` shows. What a fleet shares is known
+ * by its remote, wherever its clones are.
  */
 function withSchema(given: string, repo: Place): string {
   const url = URL.canParse(given) ? new URL(given) : null;
   if (!url || url.searchParams.has("schema")) return given;
-  url.searchParams.set("schema", `oxbow_${digest(storeId(repo.stateDir), repo.commonDir)}`);
+  const name =
+    repo.remote === null ? digest(storeId(repo.stateDir), repo.commonDir) : digest(repo.remote.identity);
+  url.searchParams.set("schema", `oxbow_${name}`);
   return url.href;
 }
 
@@ -48,6 +51,7 @@ function withSchema(given: string, repo: Place): string {
  */
 export function storeOwner(settings: Settings, repo: Place): StoreOwner | undefined {
   if (settings.oxbowStoreUrl === undefined || settings.oxbowStoreUrl === "sqlite::memory:") return undefined;
+  if (repo.remote !== null) return { id: digest(repo.remote.identity), path: repo.remote.identity };
   const id = storeId(repo.stateDir);
   const shared = settings.oxbowHome !== undefined;
   return { id: shared ? digest(id, repo.commonDir) : digest(id), path: repo.commonDir };
@@ -87,6 +91,11 @@ function unwritable(file: string, cause: unknown): OxbowError {
       cause,
     },
   );
+}
+
+/** The folder of a fleet's mirror on one machine. */
+export function mirrorName(identity: string): string {
+  return digest(identity);
 }
 
 /** The store for people, without a password. */

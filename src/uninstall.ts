@@ -4,10 +4,11 @@
  */
 import { lstat, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { AppOptions, Rooms } from "./app.ts";
+import type { AppOptions } from "./app.ts";
 import type { Repository } from "./git/contract.ts";
 import type { OnlyHere } from "./git/only-here.ts";
-import { openRooms, readSettings } from "./app.ts";
+import { readSettings } from "./app.ts";
+import { openRooms, type Rooms } from "./rooms.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { withoutPassword } from "./core/settings.ts";
 import { onlyInOxbowRefs } from "./git/only-here.ts";

@@ -2,6 +2,7 @@
 import { branchName } from "./branch-name.ts";
 import { hasCode } from "./errors.ts";
 import { createMatcher, createOwnership } from "./ownership.ts";
+import { parseRemoteUrl } from "./remote-url.ts";
 import { checkSchedule } from "./schedule.ts";
 import { checkGroups } from "./team-groups.ts";
 import type { Fail, Path } from "./team-issues.ts";
@@ -17,6 +18,9 @@ export function checkTeam(raw: RawTeam, fail: Fail): void {
   checkReferences(raw, fail);
   checkSchedule(raw, fail);
   checkPatterns(raw, fail);
+  const { url } = raw.repo ?? {};
+  const remote = url === undefined ? null : parseRemoteUrl(url);
+  if (remote && "refused" in remote) fail("team_file_invalid", ["repo", "url"], remote.refused);
 }
 
 /** Names become branches, so two must not differ by case alone. */

@@ -151,7 +151,11 @@ export const teamSchema = z.strictObject({
   repo: z
     .strictObject({
       base: word.optional().describe("Where work starts. Default: HEAD."),
-      url: line.optional().describe("Where a fleet of machines fetches the repository."),
+      url: line
+        .optional()
+        .describe(
+          "The remote that a fleet of machines shares ([fleet.md](fleet.md)): an https, ssh or file URL.",
+        ),
     })
     .optional()
     .describe("The repository."),
@@ -244,7 +248,7 @@ interface NotYet {
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
   team: ["workspace", "verify", "verify_network", "merge", "budget", "plugins", "mcp_servers"],
-  repo: ["url"],
+  repo: [],
   agents: [],
   sandbox: [],
 };

@@ -189,6 +189,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     snapshot: () => inTurn(snapshot),
     saveWork: (signal) => inTurn(saveWork, signal),
     restoreWork: (saved) => inTurn(() => restoreWork(saved)),
+    published: () => Promise.resolve(),
     changes: () =>
       inTurn(async () => {
         const base = await objects.commit(options.base);

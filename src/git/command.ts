@@ -27,8 +27,18 @@ export interface GitSite {
   readonly userConfig?: boolean;
   /** Settings over those of the repository, as key and value. */
   readonly settings?: readonly (readonly [string, string])[];
+  /** Fetches or pushes: with what this process was told to show the server. */
+  readonly remote?: RemoteProfile;
   /** What brings objects that are not here: for the error that says so. */
   readonly missingHint?: string;
+}
+
+/** How this process shows a server who it is: its own settings, never those of a repository. */
+export interface RemoteProfile {
+  /** A command line, as of GIT_SSH_COMMAND. */
+  readonly sshCommand: string | undefined;
+  /** As of `credential.helper`. */
+  readonly credentialHelper: string | undefined;
 }
 
 const HARDENING: readonly string[] = [
@@ -81,6 +91,19 @@ const USER_KEYS = [
   "GIT_CONFIG_SYSTEM",
   "GIT_CONFIG_NOSYSTEM",
 ];
+/** What ssh, a credential helper and a connection through a proxy need. */
+const REMOTE_KEYS = [
+  "HOME",
+  "SSH_AUTH_SOCK",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "https_proxy",
+  "HTTPS_PROXY",
+  "all_proxy",
+  "ALL_PROXY",
+  "no_proxy",
+  "NO_PROXY",
+];
 
 /** The whole environment of a git process at `site`. */
 export function gitEnv(site: GitSite): Record<string, string> {
@@ -99,6 +122,11 @@ export function gitEnv(site: GitSite): Record<string, string> {
     env["GIT_CONFIG_NOSYSTEM"] = "1";
     env["GIT_CONFIG_GLOBAL"] = "/dev/null";
     env["GIT_ATTR_NOSYSTEM"] = "1";
+  }
+  if (site.remote !== undefined) {
+    for (const key of REMOTE_KEYS) copy(outer, key, env);
+    env["GIT_ALLOW_PROTOCOL"] = "https:ssh:file";
+    env["GIT_SSH_COMMAND"] = site.remote.sshCommand ?? "ssh -o BatchMode=yes";
   }
   if (site.gitDir !== undefined) env["GIT_DIR"] = site.gitDir;
   if (site.workTree !== undefined) env["GIT_WORK_TREE"] = site.workTree;

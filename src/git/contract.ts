@@ -8,6 +8,15 @@
 import type { Conflict } from "../core/model.ts";
 import type { BranchFiles } from "../core/tool.ts";
 
+export interface RemoteOptions {
+  /** As `parseRemoteUrl` gives both. */
+  readonly url: string;
+  readonly identity: string;
+  /** Of a GIT_SSH_COMMAND, and of a `credential.helper`. */
+  readonly sshCommand: string | undefined;
+  readonly credentialHelper: string | undefined;
+}
+
 /** A full object id, 40 hex digits (64 in a SHA-256 repository). */
 export type Oid = string;
 
@@ -97,6 +106,11 @@ export interface BranchTree extends BranchFiles {
   restoreWork(commit: Oid): Promise<{ files: number }>;
   /** All paths changed between `base` and the branch with its edits. */
   changes(): Promise<readonly TreeChange[]>;
+  /**
+   * Waits until what was committed and saved is where other machines find it (nothing to do without a remote). A failing
+   * connection is tried again while `signal` lives. Throws fenced, branch_moved, remote_refused, remote_unreachable, cancelled.
+   */
+  published(signal: AbortSignal): Promise<void>;
 }
 
 export interface MergeSource {
@@ -195,7 +209,30 @@ export interface RepositoryNote {
   readonly hint: string;
 }
 
+/** The remote that the machines of a fleet share. All throw remote_unreachable, remote_refused. */
+export interface SharedRemote {
+  /** The same on every machine: host and path. */
+  readonly identity: string;
+  /** From now on others can fetch these commits. */
+  offer(commits: readonly Oid[]): Promise<void>;
+  /**
+   * Brings what work begins with, or is merged from: commits that were offered, branches (never below what is ahead here,
+   * nor where one is checked out), where branches began, and what attempts saved. Throws objects_missing.
+   */
+  bring(wanted: {
+    readonly commits?: readonly Oid[];
+    readonly branches?: readonly string[];
+    /** Ids of subtasks. */
+    readonly bases?: readonly string[];
+    readonly attempts?: readonly string[];
+  }): Promise<void>;
+  /** Removes a branch there that nothing was committed to. One that has moved, or cannot be removed, stays. */
+  drop(branch: string, at: Oid): Promise<void>;
+}
+
 export interface Repository extends AsyncDisposable {
+  /** Null where no other machine works on the repository. */
+  readonly remote: SharedRemote | null;
   /** Top of the work tree; of a bare repository, its git dir. */
   readonly root: string;
   readonly gitDir: string;
@@ -259,7 +296,9 @@ export interface Repository extends AsyncDisposable {
   commitsSince(
     since: Oid,
     tip: Oid,
-  ): Promise<readonly { readonly commit: Oid; readonly subject: string; readonly conversation: string | null }[]>;
+  ): Promise<
+    readonly { readonly commit: Oid; readonly subject: string; readonly conversation: string | null }[]
+  >;
   /** The newest commit that both have in common, or null. */
   mergeBase(one: Oid, other: Oid): Promise<Oid | null>;
   /**
@@ -307,6 +346,8 @@ export interface Repository extends AsyncDisposable {
 }
 
 export interface OpenRepository {
+  /** The remote of a fleet: branches and attempts are pushed to it, and fetched from it. */
+  readonly remote?: RemoteOptions | undefined;
   /** A directory inside the repository, or a bare git dir. */
   readonly path: string;
   /** OXBOW_HOME. */

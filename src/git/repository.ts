@@ -24,7 +24,8 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     await engine.close();
   };
   let closing: Promise<void> | null = null;
-  return {
+  const here: Repository = {
+    remote: null,
     root: setup.root,
     gitDir: setup.gitDir,
     commonDir: setup.commonDir,
@@ -85,6 +86,9 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     },
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
+  if (options.remote === undefined) return here;
+  const { withRemote } = await import("./remote-repository.ts");
+  return withRemote(here, engine, options.remote);
 }
 
 async function listFiles(engine: Engine, commit: Oid): Promise<{ path: string; mode: string; oid: Oid }[]> {

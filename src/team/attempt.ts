@@ -17,6 +17,7 @@ import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
 import { donePayload, type Finding, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { committedTip } from "./leftovers.ts";
 import { prepareBranch } from "./prepare.ts";
+import { bringWork, handIn } from "./remote.ts";
 import { relaySoon } from "./relay.ts";
 import { runProgram } from "./run-program.ts";
 import { runModel } from "./run-model.ts";
@@ -129,13 +130,14 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
     });
     if (created) sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch, base, created });
     const run = runtimeOf(runOptions(lease.task), agent) === "command" ? runProgram : runModel;
-    const found = await run(attempt, agent, tree, prepared.scope);
+    const found = await handIn(attempt, tree, await run(attempt, agent, tree, prepared.scope));
     return lease.subtask.root ? await dropEmptyBranch(engine, tree, found) : found;
   } catch (error) {
     const branch = tree?.branch ?? lease.subtask.branch;
     const commit = tree && committedTip(tree);
     const outcome = failureKind(error, signal);
-    return { ...NOTHING_RAN, outcome, branch, commit, summary: "", error: toErrorValue(error) };
+    const found = { ...NOTHING_RAN, outcome, branch, commit, summary: "", error: toErrorValue(error) };
+    return tree ? await handIn(attempt, tree, found) : found;
   }
 }
 
@@ -148,6 +150,7 @@ async function endUnbegun(engine: Engine, lease: Lease, error: OxbowError): Prom
     await clearUp(engine);
     await repo.sealAttempts(subtask.subtask_id, lease.attempt, task.base_commit);
   }
+  await bringWork(engine, [subtask]);
   const tip = branch === null ? null : await repo.readRef(`refs/heads/${branch}`);
   const commit = tip === (await baseOf(engine, subtask, task)) ? null : tip;
   const late = error.code === "attempts_exhausted" && lease.failure?.code === "timed_out";
@@ -180,5 +183,6 @@ async function dropEmptyBranch(engine: Engine, tree: BranchTree, found: Finding)
     if (hasCode(error, "branch_moved")) return found;
     throw error;
   }
+  await engine.repo.remote?.drop(tree.branch, tree.base);
   return { ...found, branch: null };
 }

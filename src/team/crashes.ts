@@ -20,6 +20,7 @@ const DIED: ErrorValue = {
 const CRASHES: ReadonlySet<string> = new Set<ErrorCode>([
   "internal",
   "git_failed",
+  "remote_unreachable",
   "store_failed",
   "redis_failed",
   "agent_stuck",

@@ -9,12 +9,14 @@ import type { MergeResult, MergeSource } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import { currentOf } from "./generations.ts";
+import { bringWork } from "./remote.ts";
 import { openScope, outOfScope } from "./scope.ts";
 import { baseOf, changesOutside } from "./scope-check.ts";
 import { aboutLease } from "./about.ts";
 
 export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
   const subtasks = currentOf(await engine.store.subtasks(task.task_id));
+  await bringWork(engine, subtasks);
   const outcomes = new Map(
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );

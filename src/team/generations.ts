@@ -11,6 +11,7 @@ import { OxbowError } from "../core/errors.ts";
 import { ownScope } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { agentNamed } from "./engine.ts";
+import { bringWork } from "./remote.ts";
 import { scopeOf } from "./scope.ts";
 import { baseOf, changesOutside } from "./scope-check.ts";
 
@@ -57,6 +58,7 @@ export async function tryAgain(
   const all = await store.subtasks(task.task_id);
   const outcomes = new Map((await store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
   const chosen = choose(all, outcomes, wanted);
+  await bringWork(engine, chosen);
   const made: NewChild[] = [];
   const birth: Birth = { taskId: task.task_id, parent: null, root: false, base: null, siblings: all };
   for (const old of chosen) {
@@ -145,6 +147,7 @@ async function replacing(
   const orchestrate = message.metadata["orchestrate"] ?? {};
   const commit = outcome?.commit ?? null;
   const base = await baseOf(engine, old, task);
+  await engine.repo.remote?.offer([base]);
   // What another agent may not write it cannot hand in either.
   const fits =
     commit !== null &&

@@ -6,6 +6,7 @@ import { OxbowError } from "../core/errors.ts";
 import type { BranchTree, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
+import { bringForAttempt } from "./remote.ts";
 import { openScope, type SubtaskScope } from "./scope.ts";
 
 export interface Prepared {
@@ -20,6 +21,7 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
   const created = subtask.branch === null;
   // Before anything of theirs is looked at: what an earlier attempt does from now on moves no ref.
   if (lease.attempt > 1) await repo.sealAttempts(subtask.subtask_id, lease.attempt, lease.task.base_commit);
+  await bringForAttempt(engine, lease);
   const { branch, base, fresh } =
     subtask.branch === null
       ? await makeBranch(engine, lease)
@@ -70,6 +72,7 @@ async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
   if (await store.setBranch(lease, name)) return { branch: name, base, fresh: start === base };
   // The newer attempt makes its own.
   await repo.updateRefs([{ ref: `refs/heads/${name}`, old: start, new: null }]);
+  await repo.remote?.drop(name, start);
   throw new OxbowError("fenced", "Another worker has taken this conversation over.");
 }
 

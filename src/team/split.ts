@@ -77,6 +77,7 @@ async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): 
     siblings,
   };
   const children = makeChildren(engine, planned, birth);
+  if (birth.base !== null) await engine.repo.remote?.offer([birth.base]);
   failPoint("announce.before");
   await engine.store.addChildren(task.task_id, children, announcements(children, birth));
   failPoint("announce.after");

@@ -132,6 +132,8 @@ export async function submitTask(
   const told = plan.notices.map(
     (notice): EventBody => ({ event: "notice", task_id: task.task_id, ...notice }),
   );
+  // Before anybody can take it.
+  await engine.repo.remote?.offer([task.base_commit]);
   const events = [submitted, ...told, ...announcements(children, birth)];
   const result = await engine.store.submit(task, children, events, driver);
   await engine.store.relay();
@@ -235,11 +237,16 @@ async function sandboxNotices({ sandbox }: Engine, agents: readonly AgentSpec[],
   return told;
 }
 
+const REMOTE_UNUSED =
+  "`repo.url` is not used: the tasks are in a store of this machine alone (OXBOW_STORE_URL=postgres://… is shared), or the team file is that of a bare repository (name it with --team).";
+
 async function notices(engine: Engine, leftovers: readonly string[]) {
   const told = engine.team.notices.map(({ line, message }) => ({
     code: "not_acted_on",
     message: `${engine.team.file}:${line}: ${message}`,
   }));
+  if (engine.team.repo.url !== null && engine.repo.remote === null)
+    told.push({ code: "remote_unused", message: REMOTE_UNUSED });
   if (await engine.repo.isDirty())
     told.push({
       code: "dirty_checkout",

@@ -13,7 +13,7 @@ export interface WorkerFlags {
 }
 
 export async function worker(flags: WorkerFlags): Promise<number> {
-  await using app = openApp({ repo: flags.repo, team: flags.team });
+  await using app = openApp({ repo: flags.repo, team: flags.team, mirror: true });
   if (flags.list) {
     const workers = await app.workers();
     if (flags.json) process.stdout.write(`${JSON.stringify(workers)}\n`);
