@@ -1,5 +1,5 @@
 /**
- * Where the fault suite kills a process: `OXBOW_FAIL_POINT=name[:n]:kill` ends it, as `kill -9` does, when it comes to that
+ * Where the fault suite kills a process: `TEST_FAIL_POINT=name[:n]:kill` ends it, as `kill -9` does, when it comes to that
  * point for the n-th time. Without the variable a point costs one comparison.
  */
 import { environment } from "./env.ts";
@@ -51,7 +51,7 @@ export const FAIL_POINTS = [
 
 export type FailPoint = (typeof FAIL_POINTS)[number];
 
-const armed = /^([a-z.]+)(?::(\d{1,6}))?:kill$/.exec(environment()["OXBOW_FAIL_POINT"] ?? "");
+const armed = /^([a-z.]+)(?::(\d{1,6}))?:kill$/.exec(environment()["TEST_FAIL_POINT"] ?? "");
 const isArmed = armed !== null;
 const at = armed?.[1];
 let left = Number(armed?.[2] ?? 1);

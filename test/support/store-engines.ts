@@ -2,11 +2,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { TestServer } from "./servers.ts";
+import { inSchema, runSql } from "./store-sql.ts";
+
+export { inSchema, runSql };
 
 export interface StorePlace {
   readonly url: string;
@@ -53,27 +55,6 @@ export function sqliteMemory(): Promise<TestDatabase> {
   const memory = database("sqlite::memory:", () => Promise.resolve());
   let store: Promise<Store> | undefined;
   return Promise.resolve({ ...memory, open: () => (store ??= memory.open()) });
-}
-
-/** `postgres://…?schema=NAME` */
-export function inSchema(server: { readonly url: string }, schema: string): string {
-  const url = new URL(server.url);
-  url.searchParams.set("schema", schema);
-  return url.href;
-}
-
-/** Runs one statement as the server's own user. */
-export async function runSql(
-  server: { readonly url: string },
-  statement: string,
-): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(server.url);
-  await client.connect();
-  try {
-    return (await client.query(statement)).rows;
-  } finally {
-    await client.end();
-  }
 }
 
 /** Empties every table, as fast as making them is slow, and gives the store a new name. */

@@ -1,0 +1,140 @@
+/**
+ * `npm run test:faults`: every fail point, then random kills. Prints each violation with what replays it, and the figures.
+ *   --short                    a handful of points, on SQLite, and a small run under random kills
+ *   --point NAME[:N] --who run|worker|resume --engine sqlite|postgres     one case
+ *   --chaos --children N --seed N --engine …                              one run under random kills
+ */
+import { parseArgs } from "node:util";
+import { FAIL_POINTS, type FailPoint } from "../../src/host/fail-point.ts";
+import { keepServer } from "../support/servers-keep.ts";
+import { type PointCase, playPoint, type Verdict, type Who } from "./points.ts";
+import type { Servers } from "./scene.ts";
+
+const { values: given } = parseArgs({
+  options: {
+    short: { type: "boolean", default: false },
+    point: { type: "string" },
+    who: { type: "string" },
+    engine: { type: "string" },
+    seed: { type: "string", default: "1" },
+    seeds: { type: "string", default: "1" },
+    children: { type: "string" },
+    chaos: { type: "boolean", default: false },
+  },
+});
+
+type Engine = "sqlite" | "postgres";
+
+interface Case {
+  readonly name: string;
+  readonly engine: Engine;
+  play(servers: Servers | null): Promise<Verdict>;
+}
+
+/** Only the process that carries the task comes there. */
+const OF_THE_RUN = /^(?:merge|target|end)\./;
+/** Only where something is taken over. */
+const OF_TAKING_OVER = /^cleanup\./;
+const SHORT: readonly FailPoint[] = [
+  "announce.after",
+  "lease.after",
+  "commit.moved",
+  "outcome.after",
+  "target.moved",
+];
+
+/** The submission writes children too; the split is the second time. */
+const firstSplit = (point: FailPoint, who: Who) => (point === "announce.inside" && who === "run" ? 2 : 1);
+
+function pointCases(seed: number): readonly PointCase[] {
+  return FAIL_POINTS.flatMap((point): PointCase[] => {
+    const whos: Who[] = OF_TAKING_OVER.test(point)
+      ? ["resume"]
+      : OF_THE_RUN.test(point)
+        ? ["run"]
+        : ["run", "worker"];
+    // Later seeds kill later: at the children's turns rather than at the lead's.
+    return whos.map((who) => ({
+      point,
+      who,
+      nth: firstSplit(point, who) + (MANY.test(point) ? seed - 1 : 0),
+    }));
+  });
+}
+
+/** Points that every part comes to. */
+const MANY = /^(?:lease|branch|model|tool|objects|commit|ref|turn|outcome|ack)\./;
+
+function asCase(each: PointCase, engine: Engine): Case {
+  const name = `--point ${each.point}:${each.nth} --who ${each.who} --engine ${engine}`;
+  return { name, engine, play: (servers) => playPoint(each, servers) };
+}
+
+function isPoint(name: string): name is FailPoint {
+  return FAIL_POINTS.some((point) => point === name);
+}
+
+function isWho(name: string): name is Who {
+  return ["run", "worker", "resume"].includes(name);
+}
+
+function chosen(): readonly Case[] {
+  const engines: readonly Engine[] =
+    given.engine === "sqlite" || given.engine === "postgres"
+      ? [given.engine]
+      : given.short
+        ? ["sqlite"]
+        : ["sqlite", "postgres"];
+  const seeds = Array.from({ length: Number(given.seeds) }, (_, i) => Number(given.seed) + i);
+  const whos = given.who === undefined ? null : given.who;
+  if (whos !== null && !isWho(whos)) throw new Error(`there is no --who ${whos}`);
+  const [name = "", nth] = (given.point ?? "").split(":");
+  if (given.point !== undefined) {
+    if (!isPoint(name)) throw new Error(`there is no point ${name}: ${FAIL_POINTS.join(", ")}`);
+    return engines.map((engine) =>
+      asCase({ point: name, nth: Number(nth ?? 1), who: whos ?? "run" }, engine),
+    );
+  }
+  const points = seeds
+    .flatMap(pointCases)
+    .filter(
+      (each) =>
+        (whos === null || each.who === whos) &&
+        (!given.short || (SHORT.includes(each.point) && each.who === "run")),
+    );
+  return engines.flatMap((engine) => points.map((each) => asCase(each, engine)));
+}
+
+async function main(): Promise<void> {
+  const cases = chosen();
+  const needed = cases.some(({ engine }) => engine === "postgres");
+  const kept = needed ? await Promise.all([keepServer("postgres"), keepServer("redis")]) : [];
+  const [postgres, redis] = kept.map(({ said }) => said.url);
+  const servers = postgres !== undefined && redis !== undefined ? { postgres, redis } : null;
+  if (needed && !servers)
+    console.log("SKIPPED: the cases on Postgres and Redis; the machine lacks one of them.");
+  const total = { cases: 0, kills: 0, children: 0, violations: 0 };
+  const startedAt = performance.now();
+  try {
+    for (const each of cases) {
+      if (each.engine === "postgres" && !servers) continue;
+      const verdict = await each.play(each.engine === "postgres" ? servers : null);
+      total.cases++;
+      total.kills += verdict.kills;
+      total.children += verdict.children;
+      total.violations += verdict.violations.length;
+      console.log(`${verdict.violations.length === 0 ? "ok  " : "FAIL"} ${each.name}`);
+      for (const violation of verdict.violations) console.log(`     ${violation}`);
+      if (verdict.violations.length > 0) console.log(`     replay: npm run test:faults -- ${each.name}`);
+    }
+  } finally {
+    await Promise.all(kept.map((server) => server.end()));
+  }
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.log(
+    `${total.cases} cases, ${total.kills} kills, ${total.children} children, violations: ${total.violations}, ${seconds} s`,
+  );
+  process.exitCode = total.violations === 0 ? 0 : 1;
+}
+
+await main();

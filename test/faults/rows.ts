@@ -1,0 +1,27 @@
+/** Reads the tables with SQL of its own, past everything that Oxbow thinks of them. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import pg from "pg";
+
+export type Row = Readonly<Record<string, unknown>>;
+export type Sql = (statement: string) => Promise<readonly Row[]>;
+
+/** `?schema=` of a Postgres URL says which schema. */
+export async function withRows<T>(
+  repo: string,
+  url: string | undefined,
+  use: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  if (url === undefined) {
+    using db = new DatabaseSync(join(repo, ".git/oxbow/oxbow.db"), { readOnly: true, timeout: 10_000 });
+    return await use((statement) => Promise.resolve(db.prepare(statement).all()));
+  }
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    await client.query(`set search_path to ${new URL(url).searchParams.get("schema")}`);
+    return await use(async (statement) => (await client.query<Row>(statement)).rows);
+  } finally {
+    await client.end();
+  }
+}

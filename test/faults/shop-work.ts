@@ -1,0 +1,82 @@
+/** The work of a faults' run: a lead that splits, children that each write, commit and signal; all told by rule, not by turn of the clock. */
+import { makeShop, type Shop } from "../support/shop.ts";
+import type { ModelHandler, ModelReply } from "../support/model-server.ts";
+
+/** Registered as a key and put in nobody's text: wherever it turns up, it has leaked. */
+export const KEY = "sk-test-7f3a91c05be2d84416aa";
+export const TICKET = "146";
+const AGENTS = [
+  { name: "Api", folder: "src/api" },
+  { name: "Web", folder: "src/web" },
+  { name: "Docs", folder: "docs" },
+] as const;
+
+/** Crashes here are the suite's doing, so that agents may have many; a subtask still ends some day. */
+const TEAM = `team: Shop
+lead: Lead
+window_person: lead@example.com
+limits: { max_parallel: 8, max_children: 1000, max_children_per_split: 1000 }
+groups:
+  - { name: All, max_restarts: 500, window_s: 100000 }
+agents:
+  - { name: Lead, group: All, responsibilities: [plan], allowed_paths: [] }
+  - { name: Api, group: All, responsibilities: [build], allowed_paths: ["src/api/**"] }
+  - { name: Web, group: All, responsibilities: [build], allowed_paths: ["src/web/**"] }
+  - { name: Docs, group: All, responsibilities: [write], allowed_paths: ["docs/**"] }
+`;
+
+export interface Part {
+  readonly agent: string;
+  readonly brief: string;
+  readonly path: string;
+  readonly content: string;
+}
+
+export function partsOf(count: number): readonly Part[] {
+  return Array.from({ length: count }, (_, i) => {
+    const agent = AGENTS[i % AGENTS.length] ?? AGENTS[0];
+    const path = `${agent.folder}/part-${i}.txt`;
+    return { agent: agent.name, brief: `Write part ${i}.`, path, content: `${path} by ${agent.name}\n` };
+  });
+}
+
+export function makeWork(): Shop {
+  return makeShop({ team: TEAM });
+}
+
+/** What the models answer; `wait`: the lead waits for all of its children. */
+export function answersFor(parts: readonly Part[]): ModelHandler {
+  const split = {
+    task: "Write all parts",
+    children: parts.map(({ brief, agent }) => ({ task: brief, agent })),
+  };
+  return (call): ModelReply => {
+    if (call.agent === "Lead") return leadSays(call.task, call.outputs, split);
+    const part = parts.find(({ brief }) => call.task.includes(brief));
+    if (!part) return { status: 400, message: `Nobody knows the part of ${call.task.slice(0, 80)}` };
+    const steps: ModelReply[] = [
+      { calls: [{ name: "write_file", arguments: { path: part.path, content: part.content } }] },
+      { calls: [{ name: "commit", arguments: { message: `Add ${part.path}` } }] },
+      { calls: [{ name: "signal_send", arguments: { topic: "progress", payload: { path: part.path } } }] },
+      { text: `Wrote ${part.path}.` },
+    ];
+    return steps[Math.min(call.turn, steps.length) - 1] ?? { text: "Done." };
+  };
+}
+
+function leadSays(task: string, outputs: readonly unknown[], split: object): ModelReply {
+  const [first] = outputs;
+  if (outputs.length === 0) {
+    if (task.includes("handed these parts out already")) return { text: "They are at work, or done." };
+    return { calls: [{ name: "orchestrate_split", arguments: split }] };
+  }
+  const topics = topicsIn(first);
+  if (outputs.length === 1 && topics !== null)
+    return { calls: [{ name: "signal_wait_all", arguments: { topics, timeout_ms: 300_000 } }] };
+  return { text: "All parts are done." };
+}
+
+function topicsIn(output: unknown): readonly unknown[] | null {
+  const found = typeof output === "object" && output !== null && "topics" in output ? output.topics : null;
+  return Array.isArray(found) ? found : null;
+}
