@@ -8,9 +8,8 @@ import type { BranchOptions, BranchTree, Oid } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import type { Patience, Remote } from "./remote.ts";
 
-const IN_BACKGROUND_MS = 30_000;
 /** What is stopped in order still hands in what it has, if that goes fast. */
-const WHEN_STOPPED_MS = 10_000;
+const WHEN_STOPPED_MS = 5_000;
 /** An answer that got lost makes our own push look like somebody else's. */
 const MAX_LOOKS = 5;
 
@@ -77,7 +76,7 @@ export function publishedTree(
   const inBackground = () => {
     if (fenced !== null) return;
     const work = (running ?? Promise.resolve())
-      .then(() => pushAll({ forMs: IN_BACKGROUND_MS }))
+      .then(() => pushAll({ forMs: 0 }))
       // What fails here is tried again by `published`, which says so.
       .catch((error: unknown) => {
         if (hasCode(error, "fenced")) fenced = error;

@@ -193,13 +193,14 @@ async function createThereToo(
       await undo();
       throw error;
     });
-    if (pushed.kind === "pushed") {
+    if (pushed.kind === "pushed" && !pushed.same.includes(branch.ref)) {
       saw(branch.ref, request.commit);
       return made;
     }
     await undo();
-    const other = pushed.refs.find((ref) => ref !== branch.ref);
-    if (other !== undefined && !pushed.refs.includes(branch.ref))
+    const moved = pushed.kind === "moved" ? pushed.refs : [];
+    const other = moved.find((ref) => ref !== branch.ref);
+    if (other !== undefined && !moved.includes(branch.ref))
       throw new OxbowError("branch_moved", `${other} exists on the team's remote.`, {
         details: { ref: other },
       });

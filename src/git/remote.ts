@@ -20,7 +20,8 @@ export interface RemoteChange {
 }
 
 export type PushResult =
-  | { readonly kind: "pushed" }
+  /** `same`: refs that were so before, which no lease was looked at for: somebody else's push may have made them so. */
+  | { readonly kind: "pushed"; readonly same: readonly string[] }
   /** Nothing was changed: these refs are not what was expected. Empty when the server does not say which. */
   | { readonly kind: "moved"; readonly refs: readonly string[] };
 
@@ -104,7 +105,7 @@ export function createRemote(setup: Setup, options: RemoteOptions): Remote {
     await ready();
     const leases = changes.map(({ ref, old }) => `--force-with-lease=${ref}:${old ?? ""}`);
     const specs = changes.map(({ ref, new: next }) => `${next ?? ""}:${ref}`);
-    const flags = ["--porcelain", "--atomic", "--no-verify", "--no-recurse-submodules", "--quiet"];
+    const flags = ["--porcelain", "--atomic", "--no-verify", "--no-recurse-submodules"];
     const answer = await once("push", ["push", ...flags, ...leases, options.url, ...specs], "", signal);
     return { ...answer, verdict: answer.ok ? null : verdictOf(answer.out, answer.words) };
   };
@@ -142,14 +143,14 @@ export function createRemote(setup: Setup, options: RemoteOptions): Remote {
     },
     async push(changes, patience = {}) {
       const [first] = changes;
-      if (first === undefined) return { kind: "pushed" };
+      if (first === undefined) return { kind: "pushed", same: [] };
       const answer = await persist(
         () => pushOnce(changes, patience.signal),
         ({ verdict }) => verdict !== null,
         patience,
       );
       const { verdict } = answer;
-      if (verdict === null) return { kind: "pushed" };
+      if (verdict === null) return { kind: "pushed", same: statuses(answer.out, "=").map(({ ref }) => ref) };
       if (verdict.kind === "moved") return verdict;
       throw new OxbowError(
         "remote_refused",
@@ -169,16 +170,12 @@ type Verdict =
 
 /** What the server, or the comparison before it, said of each ref; null when it never came to that. */
 function verdictOf(out: string, words: string): Verdict | null {
-  const lines = out.split("\n").flatMap((line) => {
-    const [flag, names = "", why = ""] = line.split("\t");
-    return flag === "!" ? [{ ref: names.slice(names.indexOf(":") + 1), why }] : [];
-  });
+  const lines = statuses(out, "!");
   if (lines.length === 0) return null;
   const moved = lines.filter(({ why }) => /stale info|fetch first|non-fast-forward|already exists/.test(why));
   if (moved.length > 0) return { kind: "moved", refs: moved.map(({ ref }) => ref) };
   // Somebody was faster between the comparison and the server's own.
-  if (lines.some(({ why }) => /cannot lock ref|failed to (?:update|lock)|incorrect old value/.test(why)))
-    return { kind: "moved", refs: [] };
+  if (FASTER.test(out) || FASTER.test(words)) return { kind: "moved", refs: [] };
   if (lines.every(({ why }) => /remote end hung up|unpacker error|no report|atomic push fail/.test(why)))
     return null;
   const said = words
@@ -189,6 +186,17 @@ function verdictOf(out: string, words: string): Verdict | null {
     kind: "refused",
     words: [...lines.map(({ ref, why }) => `${ref} ${why}`), said].join("\n").trim(),
   };
+}
+
+const FASTER =
+  /cannot lock ref '[^']*': (?:reference already exists|is at |reference is missing|unable to resolve|Unable to create '[^']*\.lock')|incorrect old value/;
+
+/** The refs with that flag in the answer of `push --porcelain`: `flag TAB from:to TAB why`. */
+function statuses(out: string, wanted: "!" | "="): { ref: string; why: string }[] {
+  return out.split("\n").flatMap((line) => {
+    const [flag, names = "", why = ""] = line.split("\t");
+    return flag === wanted ? [{ ref: names.slice(names.indexOf(":") + 1), why }] : [];
+  });
 }
 
 const REFUSED =
