@@ -27,7 +27,7 @@ import type { TaskStatus } from "./team/status.ts";
 import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
-import { STOP, withReason } from "./core/stop.ts";
+import { handingBack, STOP, withReason } from "./core/stop.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
 import { openRooms } from "./rooms.ts";
@@ -223,7 +223,7 @@ export function openApp(options: AppOptions = {}): App {
       const current = given.followTeamFile
         ? (await import("./bind.ts")).followTeamFile(bound, options, settings, env, (await opened()).secrets)
         : () => Promise.resolve(bound);
-      await serve(current, given, withReason(signal, STOP.handBack));
+      await serve(current, given, handingBack(signal));
     },
 
     async workers() {

@@ -24,8 +24,17 @@ export function goesOnElsewhere({ reason }: AbortSignal): boolean {
 /** Aborts with `signal`, for `reason` unless it gives one of ours. */
 export function withReason(signal: AbortSignal, reason: OxbowError): AbortSignal {
   const ours: readonly unknown[] = Object.values(STOP);
+  return following(signal, () => (ours.includes(signal.reason) ? signal.reason : reason));
+}
+
+/** For work that is others' too: whoever stops it, for whatever reason, hands it back. */
+export function handingBack(signal: AbortSignal): AbortSignal {
+  return following(signal, () => STOP.handBack);
+}
+
+function following(signal: AbortSignal, reason: () => unknown): AbortSignal {
   const stopped = new AbortController();
-  const stop = () => stopped.abort(ours.includes(signal.reason) ? signal.reason : reason);
+  const stop = () => stopped.abort(reason());
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
   return stopped.signal;

@@ -50,6 +50,7 @@ export async function carry(
   }, failed);
   const cancelled = onCancel(signal, () => requestCancel(engine, task).catch(failed));
   const limit = runOptions(task).maxParallel;
+  const drainMs = () => (broken ? 0 : engine.settings.oxbowDrainMs);
   try {
     await workFrom(
       {
@@ -68,7 +69,7 @@ export async function carry(
           return lease && { lease, engine };
         },
       },
-      { places: limit ?? engine.team.limits.maxParallel, leases, sink, bell, failed },
+      { places: limit ?? engine.team.limits.maxParallel, leases, sink, bell, failed, drainMs },
       stopped,
     );
   } finally {

@@ -9,6 +9,7 @@ import type { Engine, EventSink } from "./engine.ts";
 import type { LeaseKeeper } from "./leases.ts";
 import { runAttempt } from "./attempt.ts";
 import { runOptions } from "./engine.ts";
+import { STOP } from "../core/stop.ts";
 import { createSlots, type Slots } from "./slots.ts";
 
 /** Where the conversations come from. */
@@ -25,6 +26,8 @@ export interface PoolOptions {
   readonly sink: EventSink;
   /** Rung when a claim that found nothing may find something. */
   readonly bell: Bell;
+  /** How long attempts may go on once this process is to hand back what it works on, milliseconds. */
+  readonly drainMs: () => number;
   readonly taken?: (lease: Lease) => void;
   readonly ended?: (lease: Lease, end: AttemptEnd) => void;
   /** An attempt broke without an outcome: its lease runs out, and another takes it. */
@@ -36,6 +39,7 @@ export async function workFrom(source: Source, options: PoolOptions, signal: Abo
   const { bell, sink } = options;
   const slots = createSlots(options.places);
   const running = new Set<Promise<void>>();
+  using drained = afterDrain(signal, options.drainMs);
   try {
     while (!signal.aborted && source.more()) {
       await slots.acquire(signal);
@@ -47,7 +51,7 @@ export async function workFrom(source: Source, options: PoolOptions, signal: Abo
         continue;
       }
       options.taken?.(found.lease);
-      const attempt = work(found, options, slots, signal).finally(() => {
+      const attempt = work(found, options, slots, drained.signal).finally(() => {
         running.delete(attempt);
         slots.release();
         bell.ring();
@@ -60,6 +64,29 @@ export async function workFrom(source: Source, options: PoolOptions, signal: Abo
     await Promise.all(running);
     await sink.flush();
   }
+}
+
+/** Aborts with `signal`, but to hand back only after the time that attempts have to come to their end. */
+function afterDrain(
+  signal: AbortSignal,
+  drainMs: () => number,
+): Disposable & { readonly signal: AbortSignal } {
+  const drained = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    const end = () => drained.abort(signal.reason);
+    if (signal.reason === STOP.handBack) timer = setTimeout(end, drainMs());
+    else end();
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  return {
+    signal: drained.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+    },
+  };
 }
 
 async function work(

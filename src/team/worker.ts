@@ -65,6 +65,12 @@ export async function serve(
   const leases = keepLeases(engine, problem);
   tell({ event: "worker_started", worker_id: engine.workerId, places, ...list.about() });
   const beat = setInterval(() => void list.present().catch(problem), renewalMs(settings.oxbowLeaseMs));
+  // While it drains it takes nothing more: others are not to count on it.
+  const leave = () => {
+    clearInterval(beat);
+    store.removeWorker(engine.workerId).catch(problem);
+  };
+  signal.addEventListener("abort", leave, { once: true });
   const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);
   const schedule = keepSchedule(list.engine(), createScheduler(tell, problem), problem, signal);
   const looking = lookOut({ engine, list, leases, orphans, schedule, ring: bell.ring, problem }, signal);
@@ -81,6 +87,7 @@ export async function serve(
         sink: createEventSink(store, problem),
         bell,
         failed: problem,
+        drainMs: () => settings.oxbowDrainMs,
         taken: (lease) => tell({ event: "conversation_taken", ...taken(lease) }),
         ended(lease, end) {
           ended += 1;

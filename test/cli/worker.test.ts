@@ -266,27 +266,57 @@ describe("a worker that stands still longer than its lease", () => {
 });
 
 describe("a worker that is asked to stop", () => {
-  it("hands its conversation back with its edits, and another goes on at once", async () => {
+  it("lets end what ends within OXBOW_DRAIN_MS, and takes nothing more", async () => {
     using shop = makeShop();
-    let first = true;
-    const leaves: ScriptedReply[] = [
-      writes("src/api/half.js", "half\n"),
-      () => (first ? { hang: true } : { text: "Took it from there." }),
+    const held = gate();
+    const api: ScriptedReply[] = [
+      async () => {
+        await held.opened;
+        return { text: "Just in time." };
+      },
     ];
-    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: leaves }));
-    await using workers = await startWorkers(2, shop, envFor(server), ["--concurrency", "2"]);
+    await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: api }));
+    const env = envFor(server, { OXBOW_DRAIN_MS: "20000" });
+    await using workers = await startWorkers(1, shop, env, ["--agent", "Api"]);
     const running = run(shop, envFor(server));
-    await running.line((line) => line["event"] === "work_saved" && line["source"] === "Api");
-    first = false;
-    const leaving = await workers.takerOf("Api");
-    leaving.kill("SIGTERM");
-    const left = await leaving.ended;
-    expect([left.code, left.lines.at(-1)?.["event"]]).toEqual([0, "worker_stopped"]);
+    await running.line((line) => line["event"] === "child_started" && line["source"] === "Api");
+    workers.all[0]?.kill("SIGTERM");
+    while ((await oxbow(["worker", "--list", "--json"], { cwd: shop.dir })).stdout.trim() !== "[]");
+    held.open();
     const ended = await running.ended;
-    expect(ended.code).toBe(0);
-    expect(shop.at("integration/146", "src/api/half.js")).toBe("half\n");
-    expect(ended.lines.some((line) => line["event"] === "handed_back")).toBe(true);
+    expect([ended.code, childOf(reportOf(ended), "Api").summary]).toEqual([0, "Just in time."]);
+    expect(ended.lines.some((line) => line["event"] === "handed_back")).toBe(false);
+    const left = await workers.all[0]?.ended;
+    expect([left?.code, left?.lines.at(-1)]).toMatchObject([0, { event: "worker_stopped", ended: 1 }]);
   });
+
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "hands its conversation back with its edits at %s, and another goes on at once",
+    async (name) => {
+      using shop = makeShop();
+      let first = true;
+      const leaves: ScriptedReply[] = [
+        writes("src/api/half.js", "half\n"),
+        () => (first ? { hang: true } : { text: "Took it from there." }),
+      ];
+      await using server = await startModelServer(
+        scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: leaves }),
+      );
+      const env = envFor(server, { OXBOW_DRAIN_MS: "0" });
+      await using workers = await startWorkers(2, shop, env, ["--concurrency", "2"]);
+      const running = run(shop, envFor(server));
+      await running.line((line) => line["event"] === "work_saved" && line["source"] === "Api");
+      first = false;
+      const leaving = await workers.takerOf("Api");
+      leaving.kill(name);
+      const left = await leaving.ended;
+      expect([left.code, left.lines.at(-1)?.["event"]]).toEqual([0, "worker_stopped"]);
+      const ended = await running.ended;
+      expect(ended.code).toBe(0);
+      expect(shop.at("integration/146", "src/api/half.js")).toBe("half\n");
+      expect(ended.lines.some((line) => line["event"] === "handed_back")).toBe(true);
+    },
+  );
 });
 
 describe("a run over workers", () => {

@@ -1,6 +1,6 @@
 /**
- * Ctrl-C once: stop in order, keep the work. Twice: at once. A closed terminal or a polite kill: hand the work back for
- * `--resume`. The launcher passes a signal on that the terminal may have sent us too, so two within a moment are one.
+ * Ctrl-C once: stop in order, keep the work. Twice: at once. A closed terminal or a polite kill: end what ends within
+ * OXBOW_DRAIN_MS, hand the rest back for `--resume`; twice: at once, and it is taken over as after a crash. The launcher passes a signal on that the terminal may have sent us too, so two within a moment are one.
  */
 import { STOP } from "../../core/stop.ts";
 
@@ -24,7 +24,12 @@ export function interruption(told: (name: string) => void = () => undefined): In
     controller.abort(STOP.cancelled);
   };
   const handedBack = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) return;
+    const now = performance.now();
+    if (controller.signal.aborted) {
+      if (now - pressed > ONE_PRESS_MS) process.exit(143);
+      return;
+    }
+    pressed = now;
     told(name);
     controller.abort(STOP.handBack);
   };
