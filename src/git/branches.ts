@@ -1,6 +1,7 @@
 /** Making branches: every ref is created or moved by compare-and-swap, never re-pointed. */
 import { branchName, numberedBranch } from "../core/branch-name.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
+import { failPoint } from "../host/fail-point.ts";
 import { checkedOutAt } from "./checkouts.ts";
 import { isDirty } from "./dirty.ts";
 import { gitFailed, gitText } from "./command.ts";
@@ -111,6 +112,8 @@ export async function createFreeBranch(
       mine.add(name);
       const ref = `refs/heads/${name}`;
       if ((await engine.readRef(ref)) !== null) continue;
+      if (options.reserve && !(await options.reserve(name))) continue;
+      failPoint("branch.reserved");
       if (await createRef(engine, ref, options.commit, options.along))
         return { name, base: options.commit, created: true };
     }

@@ -273,6 +273,8 @@ export interface Repository extends AsyncDisposable {
     ticket: string;
     commit: Oid;
     taken?: ReadonlySet<string>;
+    /** Asked before a name is taken, so that whoever comes after a crash knows whose the branch is; false: the next name. */
+    reserve?: (name: string) => Promise<boolean>;
     /** Refs that come into being with the branch, or not at all. Throws branch_moved when one of them cannot. */
     along?: readonly RefChange[];
   }): Promise<BranchAllocation>;

@@ -12,6 +12,7 @@ export const FAIL_POINTS = [
   "lease.inside",
   "lease.after",
   "branch.before",
+  "branch.reserved",
   "branch.made",
   "branch.named",
   "model.before",

@@ -255,6 +255,7 @@ export interface Store extends AsyncDisposable {
   release(lease: Lease): Promise<void>;
   /** Says that the conversation waits for others (or no longer does). False when the lease is no longer ours. */
   park(lease: Lease, parked: boolean): Promise<boolean>;
+  /** False when the lease is no longer ours, or another subtask of the task has that branch. */
   setBranch(lease: Lease, branch: string): Promise<boolean>;
   /**
    * Outcome row, done signal in the outbox (event id `done:<conversation_id>`), acknowledgement, states, events: one

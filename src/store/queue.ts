@@ -225,11 +225,16 @@ export async function confirm(tx: Tx, lease: Lease): Promise<void> {
 
 export async function setBranch(tx: Tx, lease: Lease, branch: string): Promise<boolean> {
   if (!(await stillHeld(tx, lease))) return false;
-  await tx.db
-    .updateTable("subtasks")
-    .set({ branch })
-    .where("subtask_id", "=", lease.subtask.subtask_id)
-    .execute();
+  const { subtask_id, task_id } = lease.subtask;
+  const other = await tx.db
+    .selectFrom("subtasks")
+    .select("subtask_id")
+    .where("task_id", "=", task_id)
+    .where("branch", "=", branch)
+    .where("subtask_id", "!=", subtask_id)
+    .executeTakeFirst();
+  if (other) return false;
+  await tx.db.updateTable("subtasks").set({ branch }).where("subtask_id", "=", subtask_id).execute();
   return true;
 }
 

@@ -155,7 +155,8 @@ async function endUnbegun(engine: Engine, lease: Lease, error: OxbowError): Prom
   const commit = tip === (await baseOf(engine, subtask, task)) ? null : tip;
   const late = error.code === "attempts_exhausted" && lease.failure?.code === "timed_out";
   const outcome = error.code === "cancelled" ? "cancelled" : late ? "timed_out" : "failed";
-  return { ...NOTHING_RAN, outcome, branch, commit, summary: "", error: toErrorValue(error) };
+  const made = tip === null ? null : branch;
+  return { ...NOTHING_RAN, outcome, branch: made, commit, summary: "", error: toErrorValue(error) };
 }
 
 function failureKind(error: unknown, signal: AbortSignal): Finding["outcome"] {

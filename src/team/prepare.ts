@@ -18,14 +18,14 @@ export interface Prepared {
 export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepared> {
   const { repo } = engine;
   const { subtask } = lease;
-  const created = subtask.branch === null;
   // Before anything of theirs is looked at: what an earlier attempt does from now on moves no ref.
   if (lease.attempt > 1) await repo.sealAttempts(subtask.subtask_id, lease.attempt, lease.task.base_commit);
   await bringForAttempt(engine, lease);
-  const { branch, base, fresh } =
-    subtask.branch === null
-      ? await makeBranch(engine, lease)
-      : await takeBranchOver(engine, lease, subtask.branch);
+  const made = await existingBranch(engine, lease);
+  const created = made === null;
+  const { branch, base, fresh } = created
+    ? await makeBranch(engine, lease)
+    : await takeBranchOver(engine, lease, made);
   const scope = await openScope(engine, subtask);
   failPoint("branch.named");
   const tree = await repo.openBranch({
@@ -46,6 +46,14 @@ export async function prepareBranch(engine: Engine, lease: Lease): Promise<Prepa
 
 type Held = { readonly branch: string; readonly base: string; readonly fresh: boolean };
 
+/** Its name is written before it is made: an attempt that died in between left a name without a branch. */
+async function existingBranch({ repo }: Engine, { subtask, attempt }: Lease): Promise<string | null> {
+  const { branch, subtask_id } = subtask;
+  if (branch === null || (await repo.readRef(`refs/heads/${branch}`)) !== null) return branch;
+  // One that held work was deleted by somebody, and is missed.
+  return (await repo.lastAttempt(subtask_id, attempt)) === null ? null : branch;
+}
+
 /**
  * A new branch. A base that is not the task's own is written along: every attempt and the merge gate agree on where the
  * branch started. A new try at a subtask begins with what the one before it committed.
@@ -65,15 +73,16 @@ async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
     agentName: subtask.agent,
     ticket: task.ticket,
     commit: start,
-    taken: new Set(names),
+    taken: new Set(names.filter((name) => name !== subtask.branch)),
+    async reserve(name) {
+      if (await store.setBranch(lease, name)) return true;
+      await store.confirm(lease);
+      return false;
+    },
     along: noted ? [] : [{ ref: baseRef, old: null, new: base }],
   });
   failPoint("branch.made");
-  if (await store.setBranch(lease, name)) return { branch: name, base, fresh: start === base };
-  // The newer attempt makes its own.
-  await repo.updateRefs([{ ref: `refs/heads/${name}`, old: start, new: null }]);
-  await repo.remote?.drop(name, start);
-  throw new OxbowError("fenced", "Another worker has taken this conversation over.");
+  return { branch: name, base, fresh: start === base };
 }
 
 async function takeBranchOver({ repo }: Engine, lease: Lease, branch: string): Promise<Held> {

@@ -58,7 +58,7 @@ const TABLES = [
   "topic_entries",
   "events",
 ] as const;
-const MORE = ["drives", "workers", "messages"] as const;
+const MORE = ["workers", "messages"] as const;
 type Name = (typeof TABLES)[number] | (typeof MORE)[number];
 type Rows = Readonly<Record<Name, readonly Row[]>>;
 
@@ -163,8 +163,12 @@ function checkGit({ shop, before }: Scene, rows: Rows, found: string[]): void {
     if (row["event"] === "commit") acknowledged.push(commit);
     if (row["event"] === "merged") acknowledged.push(commit, merge_commit);
   }
-  for (const oid of [...acknowledged, ...saved.values()])
-    if (!reachable.has(oid)) found.push(`I2: the commit ${oid} is on no ref`);
+  for (const oid of acknowledged) if (!reachable.has(oid)) found.push(`I2: the commit ${oid} is on no ref`);
+  // Committed, and killed before that was told: the same tree is on the branch.
+  const trees = new Set(shop.git("log", "--all", "--format=%T").split("\n"));
+  for (const oid of saved.values())
+    if (!reachable.has(oid) && !trees.has(shop.git("rev-parse", `${oid}^{tree}`).trim()))
+      found.push(`I2: the saved edits ${oid} are on no ref`);
   const refs = refsOf(shop);
   for (const [ref, oid] of before.refs) if (refs.get(ref) !== oid) found.push(`I3: ${ref} was moved`);
   const branches = new Set(rows.subtasks.map((row) => `refs/heads/${text(row, "branch")}`));
@@ -231,8 +235,6 @@ function checkLeftRows(rows: Rows, found: string[]): void {
   for (const row of rows.tasks)
     if (["planned", "running"].includes(text(row, "state")))
       found.push(`I7: the task is ${text(row, "state")}`);
-  for (const row of rows.drives)
-    if (row["holder"] !== null) found.push("I7: somebody still carries the task");
 }
 
 async function checkSecrets({ shop, printed }: Scene, sql: Sql, found: string[]): Promise<void> {

@@ -2,13 +2,14 @@
  * `npm run test:faults`: every fail point, then random kills. Prints each violation with what replays it, and the figures.
  *   --short                    a handful of points, on SQLite, and a small run under random kills
  *   --point NAME[:N] --who run|worker|resume --engine sqlite|postgres     one case
- *   --chaos --children N --seed N --engine …                              one run under random kills
+ *   --chaos --children N --faults N --seed N --engine sqlite|postgres      one run under random kills
  */
 import { parseArgs } from "node:util";
 import { FAIL_POINTS, type FailPoint } from "../../src/host/fail-point.ts";
 import { keepServer } from "../support/servers-keep.ts";
 import { type PointCase, playPoint, type Verdict, type Who } from "./points.ts";
 import type { Servers } from "./scene.ts";
+import { type ChaosOptions, type KeptServers, planOf, playChaos } from "./chaos.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -18,8 +19,9 @@ const { values: given } = parseArgs({
     engine: { type: "string" },
     seed: { type: "string", default: "1" },
     seeds: { type: "string", default: "1" },
-    children: { type: "string" },
     chaos: { type: "boolean", default: false },
+    children: { type: "string", default: "30" },
+    faults: { type: "string", default: "4" },
   },
 });
 
@@ -28,7 +30,7 @@ type Engine = "sqlite" | "postgres";
 interface Case {
   readonly name: string;
   readonly engine: Engine;
-  play(servers: Servers | null): Promise<Verdict>;
+  play(servers: Servers | null, kept: KeptServers): Promise<Verdict>;
 }
 
 /** Only the process that carries the task comes there. */
@@ -70,6 +72,13 @@ function asCase(each: PointCase, engine: Engine): Case {
   return { name, engine, play: (servers) => playPoint(each, servers) };
 }
 
+function asChaos(options: ChaosOptions, engine: Engine): Case {
+  const { seed, children, faults } = options;
+  const plan = planOf(options, engine === "postgres").map(({ fault, after }) => `${fault}@${after}`);
+  const name = `--chaos --children ${children} --faults ${faults} --seed ${seed} --engine ${engine}`;
+  return { name: `${name} # ${plan.join(" ")}`, engine, play: (_, kept) => playChaos(options, kept) };
+}
+
 function isPoint(name: string): name is FailPoint {
   return FAIL_POINTS.some((point) => point === name);
 }
@@ -95,6 +104,12 @@ function chosen(): readonly Case[] {
       asCase({ point: name, nth: Number(nth ?? 1), who: whos ?? "run" }, engine),
     );
   }
+  const chaos = engines.flatMap((engine) =>
+    seeds.map((seed) =>
+      asChaos({ seed, children: Number(given.children), faults: Number(given.faults) }, engine),
+    ),
+  );
+  if (given.chaos) return chaos;
   const points = seeds
     .flatMap(pointCases)
     .filter(
@@ -102,7 +117,8 @@ function chosen(): readonly Case[] {
         (whos === null || each.who === whos) &&
         (!given.short || (SHORT.includes(each.point) && each.who === "run")),
     );
-  return engines.flatMap((engine) => points.map((each) => asCase(each, engine)));
+  const all = engines.flatMap((engine) => points.map((each) => asCase(each, engine)));
+  return whos === null ? [...all, ...chaos] : all;
 }
 
 async function main(): Promise<void> {
@@ -110,6 +126,7 @@ async function main(): Promise<void> {
   const needed = cases.some(({ engine }) => engine === "postgres");
   const kept = needed ? await Promise.all([keepServer("postgres"), keepServer("redis")]) : [];
   const [postgres, redis] = kept.map(({ said }) => said.url);
+  const keptServers = kept[0] && kept[1] ? { postgres: kept[0], redis: kept[1] } : null;
   const servers = postgres !== undefined && redis !== undefined ? { postgres, redis } : null;
   if (needed && !servers)
     console.log("SKIPPED: the cases on Postgres and Redis; the machine lacks one of them.");
@@ -117,8 +134,9 @@ async function main(): Promise<void> {
   const startedAt = performance.now();
   try {
     for (const each of cases) {
-      if (each.engine === "postgres" && !servers) continue;
-      const verdict = await each.play(each.engine === "postgres" ? servers : null);
+      const onServers = each.engine === "postgres";
+      if (onServers && !servers) continue;
+      const verdict = await each.play(onServers ? servers : null, onServers ? keptServers : null);
       total.cases++;
       total.kills += verdict.kills;
       total.children += verdict.children;

@@ -1,7 +1,7 @@
 /** `kill -9` at one point of a run or of a worker, then what a person would do: the run again, or another worker. */
 import type { FailPoint } from "../../src/host/fail-point.ts";
 import type { Ended } from "../support/cli.ts";
-import { type Servers, setStage, within } from "./scene.ts";
+import { type Servers, setStage, type Stage, within } from "./scene.ts";
 import { TICKET } from "./shop-work.ts";
 
 export type Who = "run" | "worker" | "resume";
@@ -35,7 +35,6 @@ export async function playPoint(each: PointCase, servers: Servers | null): Promi
 }
 
 type Played = Pick<Verdict, "kills" | "violations">;
-type Stage = Awaited<ReturnType<typeof setStage>>;
 
 /** The run dies and is resumed; for `resume` the resumed one dies as well. */
 async function playRun(each: PointCase, stage: Stage): Promise<Played> {

@@ -31,9 +31,18 @@ export interface Stage extends AsyncDisposable {
 
 let made = 0;
 
-export async function setStage(servers: Servers | null, children: number): Promise<Stage> {
+/** `answered` is told of each answer of a model. */
+export async function setStage(
+  servers: Servers | null,
+  children: number,
+  answered: () => void = () => undefined,
+): Promise<Stage> {
   const parts = partsOf(children);
-  const models = await startModelServer(answersFor(parts));
+  const answer = answersFor(parts);
+  const models = await startModelServer((call) => {
+    answered();
+    return answer(call);
+  });
   const shop = makeWork();
   const tmp = join(realpathSync(mkdtempSync(join(tmpdir(), "oxbow-faults-"))), "tmp");
   mkdirSync(tmp);
