@@ -1,7 +1,6 @@
 /** The app's methods with which a person steps into work that is under way, whichever process does it. */
-import type { AgentState } from "./team/agent-states.ts";
 import type { Engine } from "./team/engine.ts";
-import type { Assigned, Cancelled, Reopened } from "./team/interventions.ts";
+import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 
 export interface Interventions {
   /**

@@ -9,6 +9,7 @@ import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult }
 import type { BranchAllocation } from "./git/contract.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-check.ts";
+import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import { openApp as openCore } from "./app.ts";
@@ -119,6 +120,21 @@ export interface OxbowApp extends Calls, AsyncDisposable {
    * the app is closed: what runs then is handed back for others. Throws agent_unknown.
    */
   work(options?: WorkerOptions, signal?: AbortSignal): Promise<void>;
+  /**
+   * Cancels a task (by id or ticket) or one subtask, whichever process works on it; waits at most `waitMs` (10,000) until it
+   * has ended. Throws task_unknown, subtask_unknown.
+   */
+  cancel(what: string, waitMs?: number): Promise<Cancelled>;
+  /**
+   * Has a subtask, or each part of a task that did not complete, tried again by a new subtask in its place. The task is
+   * live then: `resume` it, or leave it to workers. Throws task_unknown, subtask_unknown, subtask_active, nothing_to_retry,
+   * ticket_in_use.
+   */
+  retry(what: string): Promise<Reopened>;
+  /** Gives a subtask that has not begun, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
+  assign(subtask: string, agent: string): Promise<Assigned>;
+  /** What each agent is doing, in one task or in all that are live. Throws task_unknown. */
+  agents(task?: string): Promise<readonly AgentState[]>;
   /** One task by id or ticket, or the newest. Throws task_unknown. */
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
   /** Requests of agents to write outside of their paths: the open ones, or all. */
@@ -197,6 +213,23 @@ export function openApp(options: AppOptions = {}): OxbowApp {
       }),
     resume: (taskId, hooks = {}, signal) => during(signal, (stop) => app.resume(taskId, hooks, stop)),
     work: (given = {}, signal) => during(signal, (stop) => app.work(given, stop)),
+    cancel: (what, waitMs) =>
+      during(undefined, () => {
+        checkText("what", what);
+        return app.cancel(what, waitMs);
+      }),
+    retry: (what) =>
+      during(undefined, () => {
+        checkText("what", what);
+        return app.retry(what);
+      }),
+    assign: (subtask, agent) =>
+      during(undefined, () => {
+        checkText("subtask", subtask);
+        checkText("agent", agent);
+        return app.assign(subtask, agent);
+      }),
+    agents: (task) => during(undefined, () => app.agents(task)),
     status: (wanted) => during(undefined, () => app.status(wanted)),
     approvals: (wanted = {}) => during(undefined, () => app.approvals(wanted)),
     decide: (id, { granted, reason = "" }) =>

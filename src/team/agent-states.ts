@@ -1,28 +1,9 @@
 /** What each agent of the team is doing (SPEC D3), from the rows of its tasks. */
 import type { AgentRecord } from "../store/supervision.ts";
 import type { Engine } from "./engine.ts";
+import type { AgentState } from "./intervention-results.ts";
 import { OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
-
-export interface AgentState {
-  readonly agent: string;
-  /**
-   * `processing`: at work. `restarting`: it crashed, and waits to begin again. `failed`: it crashed too often and is not
-   * started any more. `terminated`: stopped with its whole task, because a critical agent crashed. Else `idle`.
-   */
-  readonly state: "idle" | "processing" | "restarting" | "failed" | "terminated";
-  readonly group: string | null;
-  readonly critical: boolean;
-  /** Conversations at work now, and those that have no outcome yet. */
-  readonly working: number;
-  readonly open: number;
-  /** Crashes of its attempts. */
-  readonly crashes: number;
-  /** ISO 8601; null: none. */
-  readonly last_crash: string | null;
-  /** Why it is not started any more. */
-  readonly reason: string | null;
-}
 
 /** Of one task, or of all that are live; where none is, of the newest. */
 export async function agentStates(engine: Engine, wanted?: string): Promise<readonly AgentState[]> {

@@ -1,7 +1,8 @@
 /** What a person does to work that is under way, in whichever process it is: cancel, try again, give to another. */
-import type { Subtask, Task, TaskState } from "../core/model.ts";
+import type { Subtask, Task } from "../core/model.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Engine } from "./engine.ts";
+import type { Assigned, Cancelled, Reopened } from "./intervention-results.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
@@ -14,16 +15,6 @@ import { relaySoon } from "./relay.ts";
 
 /** How often to look whether others have ended what was cancelled, milliseconds. */
 const LOOK_MS = 250;
-
-export interface Cancelled {
-  readonly task_id: string;
-  /** Null: the task as a whole. */
-  readonly subtask_id: string | null;
-  /** False: it had ended already, and nothing was changed. */
-  readonly changed: boolean;
-  /** `cancelling`: the process that works on it has been asked, and has not ended it within the time given. */
-  readonly state: TaskState | Subtask["state"] | "cancelling";
-}
 
 /** Finds a subtask by its id, else a task by its id or ticket (its newest live one). Throws task_unknown. */
 async function find(
@@ -102,22 +93,10 @@ async function cancelPart(
   return { ...about, changed: true, state: "cancelling" };
 }
 
-export interface Reopened {
-  readonly task_id: string;
-  /** New subtasks, and whose place each takes. */
-  readonly parts: readonly { readonly subtask_id: string; readonly supersedes: string }[];
-  /** Another process carries the task, and goes on with it. */
-  readonly carried: boolean;
-}
-
 /** Throws task_unknown, subtask_unknown, and what `tryAgain` throws. */
 export async function retry(engine: Engine, wanted: string): Promise<Reopened> {
   const { task, subtask } = await find(engine, wanted);
   return reopened(engine, await tryAgain(engine, task, subtask?.subtask_id ?? null));
-}
-
-export interface Assigned extends Reopened {
-  readonly agent: string;
 }
 
 /** One that has not begun is moved; one that has ended without success is tried again by the other. Throws as `retry`, agent_unknown. */

@@ -1,0 +1,44 @@
+/** What stepping into work under way comes to. Without the SDK's types: this is part of the package's face. */
+import type { Subtask, TaskState } from "../core/model.ts";
+
+export interface Cancelled {
+  readonly task_id: string;
+  /** Null: the task as a whole. */
+  readonly subtask_id: string | null;
+  /** False: it had ended already, and nothing was changed. */
+  readonly changed: boolean;
+  /** `cancelling`: the process that works on it has been asked, and has not ended it within the time given. */
+  readonly state: TaskState | Subtask["state"] | "cancelling";
+}
+
+export interface Reopened {
+  readonly task_id: string;
+  /** New subtasks, and whose place each takes. */
+  readonly parts: readonly { readonly subtask_id: string; readonly supersedes: string }[];
+  /** Another process carries the task, and goes on with it. */
+  readonly carried: boolean;
+}
+
+export interface Assigned extends Reopened {
+  readonly agent: string;
+}
+
+export interface AgentState {
+  readonly agent: string;
+  /**
+   * `processing`: at work. `restarting`: it crashed, and waits to begin again. `failed`: it crashed too often and is not
+   * started any more. `terminated`: stopped with its whole task, because a critical agent crashed. Else `idle`.
+   */
+  readonly state: "idle" | "processing" | "restarting" | "failed" | "terminated";
+  readonly group: string | null;
+  readonly critical: boolean;
+  /** Conversations at work now, and those that have no outcome yet. */
+  readonly working: number;
+  readonly open: number;
+  /** Crashes of its attempts. */
+  readonly crashes: number;
+  /** ISO 8601; null: none. */
+  readonly last_crash: string | null;
+  /** Why it is not started any more. */
+  readonly reason: string | null;
+}
