@@ -72,7 +72,7 @@ async function openOne(
   const stateDir = settings.oxbowHome;
   if (fleet === null) return openRepository({ path, stateDir });
   const open = (at: string, state: string | undefined) =>
-    openRepository({ path: at, stateDir: state, remote: fleet });
+    openRepository({ path: at, stateDir: state, remote: { ...fleet, mirror: options.mirror } });
   if (options.mirror !== true) return open(path, stateDir);
   const home = stateDir === undefined ? await stateOf(path) : resolve(stateDir);
   return open(await mirrorIn(home, fleet), undefined);

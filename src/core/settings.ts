@@ -48,6 +48,15 @@ const API_KEY: Row<string | undefined> = {
   ...text("OPENAI_API_KEY", "model", undefined, "The key of the model provider."),
   secret: true,
 };
+const CREDENTIAL_HELPER: Row<string | undefined> = {
+  ...text(
+    "OXBOW_GIT_CREDENTIAL_HELPER",
+    "state",
+    undefined,
+    "Git's credential helper for `repo.url`, such as `store --file=FILE`; no other is asked.",
+  ),
+  secret: true,
+};
 const BASE_URL: Row<string | undefined> = {
   ...text(
     "OPENAI_BASE_URL",
@@ -130,12 +139,7 @@ const TABLE = {
     undefined,
     "The ssh of fetches from and pushes to `repo.url`, such as `ssh -i FILE`; by default `ssh -o BatchMode=yes`.",
   ),
-  oxbowGitCredentialHelper: text(
-    "OXBOW_GIT_CREDENTIAL_HELPER",
-    "state",
-    undefined,
-    "Git's credential helper for `repo.url`, such as `store --file=FILE`; no other is asked.",
-  ),
+  oxbowGitCredentialHelper: CREDENTIAL_HELPER,
   openaiApiKey: API_KEY,
   openaiBaseUrl: BASE_URL,
   openaiModel: text(

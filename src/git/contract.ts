@@ -15,6 +15,8 @@ export interface RemoteOptions {
   /** Of a GIT_SSH_COMMAND, and of a `credential.helper`. */
   readonly sshCommand: string | undefined;
   readonly credentialHelper: string | undefined;
+  /** The repository is a mirror of Oxbow's own: what a revision names, the remote's branches say. */
+  readonly mirror?: boolean | undefined;
 }
 
 /** A full object id, 40 hex digits (64 in a SHA-256 repository). */

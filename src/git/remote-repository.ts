@@ -59,6 +59,11 @@ export function withRemote(here: Repository, engine: Engine, options: RemoteOpti
   return {
     ...here,
     remote: shared,
+    resolve: async (rev) => {
+      const ref = HEADS + rev;
+      if (options.mirror !== true || !/^[\w][\w./-]*$/.test(rev) || rev === "HEAD") return here.resolve(rev);
+      return (await remote.fetch([ref])).get(ref) ?? here.resolve(rev);
+    },
     createFreeBranch: (request) => createThereToo(here, engine, remote, request, saw),
     async sealAttempts(subtaskId, attempt, base) {
       await sealThere(engine, remote, subtaskId, attempt, base);

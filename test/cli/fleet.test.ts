@@ -10,6 +10,15 @@ import { runSql } from "../support/store-engines.ts";
 
 const RUN = ["run", "Add request ids", "--ticket", "146", "--workers", "only", "--json"];
 
+it("says that repo.url is not used where the tasks are on one machine", async () => {
+  using fleet = makeFleet();
+  await using server = await startModelServer(scriptByAgent({ Lead: [{ text: "Nothing to do." }] }));
+  const env = { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl" };
+  const ended = await oxbow(["run", "Look", "--json"], { cwd: fleet.shop.dir, env });
+  expect(ended.lines.filter((line) => line["code"] === "remote_unused")).toHaveLength(1);
+  expect(fleet.git("for-each-ref", "--format=%(refname)").trim()).toBe("refs/heads/main");
+});
+
 const found: TestServer[] = [];
 await withServer("redis", (redis) => void found.push(redis));
 
@@ -124,6 +133,24 @@ for (const redis of found) {
         const status = await oxbow(["status", "--json"], { cwd: shop.dir, env });
         expect(status.code).toBe(0);
       }, 120_000);
+
+      it("needs no worker: a run alone pushes its branches and their merge, and nothing to the base", async () => {
+        using fleet = makeFleet();
+        const { shop } = fleet;
+        const main = fleet.git("rev-parse", "main");
+        await using server = await startModelServer(scriptByAgent({ Lead: LEAD, ...CHILDREN }));
+        const env = shared(server);
+        await using _cleanup = await started(fleet, env, []);
+        // Work may start from a commit that is on no branch of the remote.
+        shop.git("commit", "--quiet", "--allow-empty", "--message", "Not pushed");
+        const ended = await oxbow(["run", "Add request ids", "--ticket", "146", "--json"], {
+          cwd: shop.dir,
+          env,
+        });
+        expect([ended.code, reportOf(ended)["state"]]).toEqual([0, "completed"]);
+        expect(fleet.git("rev-parse", "integration/146")).toBe(shop.git("rev-parse", "integration/146"));
+        expect(fleet.git("rev-parse", "main")).toBe(main);
+      }, 60_000);
     });
   });
 }

@@ -212,3 +212,17 @@ test("the repository's configuration and hooks have no say in a push or a fetch"
   expect(git(remote, "rev-parse", BRANCH)).toBe(one);
   expect(existsSync(trap)).toBe(false);
 });
+
+test("in a mirror a branch means the remote's, which may have moved on", async () => {
+  const { remote, base } = setting();
+  const mirror = path.join(path.dirname(remote), "mirror.git");
+  git(path.dirname(remote), "init", "--quiet", "--bare", mirror);
+  const url = pathToFileURL(remote).href;
+  const shared = { url, identity: "remote", sshCommand: undefined, credentialHelper: undefined };
+  await using repo = await openRepository({ path: mirror, remote: { ...shared, mirror: true } });
+  expect(await repo.resolve("main")).toBe(base);
+  const next = git(remote, "commit-tree", "-m", "Next", "-p", base, `${base}^{tree}`);
+  git(remote, "update-ref", "refs/heads/main", next);
+  expect(await repo.resolve("main")).toBe(next);
+  await expect(repo.resolve("nothing")).rejects.toMatchObject({ code: "rev_not_found" });
+});
