@@ -129,6 +129,16 @@ export const ERRORS = {
     1,
     "Use a command that TERMINAL_ALLOWED_COMMANDS allows, without shell syntax; `oxbow env` shows the list.",
   ),
+  setup_failed: row(
+    500,
+    1,
+    "Run it by hand in a clone of the commit; correct workspace.setup in the team file, or what it needs.",
+  ),
+  workspace_link: row(
+    400,
+    2,
+    "Make what workspace.link names in your checkout (npm ci, say), or take it out of the team file.",
+  ),
   sandbox_missing: row(
     500,
     2,

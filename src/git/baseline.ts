@@ -1,7 +1,8 @@
 /** What the files of a workspace looked like when the agent got them, so that only changed ones are read again. */
-import type { BigIntStats } from "node:fs";
-import { lstat, stat, writeFile } from "node:fs/promises";
+import { type BigIntStats, lstatSync } from "node:fs";
+import { stat, writeFile } from "node:fs/promises";
 import type { RawPath } from "./bytes.ts";
+import { createSlices } from "./slices.ts";
 import type { TreeFile } from "./trees.ts";
 
 export interface Baseline {
@@ -11,7 +12,8 @@ export interface Baseline {
   forget(path: RawPath): void;
 }
 
-interface Mark {
+/** What a file cannot change its bytes, its mode or its names without. */
+export interface Mark {
   readonly mtime: bigint;
   readonly ctime: bigint;
   readonly size: bigint;
@@ -19,8 +21,9 @@ interface Mark {
   readonly mode: bigint;
 }
 
+export type Marks = ReadonlyMap<RawPath, Mark>;
+
 const SUBMODULE = "160000";
-const AT_ONCE = 64;
 
 /** An absolute path made of a directory and a raw path below it, as bytes: names need not be UTF-8. */
 export function below(dir: string, path: RawPath): Buffer {
@@ -31,37 +34,49 @@ export function below(dir: string, path: RawPath): Buffer {
 
 /**
  * Git's rule for its index: a file that was written in the same tick of the clock as the record (or later) may change
- * again without its time changing, so its bytes are compared. `stamp` is a file that is written to read that clock.
+ * again without its time changing, so it gets no mark. `stamp` is a file that is written to read that clock.
  */
-export async function createBaseline(
+export async function takeMarks(
   dir: string,
   stamp: string,
-  files: readonly TreeFile[],
-): Promise<Baseline> {
+  paths: Iterable<RawPath>,
+): Promise<Map<RawPath, Mark>> {
+  const slice = createSlices();
   const marks = new Map<RawPath, Mark>();
-  const rest = files.filter((file) => file.mode !== SUBMODULE).values();
-  const worker = async (): Promise<void> => {
-    for (const file of rest)
-      marks.set(file.path, markOf(await lstat(below(dir, file.path), { bigint: true })));
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  for (const path of paths) {
+    marks.set(path, markOf(lstatSync(below(dir, path), { bigint: true })));
+    await slice();
+  }
   await writeFile(stamp, "");
   const recorded = (await stat(stamp, { bigint: true })).mtimeNs;
+  for (const [path, mark] of marks) if (mark.mtime >= recorded || mark.ctime >= recorded) marks.delete(path);
+  return marks;
+}
+
+export function baselineFrom(marks: Marks): Baseline {
+  const forgotten = new Set<RawPath>();
   return {
-    forget: (path) => void marks.delete(path),
+    forget: (path) => void forgotten.add(path),
     unchanged(path, now) {
-      const mark = marks.get(path);
-      if (mark === undefined || mark.mtime >= recorded || mark.ctime >= recorded) return false;
-      const current = markOf(now);
-      return (
-        mark.mtime === current.mtime &&
-        mark.ctime === current.ctime &&
-        mark.size === current.size &&
-        mark.inode === current.inode &&
-        mark.mode === current.mode
-      );
+      const mark = forgotten.has(path) ? undefined : marks.get(path);
+      return mark !== undefined && isSame(mark, now);
     },
   };
+}
+
+/** The paths of a tree that are files or links on the disk. */
+export function onDisk(files: readonly TreeFile[]): readonly RawPath[] {
+  return files.filter((file) => file.mode !== SUBMODULE).map((file) => file.path);
+}
+
+export function isSame(mark: Mark, now: BigIntStats): boolean {
+  return (
+    mark.mtime === now.mtimeNs &&
+    mark.ctime === now.ctimeNs &&
+    mark.size === now.size &&
+    mark.inode === now.ino &&
+    mark.mode === now.mode
+  );
 }
 
 function markOf(stats: BigIntStats): Mark {

@@ -23,6 +23,8 @@ export interface Collected {
   /** What was put there. */
   readonly files: readonly TreeFile[];
   readonly baseline: Baseline;
+  /** What is not the program's: made by the set-up, or the user's own. A folder stands for all that is in it. */
+  readonly apart?: ReadonlySet<RawPath> | undefined;
 }
 
 interface Change {
@@ -61,7 +63,7 @@ export async function collectChanges(
 
 async function findChanges(
   engine: Engine,
-  { dir, files, baseline }: Collected,
+  { dir, files, baseline, apart }: Collected,
   ignored: IgnoreRules,
   refuse: (path: string, reason: string) => void,
   signal?: AbortSignal,
@@ -105,7 +107,7 @@ async function findChanges(
   /** Takes a file; true for a directory to go into. */
   const look = async (path: RawPath, file: Buffer): Promise<boolean> => {
     const known = before.get(path);
-    if (known?.mode === SUBMODULE) return false;
+    if (known?.mode === SUBMODULE || apart?.has(path) === true) return false;
     const stats = await lstat(file, { bigint: true }).catch(gone);
     if (stats === null) return false;
     if (stats.isDirectory()) return directories.has(path) || !(await ignored.matches(path, true));
@@ -189,7 +191,7 @@ const AT_ONCE = 64;
 /** Directories that are open at once. */
 const WALKERS = 8;
 
-function directoriesOf(files: readonly TreeFile[]): ReadonlySet<RawPath> {
+export function directoriesOf(files: readonly TreeFile[]): ReadonlySet<RawPath> {
   const directories = new Set<RawPath>();
   for (const { path } of files) {
     for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {

@@ -177,6 +177,31 @@ export interface KeptWork {
   readonly refused: Collection["refused"];
 }
 
+/** What a clone gets besides the branch's files, and where it comes from. */
+export interface Preparation {
+  /** The same key: what was made stays. Another: it is made anew. */
+  readonly key: string;
+  /** What the work tree holds while it is made. */
+  readonly commit: Oid;
+  /** Whatever it leaves there, beside the commit's files, stays and is never a change. Throws what it likes. */
+  run(dir: string, signal?: AbortSignal): Promise<void>;
+}
+
+/** A clone of the pool: one that was used before, renewed, or a new one. */
+export interface PoolRequest {
+  /** Clones of this repository at once, over all processes; null: as many as are asked for. */
+  readonly most: number | null;
+  /** How many stay for the next process when they are idle. */
+  readonly keep: number;
+  readonly prepare: Preparation | null;
+  /** Paths that are made for others to mount on; what is there is never a change. Throws workspace_link where files of the branch are. */
+  readonly places: readonly { readonly path: string; readonly kind: "folder" | "file" }[];
+  /** Is given the wait when there is one. */
+  waiting<T>(wait: () => Promise<T>): Promise<T>;
+  /** Called now and then while it waits: a dead process may have had a clone. */
+  clearUp(): Promise<void>;
+}
+
 export interface Workspace extends AsyncDisposable {
   /** Absolute path of a private clone with the branch's files, raw, and HEAD on the branch. */
   readonly dir: string;
@@ -325,9 +350,12 @@ export interface Repository extends AsyncDisposable {
   }): Promise<readonly MergeResult[]>;
   /** A commit that joins several (dependencies of one child), on no branch; or the conflicts. */
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
-  /** A private clone of a commit under `<state>/workspaces/`, removed on disposal. */
+  /**
+   * A private clone of a commit under `<state>/workspaces/`, removed on disposal; with `pool` one of the pool, given back
+   * then. Throws rev_not_found, path_rejected, workspace_link, cancelled, and what its preparation throws.
+   */
   workspace(
-    options: { commit: Oid; branch: string; owner?: WorkOwner },
+    options: { commit: Oid; branch: string; owner?: WorkOwner; pool?: PoolRequest },
     signal?: AbortSignal,
   ): Promise<Workspace>;
   /**
@@ -337,8 +365,10 @@ export interface Repository extends AsyncDisposable {
   sweep(): Promise<{ removed: number; saved: readonly Salvaged[] }>;
   /** Lock files of refs, index and configuration. */
   locks(): Promise<readonly RefLock[]>;
-  /** Folders below `<state>/workspaces/`, the dead ones of which `sweep` takes away. */
-  workspaces(): Promise<readonly { path: string; at: number; inUse: boolean }[]>;
+  /** Folders below `<state>/workspaces/`, the dead ones of which `sweep` takes away. `idle`: a clone of the pool that waits. */
+  workspaces(): Promise<readonly { path: string; at: number; inUse: boolean; idle: boolean }[]>;
+  /** Removes an idle clone of the pool; false when there is none of this path, or somebody has it. */
+  removeWorkspace(path: string): Promise<boolean>;
   readonly kept: {
     list(): Promise<readonly KeptFolder[]>;
     /** A commit of the folder's changes, on no ref; the folder stays. Throws file_not_found (no note), rev_not_found. */

@@ -12,6 +12,7 @@ import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
 import { isMissing } from "./missing.ts";
 import { createOverlay, fileFrom } from "./overlay.ts";
 import type { Setup } from "./setup.ts";
+import { idleSince, isHeld, listSlots, retireIdle } from "./slots.ts";
 import { isOwned, names, type NotedOwner, removeTree, workspacesDir } from "./workspace-home.ts";
 
 type Note = NotedOwner & { readonly repository: string; readonly restored?: Oid };
@@ -44,16 +45,27 @@ export async function listKept(setup: Setup): Promise<readonly KeptFolder[]> {
 /** Of every process, here and elsewhere. */
 export async function listWorkspaces(
   setup: Setup,
-): Promise<readonly { path: string; at: number; inUse: boolean }[]> {
+): Promise<readonly { path: string; at: number; inUse: boolean; idle: boolean }[]> {
   const dir = workspacesDir(setup);
-  const found: { path: string; at: number; inUse: boolean }[] = [];
+  const found: { path: string; at: number; inUse: boolean; idle: boolean }[] = [];
+  for (const slot of await listSlots(setup)) {
+    const at = slot.idle ? await idleSince(slot) : ((await lstat(slot.home).catch(gone))?.mtimeMs ?? null);
+    if (at === null) continue;
+    found.push({ path: slot.home, at: Math.round(at), inUse: await isHeld(slot), idle: slot.idle });
+  }
   for (const name of [...(await names(dir))].sort()) {
-    const stats = await lstat(path.join(dir, name)).catch(gone);
+    const stats = /^\d+\./.test(name) ? await lstat(path.join(dir, name)).catch(gone) : null;
     if (stats === null) continue;
     const inUse = await isOwned(name, path.join(dir, name));
-    found.push({ path: path.join(dir, name), at: Math.round(stats.mtimeMs), inUse });
+    found.push({ path: path.join(dir, name), at: Math.round(stats.mtimeMs), inUse, idle: false });
   }
   return found;
+}
+
+/** A clone of the pool that nobody has. */
+export async function removeWorkspace(setup: Setup, home: string): Promise<boolean> {
+  const slot = (await listSlots(setup)).find((each) => each.home === home);
+  return slot !== undefined && retireIdle(setup, slot);
 }
 
 function gone(error: unknown): null {

@@ -11,6 +11,7 @@ import type { Oid, OpenRepository, Repository } from "./contract.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import type { Merger } from "./merge.ts";
 import { setUp } from "./setup.ts";
+import type { WorkspacePool } from "./workspace-pool.ts";
 
 /** Throws not_a_repository, git_too_old. Nothing of the user's is written; processes start when they are needed. */
 export async function openRepository(options: OpenRepository): Promise<Repository> {
@@ -19,7 +20,13 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
   let merging: Promise<Merger> | null = null;
   const merger = () => (merging ??= import("./merge.ts").then(({ createMerger }) => createMerger(engine)));
   const attempts = async () => (await import("./attempts.ts")).createAttempts(engine);
+  let pooling: Promise<WorkspacePool> | null = null;
+  const workspaces = () =>
+    (pooling ??= import("./workspace-pool.ts").then(({ createWorkspacePool }) =>
+      createWorkspacePool(engine),
+    ));
   const close = async (): Promise<void> => {
+    await (await pooling)?.close();
     await (await merging)?.close();
     await engine.close();
   };
@@ -73,11 +80,14 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
       });
     },
     join: async (commits) => (await merger()).join(commits),
-    workspace: async (request, signal) =>
-      (await import("./workspace.ts")).openWorkspace(engine, request, signal),
+    workspace: async ({ pool, ...request }, signal) =>
+      pool === undefined
+        ? (await import("./workspace.ts")).openWorkspace(engine, request, signal)
+        : (await workspaces()).open(request, pool, signal),
     sweep: async () => (await import("./sweep.ts")).sweep(engine),
     locks: () => engine.locks.list(),
     workspaces: async () => (await import("./ledger-kept.ts")).listWorkspaces(setup),
+    removeWorkspace: async (path) => (await import("./ledger-kept.ts")).removeWorkspace(setup, path),
     kept: {
       list: async () => (await import("./ledger-kept.ts")).listKept(setup),
       commit: async (name) => (await import("./ledger-kept.ts")).commitKept(engine, name),

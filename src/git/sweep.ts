@@ -10,6 +10,18 @@ import type { Salvaged } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { isMissing } from "./missing.ts";
 import type { Setup } from "./setup.ts";
+import { removeScratch as removeSlotScratch } from "./slot-renew.ts";
+import { loadApart, loadState } from "./slot-state.ts";
+import {
+  giveBack,
+  idleSince,
+  isHeld,
+  type KnownSlot,
+  listSlots,
+  retire,
+  type Slot,
+  takeSlot,
+} from "./slots.ts";
 import {
   age,
   endPrograms,
@@ -25,6 +37,8 @@ import {
 
 /** Scratch files are used for moments; what is this old belongs to nobody. */
 const SCRATCH_AGE_MS = 60 * 60 * 1000;
+/** A prepared clone that no run has asked for in this time goes. */
+const UNUSED_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 /** Workspaces of processes that are gone, and old scratch files of the private git dir. */
 export async function sweep(engine: Engine): Promise<{ removed: number; saved: readonly Salvaged[] }> {
   const { setup } = engine;
@@ -42,7 +56,34 @@ export async function sweep(engine: Engine): Promise<{ removed: number; saved: r
     await removeTree(taken);
     removed++;
   }
+  for (const slot of await listSlots(setup)) {
+    if (!(await isLeft(slot))) continue;
+    const taken = await takeSlot(slot);
+    if (taken === null) continue;
+    if (!slot.idle) {
+      await endPrograms(slot.home);
+      await endStrays(strayMark(slot.holder));
+      const work = await salvage(engine, slot.home, slot.holder);
+      if (work) saved.push(work);
+    }
+    await letGo(setup, taken, slot);
+    removed++;
+  }
   return { removed: removed + (await removeScratch(setup)), saved };
+}
+
+/** A clone of the pool whose process is gone, or that nobody has used for long. */
+async function isLeft(slot: KnownSlot): Promise<boolean> {
+  if (!slot.idle) return !(await isHeld(slot));
+  const since = await idleSince(slot);
+  return since !== null && Date.now() - since > UNUSED_AGE_MS;
+}
+
+/** It is used again when it is known what its files were before the dead process had it. */
+async function letGo(setup: Setup, taken: Slot, { idle, home }: KnownSlot): Promise<void> {
+  if (idle || (await loadState(home)) === null) return retire(setup, taken);
+  await removeSlotScratch(home);
+  await giveBack(taken);
 }
 
 /** Several processes may sweep at once: the one that renames it has it. */
@@ -61,7 +102,7 @@ async function take(setup: Setup, dir: string): Promise<string | null> {
  * What the program had changed when its worker died becomes a commit on that attempt's ref. Nothing of the dead
  * process's memory is left, so every file is compared by its bytes. What cannot be saved so is kept as files.
  */
-async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
+async function salvage(engine: Engine, home: string, name = path.basename(home)): Promise<Salvaged | null> {
   const noted = await notedOwner(home);
   if (noted === null) return null;
   const { from, ...owner } = noted;
@@ -77,15 +118,15 @@ async function salvage(engine: Engine, home: string): Promise<Salvaged | null> {
     const unknown = { unchanged: () => false, forget: () => undefined };
     const { refused } = await collectChanges(
       engine,
-      { home, dir: path.join(home, TREE), files, baseline: unknown },
+      { home, dir: path.join(home, TREE), files, baseline: unknown, apart: await loadApart(home) },
       tree,
     );
-    if (refused.length > 0) await keepFiles(engine.setup, home);
+    if (refused.length > 0) await keepFiles(engine.setup, home, name);
     const found = await tree.saveWork();
     return found && { ...owner, ...found };
   } catch (error) {
     if (!hasCode(error)) throw error;
-    await keepFiles(engine.setup, home);
+    await keepFiles(engine.setup, home, name);
     return null;
   }
 }

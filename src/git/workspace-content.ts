@@ -82,7 +82,7 @@ export function createContent(engine: Engine, at: Collected, start: Start): Work
   };
 
   return {
-    held: () => ({ home, dir, files, baseline }),
+    held: () => ({ ...at, files }),
     async update(branch) {
       const next = await changesTo(await branch.snapshot());
       const { changes } = next;

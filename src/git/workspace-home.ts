@@ -71,8 +71,8 @@ export async function notedOwner(home: string): Promise<NotedOwner | null> {
 }
 
 /** Moves the files out of a workspace to where nothing removes them, with a note beside them of whose they are. */
-export async function keepFiles(setup: Setup, home: string): Promise<string> {
-  const kept = path.join(setup.stateDir, "kept", path.basename(home));
+export async function keepFiles(setup: Setup, home: string, name = path.basename(home)): Promise<string> {
+  const kept = path.join(setup.stateDir, "kept", name);
   await mkdir(path.dirname(kept), { recursive: true });
   const owner = await notedOwner(home);
   const note = { ...owner, repository: setup.commonDir };
@@ -118,10 +118,10 @@ export async function removeTree(dir: string): Promise<void> {
 
 /** A program can nest directories deeper than any path reaches; `rm` goes down step by step. */
 async function removeDeep(dir: string): Promise<void> {
-  const { exitCode, stderr } = await run("rm", ["-rf", "--", dir], {
-    cwd: path.dirname(dir),
-    env: { PATH: environment()["PATH"] ?? "/usr/bin:/bin" },
-  });
+  const site = { cwd: path.dirname(dir), env: { PATH: environment()["PATH"] ?? "/usr/bin:/bin" } };
+  // What it says of links that lead nowhere is of no interest.
+  await run("chmod", ["-R", "u+rwX", "--", dir], site);
+  const { exitCode, stderr } = await run("rm", ["-rf", "--", dir], site);
   if (exitCode !== 0)
     throw new OxbowError("git_failed", `${dir} cannot be removed: ${stderr.toString("utf8").trim()}`);
 }

@@ -172,9 +172,8 @@ describe("terminal_run", () => {
       "src/work.js":
         "require('fs').writeFileSync('src/half.txt', 'half'); console.log('up'); setInterval(() => {}, 1000);\n",
     });
-    const server = await startModelServer(
-      scriptByAgent({ Dev: [write("src/edit.txt", "edited"), command("npm test"), { text: "Done." }] }),
-    );
+    const script = { Dev: [write("src/edit.txt", "edited"), command("npm test"), { text: "Done." }] };
+    const server = await startModelServer(scriptByAgent(script));
     const env = {
       OPENAI_BASE_URL: server.url,
       OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl",
@@ -196,7 +195,7 @@ describe("terminal_run", () => {
     running.kill("SIGKILL");
     await running.ended;
     await server.close();
-    await using again = await startModelServer(scriptByAgent({ Dev: [{ text: "Done." }] }));
+    await using again = await startModelServer(scriptByAgent(script));
     const ended = await oxbow(["run", "--resume", String(task_id), "--json"], {
       cwd: shop.dir,
       env: { ...env, OPENAI_BASE_URL: again.url },
