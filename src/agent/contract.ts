@@ -55,7 +55,7 @@ export interface RunHistory {
   readonly turns: number;
   readonly usage: Usage;
   readonly cost: number | null;
-  /** What a call of the pending answer came to before; null: it is to be made (again). */
+  /** What a call of the pending answer came to before; null: it is to be made (again). Throws interrupted. */
   settled(tool: string, input: Readonly<Record<string, unknown>>, callId: string): Promise<Json | null>;
 }
 

@@ -167,6 +167,7 @@ export const ERRORS = {
     "Correct what makes it crash, then `oxbow retry SUBTASK`, or `oxbow assign SUBTASK AGENT`.",
   ),
   agent_critical: row(409, 1, "A critical agent crashed; correct that, then `oxbow retry TASK`."),
+  interrupted: row(409, 1, "Look at what there is before you call it again."),
   agent_stuck: row(504, 70, "Raise response_timeout_ms of the agent, or look at what keeps it.", true),
   store_failed: row(500, 70, "Check the disk and the state directory with `oxbow doctor`.", true),
   store_unsupported: row(

@@ -8,6 +8,7 @@ import type { Json } from "../core/model.ts";
 import type { Attempt } from "./attempt.ts";
 import type { SavedInbox } from "./chat.ts";
 import type { SavedSignals } from "./signals.ts";
+import { OxbowError } from "../core/errors.ts";
 import { addUsage, NO_USAGE } from "../core/model.ts";
 import { currentOf } from "./generations.ts";
 
@@ -165,18 +166,17 @@ export function settling({ engine, lease }: Attempt, tree: BranchTree, before: B
   };
 
   return async (tool, input, callId) => {
-    if (before.hidden.includes(callId)) return interrupted(tool);
+    if (before.hidden.includes(callId)) throw interrupted(tool);
     if (REPEATABLE.has(tool)) return null;
     if (tool === "commit") return committed(input["message"]);
     if (tool === "orchestrate_split") return split();
-    return interrupted(tool);
+    throw interrupted(tool);
   };
 }
 
 const DONE_BEFORE = "This was done before the process that ran you ended.";
 
-function interrupted(tool: string): Json {
+function interrupted(tool: string): OxbowError {
   const message = `The process that ran you ended while ${tool} was at work: whether it took effect is not known.`;
-  const hint = "Look at what there is before you call it again.";
-  return { ok: false, error: { code: "interrupted", message, hint } };
+  return new OxbowError("interrupted", message);
 }

@@ -242,7 +242,7 @@ describe("scope_request", () => {
       expect((await cli(shop, "approvals", "grant", String(asked["approval_id"]))).code).toBe(0);
     });
     const second = {
-      Lead: [{ text: "The rest is done." }],
+      Lead: split("Api"),
       Api: [ask("LICENSE"), write("LICENSE", "MIT\n"), { text: "Done." }],
     };
     await using server = await startModelServer(scriptByAgent(second));
@@ -270,7 +270,7 @@ describe("scope_request", () => {
       cwd: shop.dir,
       env,
     });
-    await running.line((line) => line["event"] === "tool_called" && line["tool"] === "scope_request");
+    await running.line((line) => line["event"] === "child_started");
     expect((await cli(shop, "approvals", "deny", String(asked["approval_id"]), "--reason", "No.")).code).toBe(
       0,
     );

@@ -128,7 +128,8 @@ describe("the merge gate", () => {
       git("update-index", "--chmod=+x", "docs/run.sh");
       other.git("checkout", "--", "docs/run.sh");
     });
-    const resumed = await runWith(shop, { Lead: [{ text: "Done." }], Api: [{ text: "Done." }] }, {}, [
+    const done: ScriptedReply[] = Array(3).fill({ text: "Done." });
+    const resumed = await runWith(shop, { Lead: done, Api: done }, {}, [
       "run",
       "--resume",
       String(task),
