@@ -21,7 +21,7 @@ import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
 import type { WorkersMode } from "./team/fleet.ts";
 import type { ShownApproval } from "./team/approvals.ts";
-import type { ScopeCheck } from "./team/scope-check.ts";
+import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerOptions } from "./team/worker.ts";
@@ -38,7 +38,7 @@ export type { WorkerPresence } from "./store/contract.ts";
 export type { AgentState } from "./team/intervention-results.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { ShownApproval } from "./team/approvals.ts";
-export type { ScopeCheck } from "./team/scope-check.ts";
+export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 export type { TaskStatus } from "./team/status.ts";
 

@@ -78,6 +78,6 @@ export type {
 export type { WebhookOptions, WebhookVerdict } from "./core/webhook-url.ts";
 export type { BranchAllocation } from "./git/contract.ts";
 export type { ShownApproval } from "./team/approvals.ts";
-export type { ScopeCheck } from "./team/scope-check.ts";
+export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 export type { TaskStatus } from "./team/status.ts";

@@ -8,7 +8,7 @@ import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
 import type { ShownApproval } from "./team/approvals.ts";
-import type { ScopeCheck } from "./team/scope-check.ts";
+import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";

@@ -2,7 +2,7 @@
 import { failPoint } from "../host/fail-point.ts";
 import type { ErrorCode, OxbowError } from "../core/errors.ts";
 import type { EventBody, Report, ReportState } from "../core/events.ts";
-import type { Subtask, Task, TaskState } from "../core/model.ts";
+import type { Json, Outcome, Subtask, Task, TaskState } from "../core/model.ts";
 import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
 import { STOP } from "../core/stop.ts";
@@ -100,8 +100,11 @@ async function cancelRest(engine: Engine, task: Task, reason: OxbowError): Promi
 }
 
 /** What becomes of a subtask that is cancelled while nobody works on it. */
-export function cancelledOutcome(engine: Engine, { code, message, hint }: OxbowError) {
-  return (subtask: Subtask) => {
+export function cancelledOutcome(
+  engine: Engine,
+  { code, message, hint }: OxbowError,
+): (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody } {
+  return (subtask) => {
     const { task_id, subtask_id, conversation_id, branch } = subtask;
     const found = { ...NOTHING_RAN, outcome: "cancelled" as const, summary: "", branch };
     const outcome = makeOutcome(subtask, 0, { ...found, error: { code, message, hint } }, engine.redact);

@@ -1,30 +1,12 @@
 /** What a branch changes, and whether that lies in its agent's scope: the merge gate, and `oxbow scope check`. */
 import type { Subtask, Task } from "../core/model.ts";
-import type { TreeChange } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
+import type { ScopeCheck } from "./scope-verdict.ts";
 import { branchName, refComponent } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { ownScope } from "../core/split.ts";
 import { agentNamed } from "./engine.ts";
 import { openScope, type Scope, scopeOf } from "./scope.ts";
-
-export interface ScopeCheck {
-  readonly ok: boolean;
-  readonly branch: string;
-  /** What the branch names. */
-  readonly commit: string;
-  readonly agent: string;
-  /** The subtask whose branch it is, or null: then the agent's own paths are what counts. */
-  readonly subtask_id: string | null;
-  /** Where the branch started: its changes are those since. */
-  readonly base: string;
-  readonly allowed_paths: readonly string[];
-  /** Patterns that were granted beyond them. */
-  readonly granted: readonly string[];
-  readonly changed: readonly TreeChange[];
-  /** A rename is a deletion and an addition, and each must be in scope. */
-  readonly outside: readonly (TreeChange & { readonly owner: string | null })[];
-}
 
 /** Where a subtask's branch started. */
 export async function baseOf(
