@@ -94,14 +94,16 @@ function rowThings({ whole, unmerged }: Facts, options: PlanOptions): Thing[] {
 }
 
 async function workspaceThings({ repo }: Facts): Promise<Thing[]> {
-  return (await repo.workspaces()).map(({ path, at, inUse }) => ({
+  return (await repo.workspaces()).map(({ path, at, inUse, idle }) => ({
     kind: "workspace",
     name: path,
     ticket: null,
     safe: !inUse,
     reason: inUse
       ? "Its process is alive."
-      : "Its process is dead. What it holds is saved on its attempt's ref first.",
+      : idle
+        ? "A prepared clone that nobody uses now; the next run makes a new one."
+        : "Its process is dead. What it holds is saved on its attempt's ref first.",
     at: iso(at),
   }));
 }

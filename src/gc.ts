@@ -166,6 +166,7 @@ async function removeRefs({ repo }: LedgerRooms, store: Store, group: RefGroup):
 async function removeOne({ repo }: LedgerRooms, store: Store, { kind, name }: Thing): Promise<void> {
   if (kind === "rows") await store.forget(name);
   else if (kind === "kept") await repo.kept.remove(name);
+  else if (kind === "workspace") await repo.removeWorkspace(name);
   else if (kind === "log" || kind === "file") await rm(name, { recursive: true, force: true });
 }
 

@@ -7,7 +7,9 @@ import { checkSchedule } from "./schedule.ts";
 import { checkGroups } from "./team-groups.ts";
 import type { Fail, Path } from "./team-issues.ts";
 import type { RawTeam } from "./team-schema.ts";
+import { normalisePath } from "./paths.ts";
 import { suggestion } from "./text.ts";
+import { splitWords } from "./words.ts";
 
 export type { Fail, Path } from "./team-issues.ts";
 
@@ -18,9 +20,25 @@ export function checkTeam(raw: RawTeam, fail: Fail): void {
   checkReferences(raw, fail);
   checkSchedule(raw, fail);
   checkPatterns(raw, fail);
+  checkWorkspace(raw, fail);
   const { url } = raw.repo ?? {};
   const remote = url === undefined ? null : parseRemoteUrl(url);
   if (remote && "refused" in remote) fail("team_file_invalid", ["repo", "url"], remote.refused);
+}
+
+function checkWorkspace({ workspace }: RawTeam, fail: Fail): void {
+  const check = (path: Path, look: () => unknown): void => {
+    try {
+      look();
+    } catch (error) {
+      if (hasCode(error)) fail("team_file_invalid", path, error.message);
+      throw error;
+    }
+  };
+  for (const [i, line] of (workspace?.setup ?? []).entries())
+    check(["workspace", "setup", i], () => splitWords(line));
+  for (const [i, name] of (workspace?.link ?? []).entries())
+    check(["workspace", "link", i], () => normalisePath(name));
 }
 
 /** Names become branches, so two must not differ by case alone. */

@@ -3,6 +3,7 @@ import { type ErrorCode, OxbowError } from "./errors.ts";
 import { checkTeam, type Fail, type Path } from "./team-checks.ts";
 import { type ScheduleEntry, shapeSchedule } from "./schedule.ts";
 import { type GroupSpec, shapeGroup } from "./team-groups.ts";
+import { normalisePath } from "./paths.ts";
 import { explainIssues } from "./team-issues.ts";
 import { NOT_YET, type RawAgent, type RawTeam, TEAM_DEFAULTS, teamSchema } from "./team-schema.ts";
 import { dotted, readYaml, type YamlSource } from "./yaml-source.ts";
@@ -59,6 +60,17 @@ export interface TeamDefaults {
   readonly timeoutMs: number;
 }
 
+/** The clones in which programs run. */
+export interface WorkspaceSpec {
+  /** At once, over all processes; null: as many as are asked for. */
+  readonly pool: number | null;
+  /** How many stay when nobody uses them. */
+  readonly keep: number;
+  readonly setup: readonly string[];
+  /** Normalised paths. */
+  readonly link: readonly string[];
+}
+
 /** Something in the file that is valid but has no effect yet. */
 export interface TeamNotice {
   readonly line: number;
@@ -72,6 +84,7 @@ export interface TeamFile {
   readonly lead: string | null;
   readonly windowPerson: string | null;
   readonly repo: { readonly base: string | null; readonly url: string | null };
+  readonly workspace: WorkspaceSpec;
   readonly verify: readonly string[];
   readonly mergeConflicts: "rework" | "owner" | "escalate";
   readonly defaults: TeamDefaults;
@@ -142,6 +155,7 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
     lead: raw.lead ?? null,
     windowPerson: raw.window_person ?? null,
     repo: { base: raw.repo?.base ?? null, url: raw.repo?.url ?? null },
+    workspace: shapeWorkspace(raw.workspace),
     verify: raw.verify ?? [],
     mergeConflicts: raw.merge?.conflicts ?? "rework",
     defaults: {
@@ -160,6 +174,15 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
     agents: raw.agents.map((agent) => shapeAgent(agent, raw.team)),
     schedule: shapeSchedule(raw.schedule),
     notices,
+  };
+}
+
+function shapeWorkspace(raw: RawTeam["workspace"]): WorkspaceSpec {
+  return {
+    pool: raw?.pool ?? null,
+    keep: raw === undefined ? 0 : (raw.pool ?? TEAM_DEFAULTS.workspacesKept),
+    setup: raw?.setup ?? [],
+    link: [...new Set((raw?.link ?? []).map(normalisePath))],
   };
 }
 

@@ -8,6 +8,7 @@ const MAX_MS = 2_147_483_647;
 export const TEAM_DEFAULTS = {
   maxTurns: 40,
   timeoutMs: 900_000,
+  workspacesKept: 4,
   limits: { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 },
   group: { maxRestarts: 3, maxRestartsWithStrategy: 5, windowS: 300 },
 } as const;
@@ -161,16 +162,30 @@ export const teamSchema = z.strictObject({
     .describe("The repository."),
   workspace: z
     .strictObject({
-      pool: count(1000).optional().describe("Prepared clones that are kept."),
-      setup: z.array(line).max(100).optional().describe("Commands that prepare a clone, such as `npm ci`."),
+      pool: count(1000)
+        .optional()
+        .describe(
+          "Clones at once, over all processes; who needs one more waits, without taking a place from others. They stay for the next run. Default: no limit but `limits.max_parallel`; 4 stay.",
+        ),
+      setup: z
+        .array(line)
+        .max(100)
+        .optional()
+        .describe(
+          "Commands that prepare a clone, once, on the base commit and with network, such as `npm ci`. What they make stays.",
+        ),
       link: z
         .array(line)
         .max(100)
         .optional()
-        .describe("Folders shared by the clones, such as `node_modules`."),
+        .describe(
+          "Files and folders of your checkout that Git ignores, such as `node_modules`: every clone has them, read-only (without a sandbox: as copies).",
+        ),
     })
     .optional()
-    .describe("The private clones in which programs run."),
+    .describe(
+      "The private clones in which programs run ([workspaces.md](workspaces.md)). Without it, clones are gone with the process that made them.",
+    ),
   verify: z.array(line).max(100).optional().describe("Commands that must pass on the combined tree."),
   verify_network: z.boolean().optional().describe("Lets `verify` use the network."),
   merge: z
@@ -247,7 +262,7 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: ["workspace", "verify", "verify_network", "merge", "budget", "plugins", "mcp_servers"],
+  team: ["verify", "verify_network", "merge", "budget", "plugins", "mcp_servers"],
   repo: [],
   agents: [],
   sandbox: [],

@@ -184,7 +184,7 @@ export interface Preparation {
   /** What the work tree holds while it is made. */
   readonly commit: Oid;
   /** Whatever it leaves there, beside the commit's files, stays and is never a change. Throws what it likes. */
-  run(dir: string, signal?: AbortSignal): Promise<void>;
+  run(place: Pick<Workspace, "dir" | "name" | "sources" | "runs">, signal?: AbortSignal): Promise<void>;
 }
 
 /** A clone of the pool: one that was used before, renewed, or a new one. */

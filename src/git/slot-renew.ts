@@ -25,13 +25,15 @@ import {
   UNPREPARED,
 } from "./slot-state.ts";
 import type { TreeFile } from "./trees.ts";
-import { names, removeTree, TREE } from "./workspace-home.ts";
-import { layOut } from "./workspace-layout.ts";
+import { names, noteProgram, removeTree, TREE } from "./workspace-home.ts";
+import { layOut, objectFolders } from "./workspace-layout.ts";
 
 export interface Wanted {
   readonly commit: Oid;
   readonly branch: string;
   readonly prepare: Preparation | null;
+  /** Under which name the clone is held. */
+  readonly holder: string;
 }
 
 const INDEX = "index";
@@ -88,6 +90,20 @@ async function renewFrom(
   return { tree, folderMode: before.folderMode, marks: kept, prepared };
 }
 
+/** Removes what programs left in a clone that nobody uses. False when it is good for nothing any more. */
+export async function tidy(engine: Engine, home: string, state: SlotState): Promise<boolean> {
+  const folders = directoriesOf(await engine.trees.files(state.tree));
+  const aside = path.join(home, TRASH + newId("x"));
+  try {
+    const { spoilt } = await clean(path.join(home, TREE), aside, { ...state, folders });
+    await removeTree(aside);
+    return !spoilt;
+  } catch (error) {
+    if (hasCode(error)) throw error;
+    return false;
+  }
+}
+
 /** Marks that hold for the new tree too: of the same bytes and mode, and of what the set-up made. */
 function sameMarks(before: SlotState, old: readonly TreeFile[], files: readonly TreeFile[]) {
   const entries = new Map(old.map((file) => [file.path, file]));
@@ -126,7 +142,8 @@ async function startOver(
   if (wanted.prepare === null) return fill(wanted.commit, UNPREPARED);
   const { key, commit, run } = wanted.prepare;
   const base = await fill(commit, UNPREPARED);
-  await run(dir, signal);
+  const sources = await objectFolders(path.join(engine.setup.commonDir, "objects"));
+  await run({ dir, sources, name: wanted.holder, runs: (pid) => noteProgram(home, pid) }, signal);
   const files = await trees.files(base.tree);
   const tracked = new Set(files.map((file) => file.path));
   const made = await findMade(dir, { files: tracked, folders: directoriesOf(files) });

@@ -9,11 +9,12 @@ import { type RawPath, toRaw } from "./bytes.ts";
 import type { PoolRequest, Workspace } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { createSlotQueue } from "./slot-queue.ts";
-import { makePlace, removeScratch, renew } from "./slot-renew.ts";
+import { makePlace, removeScratch, renew, tidy } from "./slot-renew.ts";
 import { dropState, saveApart, saveMarks, type SlotState } from "./slot-state.ts";
 import {
   giveBack,
   idleSince,
+  type KnownSlot,
   listSlots,
   makeSlot,
   retire,
@@ -96,6 +97,16 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
     }
   };
 
+  /** What stays for the next process holds nothing that programs left. */
+  const tidyIdle = async (slot: KnownSlot): Promise<void> => {
+    const known = warm.get(slot.holder);
+    const taken = known === undefined ? null : await takeSlot(slot);
+    if (known === undefined || taken === null) return;
+    warm.delete(slot.holder);
+    if (await tidy(engine, slot.home, known.state)) await giveBack(taken);
+    else await retire(setup, taken);
+  };
+
   return {
     async open(request, pool, signal) {
       keep = pool.keep;
@@ -108,7 +119,8 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
       const known = slot.was === null ? null : (warm.get(slot.was)?.state ?? null);
       if (slot.was !== null) warm.delete(slot.was);
       try {
-        const state = await renew(engine, home, known, { ...request, prepare: pool.prepare }, signal);
+        const wanted = { ...request, prepare: pool.prepare, holder };
+        const state = await renew(engine, home, known, wanted, signal);
         const dir = path.join(home, TREE);
         for (const { path: at, kind } of pool.places) await makePlace(dir, toRaw(at), kind);
         const places = pool.places.map((place) => toRaw(place.path));
@@ -128,7 +140,10 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
         throw unsafeName(error) ?? error;
       }
     },
-    close: () => dropUnused(Number.POSITIVE_INFINITY),
+    async close() {
+      await dropUnused(Number.POSITIVE_INFINITY);
+      for (const slot of await listSlots(setup)) await tidyIdle(slot);
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import type { AgentSpec } from "../core/team-file.ts";
 import type { Workspace } from "../git/contract.ts";
+import type { Bind } from "../host/program-files.ts";
 import type { Confinement } from "../host/sandbox.ts";
 import type { Engine } from "./engine.ts";
 
@@ -21,8 +22,8 @@ const PASSED = ["PATH", "LANG", "LC_ALL", "TZ", "SystemRoot", "ComSpec", "PATHEX
 /** `command`: words a person wrote; the absolute paths among them are shown. */
 export function programSetting(
   engine: Engine,
-  agent: AgentSpec,
-  workspace: Workspace,
+  agent: Pick<AgentSpec, "sandbox">,
+  workspace: Pick<Workspace, "dir" | "sources">,
   command: readonly string[] = [],
 ): ProgramSetting {
   const { environment: own, repo } = engine;
@@ -54,6 +55,15 @@ export function programSetting(
         return isAbsolute(path) ? [path] : [];
       }),
     },
+  };
+}
+
+/** With files and folders mounted over the work tree. */
+export function withLinks(setting: ProgramSetting, links: readonly Bind[]): ProgramSetting {
+  const { confinement } = setting;
+  return {
+    ...setting,
+    confinement: { ...confinement, readOnly: [...(confinement.readOnly ?? []), ...links] },
   };
 }
 

@@ -6,14 +6,14 @@ import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { runCommand } from "../agent/command.ts";
-import { programSetting } from "./confinement.ts";
+import { programSetting, withLinks } from "./confinement.ts";
 import { commandOf, runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { NOTHING_RAN, outcomeOf } from "./outcome.ts";
 import { outOfScope, scopeOf } from "./scope.ts";
 import { aboutLease } from "./about.ts";
 import { watchSilence } from "./silence.ts";
-import { ownerOf } from "./work-owner.ts";
+import { openAttemptWorkspace } from "./workspaces.ts";
 
 export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: BranchTree): Promise<Finding> {
   const { engine, lease, signal } = attempt;
@@ -29,9 +29,10 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
   if (paths?.length === 0)
     return { ...none, outcome: "completed", summary: "No file in its paths; nothing was run." };
 
-  const from = { commit: tree.tip, branch: tree.branch, owner: ownerOf(lease, tree) };
-  await using workspace = await engine.repo.workspace(from, signal);
-  const setting = programSetting(engine, agent, workspace, argv);
+  const opened = await openAttemptWorkspace(attempt, tree, signal);
+  await using workspace = opened.workspace;
+  const own = programSetting(engine, agent, workspace, argv);
+  const setting = withLinks(own, opened.links);
   using silence = watchSilence(agent, signal);
   const told = outputEvents(attempt);
   const ran = await runCommand(

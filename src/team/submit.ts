@@ -13,6 +13,7 @@ import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { openings, withoutSandbox } from "./confinement.ts";
 import { agentNamed, commandOf, runtimeOf } from "./engine.ts";
+import { findLinks } from "./workspaces.ts";
 
 export interface TaskRequest {
   readonly title: string;
@@ -61,6 +62,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
   const programs = agentsWithPrograms(engine, options, children, split !== null);
   await engine.repo.checkReady(commit, { files: programs.length > 0 && request.split === undefined });
+  if (programs.length > 0 && request.split === undefined) findLinks(engine);
   const now = engine.now();
   const body = { title: request.title, ticket, base: request.base ?? null, options, split: request.split };
   const task: Task = {

@@ -9,6 +9,7 @@ import type { CommandRun, Terminal } from "../core/tool.ts";
 import type { BranchTree, Workspace } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
+import type { Slots } from "./slots.ts";
 import type { SubtaskScope } from "./scope.ts";
 import { homeVariables, prepareHome } from "../agent/private-home.ts";
 import { checkCommand, type CommandVerdict } from "../core/check-command.ts";
@@ -17,12 +18,15 @@ import { OxbowError } from "../core/errors.ts";
 import { diskFs } from "../host/disk-fs.ts";
 import { findProgram, realOrNull, trustedPath } from "../host/program-files.ts";
 import { aboutLease } from "./about.ts";
-import { programSetting, type ProgramSetting } from "./confinement.ts";
+import { programSetting, type ProgramSetting, withLinks } from "./confinement.ts";
 import { agentNamed } from "./engine.ts";
 import { createOutput } from "./terminal-output.ts";
-import { ownerOf } from "./work-owner.ts";
+import { openAttemptWorkspace } from "./workspaces.ts";
 
-export interface AttemptTerminal extends Terminal, AsyncDisposable {}
+export interface AttemptTerminal extends Terminal, AsyncDisposable {
+  /** Runs `wait` without holding one of a limited number of workspaces: others that wait for one go on meanwhile. */
+  away<T>(wait: () => Promise<T>): Promise<T>;
+}
 
 interface Place extends ProgramSetting {
   readonly workspace: Workspace;
@@ -46,6 +50,7 @@ export function createTerminal(options: {
   lease: Lease;
   tree: BranchTree;
   scope: SubtaskScope;
+  slots: Slots;
   emit: (event: EventBody) => void;
 }): AttemptTerminal {
   const { engine, lease, tree, scope, emit } = options;
@@ -54,16 +59,13 @@ export function createTerminal(options: {
   const told = new Set<string>();
   let place: Promise<Place> | null = null;
   let last: Promise<unknown> = Promise.resolve();
+  let waits = 0;
 
-  const open = async (): Promise<Place> => {
+  const open = async (signal: AbortSignal): Promise<Place> => {
     await refuseLimitedReader();
     const agent = agentNamed(engine, lease.subtask.agent);
-    const workspace = await engine.repo.workspace({
-      commit: tree.tip,
-      branch: tree.branch,
-      owner: ownerOf(lease, tree),
-    });
-    const setting = programSetting(engine, agent, workspace);
+    const { workspace, links } = await openAttemptWorkspace(options, tree, signal);
+    const setting = withLinks(programSetting(engine, agent, workspace), links);
     if (setting.home !== null) await prepareHome(setting.home, setting.homeLinks);
     const searched = trustedPath(setting.env["PATH"] ?? "", [engine.repo.root, engine.repo.stateDir]);
     const env = { ...setting.env, ...homeVariables(setting.home), ...QUIET, PATH: searched };
@@ -75,8 +77,8 @@ export function createTerminal(options: {
   };
 
   /** A failure is not kept: the next command tries again. */
-  const opened = async (): Promise<Place> => {
-    const mine = (place ??= open());
+  const opened = async (signal: AbortSignal): Promise<Place> => {
+    const mine = (place ??= open(signal));
     try {
       return await mine;
     } catch (error) {
@@ -163,7 +165,7 @@ export function createTerminal(options: {
 
   const run: Terminal["run"] = async ({ command, cwd, timeoutMs }, signal) => {
     if (place === null) judge(command, "/", { onDisk: false });
-    const at = await opened();
+    const at = await opened(signal);
     signal.throwIfAborted();
     await at.workspace.update(tree);
     const folder = cwd === undefined || cwd === "." || cwd === "" ? at.root : folderFor(cwd, at);
@@ -207,15 +209,44 @@ export function createTerminal(options: {
     } satisfies CommandRun;
   };
 
+  const close = async (): Promise<void> => {
+    const mine = place;
+    place = null;
+    await (await mine)?.workspace[Symbol.asyncDispose]();
+  };
+
+  /** What a command left beside the branch's files goes with it. */
+  const giveUp = (): Promise<void> => {
+    const mine = last.then(async () => {
+      if (waits > 0 && engine.team.workspace.pool !== null) await close();
+    });
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+
   return {
-    run(request, signal) {
+    async run(request, signal) {
       const mine = last.then(() => run(request, signal));
       last = mine.catch(() => undefined);
-      return mine;
+      try {
+        return await mine;
+      } finally {
+        // A model may wait and run a command in one turn.
+        if (waits > 0) await giveUp();
+      }
+    },
+    async away(wait) {
+      waits += 1;
+      try {
+        await giveUp();
+        return await wait();
+      } finally {
+        waits -= 1;
+      }
     },
     async [Symbol.asyncDispose]() {
       await last;
-      await (await place)?.workspace[Symbol.asyncDispose]();
+      await close();
     },
   };
 }

@@ -44,6 +44,13 @@ export function createToolContext(options: {
     (event: "signal_send" | "signal_recv") => (topic: string, message_id: string, payload: unknown) =>
       emit({ event, ...about, topic, message_id, payload });
 
+  const terminal = createTerminal({ engine, lease, tree, scope, slots, emit });
+  // Who waits for others holds neither a place nor a workspace.
+  const places: Slots = {
+    ...slots,
+    parked: (wait, waiting) => terminal.away(() => slots.parked(wait, waiting)),
+  };
+
   const signals = createSignals({
     store: engine.store,
     settings: engine.settings,
@@ -53,13 +60,11 @@ export function createToolContext(options: {
     ownDone: !engine.settings.autoChildSignalDone,
     sent: note("signal_send"),
     received: note("signal_recv"),
-    parked: (wait, waiting) => slots.parked(wait, waiting),
+    parked: (wait, waiting) => places.parked(wait, waiting),
   });
 
   const deadline = performance.now() + timeoutMs - Math.min(TO_GO_ON_MS, timeoutMs / 4);
-  const requests = createScopeRequests({ engine, lease, tree, scope, slots, deadline });
-
-  const terminal = createTerminal({ engine, lease, tree, scope, emit });
+  const requests = createScopeRequests({ engine, lease, tree, scope, slots: places, deadline });
 
   const context: ToolContext = {
     agent: subtask.agent,

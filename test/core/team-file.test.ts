@@ -88,7 +88,6 @@ describe("a team file", () => {
       message: "`mcp_servers:` is read but not acted on yet",
     });
     expect(notices.map((notice) => notice.message.split("`")[1])).toEqual([
-      "workspace:",
       "verify:",
       "merge:",
       "budget:",
