@@ -43,6 +43,8 @@ export function numberedBranch(name: string, n: number): string {
  * that does not fit becomes `-`, and a digest of the raw text keeps two such inputs apart.
  */
 function component(raw: string, what: string): string {
+  // What plain JavaScript hands over need not be text.
+  if (typeof raw !== "string") throw rejected(`The ${what} is no text.`);
   const text = checked(raw, what);
   const clean = text
     .replace(/[^A-Za-z0-9._-]/gu, "-")

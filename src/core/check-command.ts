@@ -36,6 +36,8 @@ export interface CommandVerdict {
 }
 
 export function checkCommand(line: string, options: CommandOptions): CommandVerdict {
+  // Plain JavaScript may hand over something else.
+  if (typeof line !== "string") return refused({ code: "empty", reason: "The command is no text." });
   const words = lex(line);
   if ("code" in words) {
     const { code, what, at } = words;

@@ -32,10 +32,23 @@ const MAX_TEXT_BYTES = 10_485_760;
 
 const LOOKS: ReadonlySet<PathOp> = new Set<PathOp>(["read", "list"]);
 /** These act on the name itself; the others on what a final symlink points to. */
+const OPERATIONS: ReadonlySet<string> = new Set<PathOp>([
+  "read",
+  "write",
+  "delete",
+  "list",
+  "mkdir",
+  "rename_to",
+  "create_symlink",
+]);
 const ON_NAME: ReadonlySet<PathOp> = new Set<PathOp>(["delete", "rename_to", "create_symlink"]);
 const MAKES_NAME: ReadonlySet<PathOp> = new Set<PathOp>(["write", "mkdir", "rename_to", "create_symlink"]);
 
 export function checkPath(op: PathOp, path: string, options: PathOptions): PathVerdict {
+  // What plain JavaScript hands over need not be of these types.
+  if (!OPERATIONS.has(op))
+    return refused({ code: "unknown_operation", reason: `${quoted(String(op))} is no operation on a path.` });
+  if (typeof path !== "string") return refused({ code: "empty", reason: "The path is no text." });
   const atRoot = op === "list" && /^(?:\.?\/?|(?:\.\/)+\.?)$/.test(path) && path !== "" && path !== "/";
   if (atRoot) return ALLOWED;
   const problem = pathProblem(path) ?? nameProblem(op, path);

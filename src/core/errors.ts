@@ -243,6 +243,7 @@ export function toErrorValue(error: unknown): ErrorValue {
 /** The codes of `checkPath`: why a path is refused, in words a program can rely on. */
 export const PATH_CODES = {
   ok: "The path may be used.",
+  unknown_operation: "Nobody knows what is to be done with it.",
   empty: "There is no name in it.",
   nul: "It contains a NUL byte.",
   control_character: "It contains a control character.",

@@ -308,3 +308,11 @@ describe("on a real disk", () => {
     expect(checkPath("read", "a", { root: "/r", fs: endless }).code).toBe("symlink_loop");
   });
 });
+
+it("refuses what plain JavaScript may hand over: an operation nobody knows, a path that is no text", () => {
+  const any = checkPath as (op: unknown, path: unknown, options: unknown) => ReturnType<typeof checkPath>;
+  expect(any("chmod", "a", { root: "/r" })).toMatchObject({ allowed: false, code: "unknown_operation" });
+  expect(any(undefined, "a", { root: "/r" }).allowed).toBe(false);
+  for (const path of [undefined, null, 5, {}, ["a"]])
+    expect(any("read", path, { root: "/r" })).toMatchObject({ allowed: false, code: "empty" });
+});
