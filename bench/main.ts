@@ -12,8 +12,9 @@ import { merging } from "./merging.ts";
 import { overhead } from "./overhead.ts";
 import { signals } from "./signals.ts";
 import { startup } from "./startup.ts";
+import { workspaces } from "./workspaces.ts";
 
-const PARTS: Readonly<Record<string, Part>> = { editing, merging, startup, overhead, signals };
+const PARTS: Readonly<Record<string, Part>> = { editing, merging, startup, overhead, signals, workspaces };
 
 const { values } = parseArgs({
   options: { only: { type: "string", multiple: true }, quick: { type: "boolean", default: false } },
