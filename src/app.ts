@@ -151,6 +151,8 @@ export interface RepositoryFacts {
   readonly signals: string;
   readonly git: string;
   readonly identity: { readonly name: string; readonly email: string };
+  /** Clones in which programs run or ran; `idle` ones wait for the next run. */
+  readonly workspaces: { readonly all: number; readonly idle: number };
 }
 
 /** Reads and checks the settings of an environment. Throws setting_unknown, setting_invalid. */
@@ -331,7 +333,9 @@ export function openApp(options: AppOptions = {}): App {
       const { root, bare, stateDir, identity } = repo;
       const { shownStore, storeUrl } = await import("./store-url.ts");
       const store = await shownStore(storeUrl(settings, repo));
-      return { root, bare, stateDir, store, signals, identity, git: await repo.gitVersion() };
+      const clones = await repo.workspaces();
+      const workspaces = { all: clones.length, idle: clones.filter(({ idle }) => idle).length };
+      return { root, bare, stateDir, store, signals, identity, workspaces, git: await repo.gitVersion() };
     },
 
     notes: async () => (await opened()).repo.notes(),

@@ -50,6 +50,7 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
       (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"} in ${store}`,
     );
     rows.push({ check: "signals", state: "ok", found: signals });
+    rows.push(workspacesRow(facts.workspaces, team?.team.workspace.pool ?? null));
     await attempt(
       rows,
       "workers",
@@ -93,6 +94,17 @@ async function attempt<T>(
     rows.push({ check: about, state, found: message, ...(hint === undefined ? {} : { hint }) });
     return null;
   }
+}
+
+function workspacesRow({ all, idle }: { all: number; idle: number }, most: number | null): DoctorRow {
+  const clones = all === 0 ? "none" : `${all} clone${all === 1 ? "" : "s"}, ${idle} of them idle`;
+  const found = most === null ? clones : `${clones}; at most ${most} at once`;
+  return {
+    check: "workspaces",
+    state: "ok",
+    found,
+    ...(idle > 0 ? { hint: "`oxbow gc` shows them, `oxbow gc --yes` removes those that nobody uses." } : {}),
+  };
 }
 
 function committerRow({ name, email }: { name: string; email: string }): DoctorRow {

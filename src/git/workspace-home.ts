@@ -111,8 +111,17 @@ export async function removeTree(dir: string): Promise<void> {
     const code = error instanceof Error && "code" in error ? error.code : null;
     if (code === "ENAMETOOLONG") return removeDeep(dir);
     if (code !== "EACCES" && code !== "EPERM") throw error;
+    await removeLocked(dir);
+  }
+}
+
+async function removeLocked(dir: string): Promise<void> {
+  try {
     await makeWritable(dir);
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENAMETOOLONG")) throw error;
+    await removeDeep(dir);
   }
 }
 
@@ -126,9 +135,14 @@ async function removeDeep(dir: string): Promise<void> {
     throw new OxbowError("git_failed", `${dir} cannot be removed: ${stderr.toString("utf8").trim()}`);
 }
 
+/** A removal that failed may still be at work elsewhere in the tree: what it has taken away meanwhile is no matter. */
 async function makeWritable(dir: string): Promise<void> {
-  await chmod(dir, 0o700);
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    if (entry.isDirectory()) await makeWritable(path.join(dir, entry.name));
+  try {
+    await chmod(dir, 0o700);
+    for (const entry of await readdir(dir, { withFileTypes: true })) {
+      if (entry.isDirectory()) await makeWritable(path.join(dir, entry.name));
+    }
+  } catch (error) {
+    if (!isMissing(error)) throw error;
   }
 }

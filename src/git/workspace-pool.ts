@@ -48,16 +48,18 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
   let keep = 0;
   let cleared = 0;
 
-  const take = async ({ most }: PoolRequest): Promise<Slot | null> => {
+  const take = async (pool: PoolRequest): Promise<Slot | null> => {
+    const most = pool.most ?? MOST;
     const slots = await listSlots(setup);
-    const idle = slots.filter((slot) => slot.idle);
+    // Those beyond are of a time when there could be more.
+    const idle = slots.filter((slot) => slot.idle && slot.number <= most);
     idle.sort((a, b) => Number(warm.has(b.holder)) - Number(warm.has(a.holder)));
     for (const slot of idle) {
       const taken = await takeSlot(slot);
       if (taken !== null) return taken;
     }
     const used = new Set(slots.map(({ number }) => number));
-    for (let number = 1; number <= (most ?? MOST); number++) {
+    for (let number = 1; number <= most; number++) {
       if (used.has(number)) continue;
       const made = await makeSlot(setup, number);
       if (made !== null) return made;
@@ -86,12 +88,13 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
   };
 
   /** Those of this process that nobody has used for long. */
-  const dropUnused = async (olderThan: number): Promise<void> => {
+  const dropUnused = async (olderThan: number, most = MOST): Promise<void> => {
     const slots = await listSlots(setup);
     let idle = slots.filter((slot) => slot.idle).length;
     for (const slot of slots) {
+      const beyond = slot.idle && slot.number > most;
       const since = warm.has(slot.holder) && idle > keep ? await idleSince(slot) : null;
-      if (since === null || since > olderThan) continue;
+      if (!beyond && (since === null || since > olderThan)) continue;
       if (await retireIdle(setup, slot)) idle -= 1;
       warm.delete(slot.holder);
     }
@@ -113,7 +116,7 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
       const longest = path.join(workspacesDir(setup), `00000000-${MOST}`, TREE);
       const { tree, files } = await filesFor(engine, request.commit, longest);
       refuseLinks(pool, files);
-      await dropUnused(Date.now() - UNUSED_MS);
+      await dropUnused(Date.now() - UNUSED_MS, pool.most ?? MOST);
       const slot = await acquire(pool, signal);
       const { home, holder } = slot;
       const known = slot.was === null ? null : (warm.get(slot.was)?.state ?? null);

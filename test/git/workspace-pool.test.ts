@@ -5,12 +5,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -185,4 +187,100 @@ test("after any mischief the clone is to the byte what a new one is, for any com
     }),
     { numRuns: 40, interruptAfterTimeLimit: 60_000 },
   );
+});
+
+test("who waits gets the next one in turn, over processes too; who is cancelled waits no longer", async () => {
+  const dir = sampleRepo();
+  const [here, there] = [await openRepo(dir), await openRepo(dir)];
+  const commit = await here.resolve("HEAD");
+  const order: string[] = [];
+  let waits = 0;
+  const pool = poolRequest({
+    most: 1,
+    keep: 1,
+    waiting: (wait) => {
+      waits += 1;
+      return wait();
+    },
+  });
+  const ask = async (repo: Repository, name: string, signal?: AbortSignal) => {
+    const workspace = await repo.workspace({ commit, branch: name, pool }, signal);
+    order.push(name);
+    return workspace;
+  };
+  const first = await ask(here, "first");
+  const second = ask(here, "second");
+  await expect.poll(() => waits).toBe(1);
+  const third = ask(there, "third");
+  const stop = new AbortController();
+  const never = ask(here, "never", stop.signal);
+  await expect.poll(() => waits).toBe(3);
+  stop.abort();
+  await expect(never).rejects.toMatchObject({ code: "cancelled" });
+  expect(order).toEqual(["first"]);
+  await first[Symbol.asyncDispose]();
+  await (await second)[Symbol.asyncDispose]();
+  await (await third)[Symbol.asyncDispose]();
+  expect(order).toEqual(["first", "second", "third"]);
+  expect(clones(here)).toHaveLength(1);
+  expect(readdirSync(places(here)).filter((name) => name.endsWith(".wait"))).toHaveLength(1);
+  expect(
+    readdirSync(
+      path.join(places(here), readdirSync(places(here)).find((name) => name.endsWith(".wait")) ?? ""),
+    ),
+  ).toEqual([]);
+});
+
+test("a clone of a process that died is saved, then used again or removed", async () => {
+  const dir = sampleRepo();
+  const repo = await openRepo(dir);
+  for (const keep of [0, 1]) {
+    const tree = await openTree(repo, `Keep${keep}`, { subtaskId: `s-${keep}` });
+    const owner = {
+      ...tree,
+      agent: "Api",
+      taskId: "t",
+      subtaskId: `s-${keep}`,
+      conversationId: "c",
+      attempt: 1,
+    };
+    const { branch, base, agent, taskId, subtaskId, conversationId, attempt } = owner;
+    const request = {
+      commit: tree.tip,
+      branch,
+      owner: { branch, base, agent, taskId, subtaskId, conversationId, attempt },
+      pool: poolRequest({ most: 1, keep }),
+    };
+    if (keep === 1) await (await repo.workspace(request))[Symbol.asyncDispose]();
+    const workspace = await repo.workspace(request);
+    writeFileSync(path.join(workspace.dir, "half.txt"), "half");
+    const home = path.dirname(workspace.dir);
+    const [lease = ""] = readdirSync(home).filter((name) => name.startsWith("lease."));
+    // As another process, long gone, would have it.
+    const child = spawn(process.execPath, ["-e", ""], { stdio: "ignore" });
+    await once(child, "exit");
+    renameSync(path.join(home, lease), path.join(home, lease.replace(/^lease\.\d+/, `lease.${child.pid}`)));
+    const { saved } = await repo.sweep();
+    expect(saved).toHaveLength(1);
+    expect(git(dir, "show", `${saved[0]?.commit}:half.txt`)).toBe("half");
+    expect(clones(repo)).toHaveLength(keep);
+    if (keep === 0) continue;
+    const [known] = await repo.workspaces();
+    expect(known).toMatchObject({ path: home, inUse: false, idle: true });
+    await using again = await repo.workspace({ ...request, pool: poolRequest({ most: 1, keep }) });
+    expect(readdirSync(again.dir)).not.toContain("half.txt");
+  }
+});
+
+test("of a pool that became smaller the rest goes", async () => {
+  const repo = await openRepo(sampleRepo());
+  const commit = await repo.resolve("HEAD");
+  const ask = (most: number) =>
+    repo.workspace({ commit, branch: "b", pool: poolRequest({ most, keep: most }) });
+  const three = await Promise.all([ask(3), ask(3), ask(3)]);
+  for (const one of three) await one[Symbol.asyncDispose]();
+  expect(clones(repo)).toHaveLength(3);
+  await using one = await ask(1);
+  expect(one.dir).toContain("-1/tree");
+  expect(clones(repo)).toHaveLength(1);
 });
