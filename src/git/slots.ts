@@ -1,13 +1,12 @@
 /**
  * The clones of the pool on the disk: `<state>/workspaces/<repository>-<n>/`, each with one file that says who has it,
- * `lease.<pid>.<start time>.<host>.<id>`, or that nobody has, `lease.idle.<id>`. Whoever renames that file has the clone; of
+ * `lease.<pid>.<start time>.<host>.<id>`, or had, `lease.idle.<pid>.<start time>.<host>.<id>`. Whoever renames that file has the clone; of
  * several, one succeeds. A clone comes into being with its lease in it, by one rename. Its path never changes, since what
  * is set up in it may hold that path.
  */
 import { createHash } from "node:crypto";
 import { mkdir, rename, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { newId } from "../host/ids.ts";
 import { isMissing } from "./missing.ts";
 import type { Setup } from "./setup.ts";
 import { isOwned, names, newWorkspaceName, removeTree, workspacesDir } from "./workspace-home.ts";
@@ -100,7 +99,7 @@ export async function makeSlot(setup: Setup, number: number): Promise<Slot | nul
 /** Others may have it. Gives the id by which the next one knows what was in it. */
 export async function giveBack({ home, holder }: Slot): Promise<string> {
   const now = new Date();
-  const id = IDLE + newId("i");
+  const id = IDLE + newWorkspaceName();
   await utimes(path.join(home, LEASE + holder), now, now);
   await rename(path.join(home, LEASE + holder), path.join(home, LEASE + id));
   return id;
@@ -128,6 +127,11 @@ export async function retireIdle(setup: Setup, slot: KnownSlot): Promise<boolean
   const taken = slot.idle ? await takeSlot(slot) : null;
   if (taken !== null) await retire(setup, taken);
   return taken !== null;
+}
+
+/** Of an idle one: does the process that gave it back still run, and may remember what is in it? */
+export async function isRemembered({ idle, holder, home }: KnownSlot): Promise<boolean> {
+  return idle && (await isOwned(holder.slice(IDLE.length), home));
 }
 
 export async function isHeld({ idle, holder, home }: KnownSlot): Promise<boolean> {

@@ -16,6 +16,7 @@ import {
   giveBack,
   idleSince,
   isHeld,
+  isRemembered,
   type KnownSlot,
   listSlots,
   retire,
@@ -72,9 +73,10 @@ export async function sweep(engine: Engine): Promise<{ removed: number; saved: r
   return { removed: removed + (await removeScratch(setup)), saved };
 }
 
-/** A clone of the pool whose process is gone, or that nobody has used for long. */
+/** A clone of the pool whose process is gone, or that nobody has used for long, or that nobody else can use. */
 async function isLeft(slot: KnownSlot): Promise<boolean> {
   if (!slot.idle) return !(await isHeld(slot));
+  if (!(await isRemembered(slot)) && (await loadState(slot.home)) === null) return true;
   const since = await idleSince(slot);
   return since !== null && Date.now() - since > UNUSED_AGE_MS;
 }

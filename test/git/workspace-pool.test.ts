@@ -284,3 +284,20 @@ test("of a pool that became smaller the rest goes", async () => {
   expect(one.dir).toContain("-1/tree");
   expect(clones(repo)).toHaveLength(1);
 });
+
+test("what a process that died had not meant to keep goes with it", async () => {
+  const repo = await openRepo(sampleRepo());
+  const commit = await repo.resolve("HEAD");
+  const child = spawn(process.execPath, ["-e", ""], { stdio: "ignore" });
+  await once(child, "exit");
+  for (const keep of [0, 1]) {
+    const workspace = await repo.workspace({ commit, branch: "b", pool: poolRequest({ keep }) });
+    await workspace[Symbol.asyncDispose]();
+    expect((await repo.sweep()).removed).toBe(0);
+    const home = path.dirname(workspace.dir);
+    const [lease = ""] = readdirSync(home).filter((name) => name.startsWith("lease."));
+    renameSync(path.join(home, lease), path.join(home, lease.replace(/idle\.\d+/, `idle.${child.pid}`)));
+    await repo.sweep();
+    expect(clones(repo)).toHaveLength(keep);
+  }
+});
