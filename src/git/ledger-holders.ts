@@ -1,5 +1,5 @@
 /** Whether some live process of this machine may hold a lock file. Git closes it long before it removes it. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { processBirth } from "../host/process.ts";
@@ -69,6 +69,7 @@ function isGit(pid: number): boolean {
 function mayLock(pid: number, file: string, about: { notes: string; empty: boolean }): boolean {
   const words = read(`/proc/${pid}/cmdline`).split("\0");
   if (words.some((word) => READERS.has(word))) return false;
+  if (worksElsewhere(pid, file)) return false;
   const birth = processBirth(pid);
   if (birth === null) return false;
   const note = orMissing(
@@ -77,6 +78,15 @@ function mayLock(pid: number, file: string, about: { notes: string; empty: boole
   );
   // Ours: between transactions, in one that is about others, or in this one.
   return note === null ? about.empty : note.includes(JSON.stringify(refIn(file)));
+}
+
+/** A git that was told its git dir, and it is another: every git of ours, also of other repositories. */
+function worksElsewhere(pid: number, file: string): boolean {
+  const gitDir = /(?:^|\0)GIT_DIR=(\/[^\0]*)/.exec(read(`/proc/${pid}/environ`))?.[1];
+  if (gitDir === undefined) return false;
+  const real = orMissing(() => realpathSync(gitDir), gitDir);
+  // That of a linked work tree shares the refs of a repository somewhere above it.
+  return !real.includes("/worktrees/") && !file.startsWith(`${real}/`);
 }
 
 /** A lock's ref, or the name of a file of the git dir. */

@@ -76,8 +76,11 @@ describe.runIf(process.platform === "linux")("locks of git processes that died",
     expect(await repo.locks()).toEqual([]);
   });
 
-  it("are cleared when refs are deleted too, with what git was writing", async () => {
+  it("are cleared when refs are deleted too, with what git was writing, while a git of another repository waits", async () => {
     const dir = sampleRepo();
+    const env = { ...process.env, GIT_DIR: gitDir(sampleRepo()) };
+    const elsewhere = spawn("git", ["update-ref", "--stdin"], { env, stdio: ["pipe", "ignore", "ignore"] });
+    onTestFinished(() => void elsewhere.kill("SIGKILL"));
     const head = git(dir, "rev-parse", "HEAD");
     git(dir, "branch", "old");
     git(dir, "pack-refs", "--all");
