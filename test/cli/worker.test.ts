@@ -129,6 +129,7 @@ describe("a worker that dies under a program", () => {
     expect([ended.code, rest.all.length]).toEqual([0, 1]);
     expect(shop.at("integration/146", "src/api/users.js")).toBe("export const users = [];\nsecond");
     expect(isAlive(Number(String(first["text"]).trim()))).toBe(false);
+    await Promise.all([workers.stop(), rest.stop()]);
     expect(readdirSync(join(shop.dir, ".git/oxbow/workspaces"))).toEqual([]);
     const saved = ended.lines.find((line) => line["event"] === "work_saved");
     expect(shop.at(saved?.["commit"], "src/api/users.js")).toContain("first");

@@ -6,6 +6,8 @@ export interface Workers extends AsyncDisposable {
   readonly all: readonly Running[];
   /** The one that took a conversation of the agent; rejects when none ever does. */
   takerOf(agent: string): Promise<Running>;
+  /** Once they have ended, in good order. */
+  stop(): Promise<void>;
 }
 
 /** Workers that are ready. At the end they are told to stop, also those that stand still. */
@@ -40,6 +42,7 @@ export async function startWorkers(
           return each;
         }),
       ),
+    stop,
     [Symbol.asyncDispose]: stop,
   };
 }
