@@ -11,6 +11,7 @@ import { fleetFor, liveWorkers, type WorkersMode } from "./fleet.ts";
 import { keepLeases, stopReason } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
 import { relaySoon } from "./relay.ts";
+import { repeatedly } from "./repeatedly.ts";
 import { workFrom } from "./pool.ts";
 
 /** `done`: no subtask is open. Otherwise this process has stopped, and all its work has ended. */
@@ -38,7 +39,7 @@ export async function carry(
   const open = await watchOpenWork(engine, taskId, bell, stopped);
   const leases = keepLeases(engine, failed);
   const sink = createEventSink(store, failed);
-  const look = everySecond(async () => {
+  const looking = async () => {
     await noteCrashes(engine, leases.kept());
     await leases.look();
     // Signals of a process that died between its outcome and their sending.
@@ -47,7 +48,8 @@ export async function carry(
     const now = (await store.liveTasks()).find((each) => each.task.task_id === taskId);
     if (now?.cancelled) stop.abort(stopReason(now));
     bell.ring();
-  }, failed);
+  };
+  const look = repeatedly(LOOK_MS, looking, failed);
   const cancelled = onCancel(signal, () => requestCancel(engine, task).catch(failed));
   const limit = runOptions(task).maxParallel;
   const drainMs = () => (broken ? 0 : engine.settings.oxbowDrainMs);
@@ -134,20 +136,6 @@ function sentence(
   }
   if (live === 0) return "No worker is live any more; this process works on the task itself.";
   return `${are} ${agents.join(", ")}; this process works on the rest.`;
-}
-
-function everySecond(look: () => Promise<void>, failed: (error: unknown) => void) {
-  let looking = false;
-  const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
-    look()
-      .catch(failed)
-      .finally(() => {
-        looking = false;
-      });
-  }, LOOK_MS);
-  return { stop: () => clearInterval(timer) };
 }
 
 /** The store hears of a cancellation at once, while what runs here is still ending. */

@@ -2,6 +2,7 @@
 import type { Lease, LiveTask } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
 import { STOP } from "../core/stop.ts";
+import { repeatedly } from "./repeatedly.ts";
 
 export interface LeaseKeeper {
   /** The signal aborts with one of {@link STOP}'s reasons. */
@@ -47,16 +48,7 @@ export function keepLeases(
     }
     await look();
   };
-  let renewing = false;
-  const timer = setInterval(() => {
-    if (renewing) return;
-    renewing = true;
-    renew()
-      .catch(failed)
-      .finally(() => {
-        renewing = false;
-      });
-  }, renewalMs(leaseMs));
+  const renewing = repeatedly(renewalMs(leaseMs), renew, failed);
   return {
     keep(lease) {
       const lost = new AbortController();
@@ -66,7 +58,7 @@ export function keepLeases(
     drop: (lease) => void kept.delete(lease),
     kept: () => [...kept.keys()].map(({ conversation_id }) => conversation_id),
     look,
-    close: () => clearInterval(timer),
+    close: renewing.stop,
   };
 }
 
