@@ -19,8 +19,6 @@ export interface GitSite {
   readonly shallowFile?: string;
   /** Committer (and author, where git asks for one). */
   readonly identity?: Identity;
-  /** Where objects are looked for that are not in `objectDir`. */
-  readonly alternates?: string;
   /** Flush refs and loose objects to the disk: each costs an fsync. */
   readonly durable?: boolean;
   /** Read the user's own and the system's configuration: only to look at, or switch, the user's checkout. */
@@ -131,7 +129,6 @@ export function gitEnv(site: GitSite): Record<string, string> {
   if (site.gitDir !== undefined) env["GIT_DIR"] = site.gitDir;
   if (site.workTree !== undefined) env["GIT_WORK_TREE"] = site.workTree;
   if (site.objectDir !== undefined) env["GIT_OBJECT_DIRECTORY"] = site.objectDir;
-  if (site.alternates !== undefined) env["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = site.alternates;
   if (site.indexFile !== undefined) env["GIT_INDEX_FILE"] = site.indexFile;
   if (site.shallowFile !== undefined) env["GIT_SHALLOW_FILE"] = site.shallowFile;
   for (const [i, [key, value]] of (site.settings ?? []).entries()) {

@@ -164,7 +164,8 @@ export function startProcess(
   };
 }
 
-function notStarted(startedAt: number, cancelled: boolean, startError: string | null): RunResult {
+/** A program that was never begun: cancelled before, or it cannot be. */
+export function notStarted(startedAt: number, cancelled: boolean, startError: string | null): RunResult {
   return {
     exitCode: null,
     signalName: null,

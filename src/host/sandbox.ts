@@ -11,7 +11,7 @@ import { OxbowError } from "../core/errors.ts";
 import { type Bubblewrap, probeBubblewrap } from "./bubblewrap-probe.ts";
 import { bubblewrapArgs, isVisible, readStatus, type Walls } from "./bubblewrap.ts";
 import { type Bind, findProgram, programFiles } from "./program-files.ts";
-import { processBirth, run, type RunOptions, type RunResult } from "./process.ts";
+import { notStarted, processBirth, run, type RunOptions, type RunResult } from "./process.ts";
 import { endStrays, strayMark } from "./strays.ts";
 
 export type SandboxMode = "auto" | "required" | "off";
@@ -116,7 +116,7 @@ async function runConfined(
     sandboxError,
     sees: (one) => isVisible(one, walls),
   });
-  if ("missing" in found) return outcome(notStarted(found.missing), null);
+  if ("missing" in found) return outcome(notStarted(performance.now(), false, found.missing), null);
   const { loader, rest } = partEnvironment(options.env);
   const words = loader.flatMap(([name, value]) => ["--setenv", name, value]);
   let status = "";
@@ -192,20 +192,6 @@ function neverBegan(result: RunResult, said: string, pid: number | null): [RunRe
       : "";
   const startError = pid === null || why === "" ? "ESANDBOX" : why;
   return [{ ...result, exitCode: null, startError }, message];
-}
-
-function notStarted(startError: string): RunResult {
-  return {
-    exitCode: null,
-    signalName: null,
-    stdout: Buffer.alloc(0),
-    stderr: Buffer.alloc(0),
-    truncated: false,
-    timedOut: false,
-    cancelled: false,
-    startError,
-    elapsedMs: 0,
-  };
 }
 
 async function runFree(
