@@ -7,7 +7,7 @@ import type { KnownBranches, Ledger } from "./git/ledger.ts";
 import type { Store } from "./store/contract.ts";
 import { readSettings } from "./app.ts";
 import { openRooms } from "./rooms.ts";
-import { refComponent } from "./core/branch-name.ts";
+import { BASE_REFS, refComponent } from "./core/branch-name.ts";
 import { type ErrorValue, hasCode, toErrorValue } from "./core/errors.ts";
 import { environment } from "./host/env.ts";
 import { readLedger } from "./git/ledger.ts";
@@ -86,11 +86,11 @@ async function readRows(store: Store): Promise<Rows> {
 
 /** A branch with nothing of its agent on it is the agent's while it is where it was made. */
 async function knownBranches(repo: Repository, { subtasks }: Rows): Promise<KnownBranches> {
-  const bases = await repo.refs("refs/oxbow/bases/");
+  const bases = await repo.refs(BASE_REFS);
   const known = new Map<string, readonly string[]>();
   for (const [key, { task, subtask }] of subtasks) {
     if (subtask.branch === null) continue;
-    const base = bases.get(`refs/oxbow/bases/${key}`) ?? task.base_commit;
+    const base = bases.get(BASE_REFS + key) ?? task.base_commit;
     // A name may be taken again once its first branch is gone.
     known.set(subtask.branch, [...(known.get(subtask.branch) ?? []), base]);
   }

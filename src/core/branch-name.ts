@@ -25,6 +25,13 @@ export function refComponent(raw: string): string {
   return component(raw, "name");
 }
 
+/** Below it, where branches started that did not start at their task's base: one ref a subtask. */
+export const BASE_REFS = "refs/oxbow/bases/";
+
+export function baseRef(subtaskId: string): string {
+  return BASE_REFS + refComponent(subtaskId);
+}
+
 /** The n-th branch of a name: `name`, `name-2`, `name-3` …; the last component stays within its limit. */
 export function numberedBranch(name: string, n: number): string {
   if (!Number.isSafeInteger(n) || n < 1) {

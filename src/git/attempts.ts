@@ -24,6 +24,20 @@ export async function workIn(engine: Engine, oid: Oid): Promise<Oid | null> {
   return seal?.name === NOTHING ? null : (seal?.object ?? oid);
 }
 
+/** A tag on what the attempt's ref held (`old`), or on `base` where it held nothing; on no ref. */
+export function writeSeal(
+  { setup, commits }: Engine,
+  sealed: { subtaskId: string; attempt: number; old: Oid | null; base: Oid },
+): Promise<Oid> {
+  const { subtaskId, attempt, old, base } = sealed;
+  const { name, email } = setup.identity;
+  return commits.writeObject(
+    "tag",
+    `object ${old ?? base}\ntype commit\ntag ${old === null ? NOTHING : SAVED}\n` +
+      `tagger ${name} <${email}> ${nowSeconds()} +0000\n\nAttempt ${attempt} of ${subtaskId} was taken over.\n`,
+  );
+}
+
 export interface Attempts {
   /** Ends every attempt before `attempt`; `base` is any commit, named by seals of attempts that saved nothing. */
   seal(subtaskId: string, attempt: number, base: Oid): Promise<void>;
@@ -37,12 +51,7 @@ export function createAttempts(engine: Engine): Attempts {
     for (;;) {
       const old = await engine.readRef(ref);
       if (old !== null && (await engine.objects.tag(old)) !== null) return;
-      const { name, email } = engine.setup.identity;
-      const seal = await engine.commits.writeObject(
-        "tag",
-        `object ${old ?? base}\ntype commit\ntag ${old === null ? NOTHING : SAVED}\n` +
-          `tagger ${name} <${email}> ${nowSeconds()} +0000\n\nAttempt ${attempt} of ${subtaskId} was taken over.\n`,
-      );
+      const seal = await writeSeal(engine, { subtaskId, attempt, old, base });
       try {
         await engine.refs.apply([{ ref, old, new: seal }]);
         return;

@@ -2,7 +2,7 @@
  * The ledger: what the refs say of agents' work, without a database. Each attempt has a ref, each agent's branch names its
  * agent in its commits' trailers, and what a person keeps (other branches, tags, remote branches) says what is merged.
  */
-import { refComponent } from "../core/branch-name.ts";
+import { BASE_REFS, refComponent } from "../core/branch-name.ts";
 import { hasCode } from "../core/errors.ts";
 import type { Oid, Repository } from "./contract.ts";
 import { type AgentCommit, parseCommits } from "./ledger-commits.ts";
@@ -46,8 +46,6 @@ export interface Ledger {
   readonly reach: Reach;
 }
 
-/** Below it nobody but Oxbow writes. */
-const BASES = "refs/oxbow/bases/";
 const FEATURE = /^refs\/heads\/(feature\/[^/]+\/([^/]+))$/;
 
 /** An agent's branch that its rows name, also when nothing was committed to it: what it may point at then. */
@@ -78,8 +76,10 @@ export async function readLedger(
   const theirs = new Set(branches.map(({ ref }) => ref));
   const stays = refs.filter(({ ref }) => !theirs.has(ref) && /^refs\/(?:heads|tags|remotes)\//.test(ref));
   const bases = refs.flatMap(({ ref, oid, commit }): BaseEntry[] => {
-    if (!ref.startsWith(BASES)) return [];
-    return [{ ref, oid, commit, key: ref.slice(BASES.length), parents: commits.get(commit)?.parents ?? [] }];
+    if (!ref.startsWith(BASE_REFS)) return [];
+    return [
+      { ref, oid, commit, key: ref.slice(BASE_REFS.length), parents: commits.get(commit)?.parents ?? [] },
+    ];
   });
   const here = also.filter((commit) => commits.has(commit));
   const tips = [...attempts, ...branches, ...bases].map(({ commit }) => commit);
@@ -106,7 +106,7 @@ async function listRefs(site: GitSite): Promise<readonly FoundRef[]> {
     "refs/tags/",
     "refs/remotes/",
     ATTEMPTS,
-    BASES,
+    BASE_REFS,
   ]);
   return text
     .toString("utf8")

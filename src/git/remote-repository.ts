@@ -2,19 +2,17 @@
  * A repository that other machines work on too: what they need to see goes to a remote before anything names it, and what
  * they did is fetched before it is built upon. The remote is never ahead of what a worker holds, nor is it overwritten.
  */
-import { refComponent } from "../core/branch-name.ts";
+import { baseRef, refComponent } from "../core/branch-name.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
-import { attemptRef } from "./attempts.ts";
+import { attemptRef, writeSeal } from "./attempts.ts";
 import { checkedOutAt } from "./checkouts.ts";
 import { objectsMissing } from "./command.ts";
 import type { Oid, RefChange, RemoteOptions, Repository, SharedRemote } from "./contract.ts";
 import type { Engine } from "./engine.ts";
-import { nowSeconds } from "./message.ts";
 import { ATTEMPTS } from "./ref-transactions.ts";
 import { createRemote, type Remote } from "./remote.ts";
 import { publishedTree } from "./remote-branch.ts";
 
-const BASES = "refs/oxbow/bases/";
 /** A commit that was offered, by its id. */
 const STARTS = "refs/oxbow/starts/";
 const HEADS = "refs/heads/";
@@ -108,7 +106,7 @@ function createShared(
       const found = await remote.fetch([
         ...lacking.map((oid) => STARTS + oid),
         ...branches.map((name) => HEADS + name),
-        ...bases.map((id) => BASES + refComponent(id)),
+        ...bases.map(baseRef),
         ...attempts.map((id) => `${ATTEMPTS}${refComponent(id)}/`),
       ]);
       const [still] = await missing(lacking);
@@ -163,12 +161,7 @@ async function sealThere(
     for (let tries = 0; ; tries++) {
       const old = (await remote.fetch([ref])).get(ref) ?? null;
       if (old !== null && (await engine.objects.tag(old)) !== null) break;
-      const { name, email } = engine.setup.identity;
-      const seal = await engine.commits.writeObject(
-        "tag",
-        `object ${old ?? base}\ntype commit\ntag ${old === null ? "sealed-without-work" : "sealed"}\n` +
-          `tagger ${name} <${email}> ${nowSeconds()} +0000\n\nAttempt ${n} of ${subtaskId} was taken over.\n`,
-      );
+      const seal = await writeSeal(engine, { subtaskId, attempt: n, old, base });
       if ((await remote.push([{ ref, old, new: seal }])).kind === "pushed") break;
       if (tries >= MAX_TRIES)
         throw new OxbowError("branch_moved", `${ref} keeps moving on the team's remote.`);

@@ -1,13 +1,14 @@
 /** The branch an attempt works on: found again, or made; with what an earlier attempt left. */
 
 import { failPoint } from "../host/fail-point.ts";
-import { branchName, refComponent } from "../core/branch-name.ts";
+import { baseRef, branchName } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { BranchTree, MergeSource } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
 import { bringForAttempt } from "./remote.ts";
 import { openScope, type SubtaskScope } from "./scope.ts";
+import { baseOf } from "./scope-check.ts";
 
 export interface Prepared {
   readonly tree: BranchTree;
@@ -61,9 +62,9 @@ async function existingBranch({ repo }: Engine, { subtask, attempt }: Lease): Pr
 async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
   const { repo, store } = engine;
   const { subtask, task } = lease;
-  const baseRef = baseRefOf(lease);
+  const bases = baseRef(subtask.subtask_id);
   const first = branchName({ ticket: task.ticket, agentName: subtask.agent });
-  const [known, names] = await Promise.all([repo.readRef(baseRef), store.branches(task.task_id, first)]);
+  const [known, names] = await Promise.all([repo.readRef(bases), store.branches(task.task_id, first)]);
   const base = known ?? (await startingCommit(engine, lease));
   const given = lease.message.metadata["start"];
   const start = typeof given === "string" && subtask.depends_on.length === 0 ? given : base;
@@ -79,19 +80,14 @@ async function makeBranch(engine: Engine, lease: Lease): Promise<Held> {
       await store.confirm(lease);
       return false;
     },
-    along: noted ? [] : [{ ref: baseRef, old: null, new: base }],
+    along: noted ? [] : [{ ref: bases, old: null, new: base }],
   });
   failPoint("branch.made");
   return { branch: name, base, fresh: start === base };
 }
 
-async function takeBranchOver({ repo }: Engine, lease: Lease, branch: string): Promise<Held> {
-  const base = (await repo.readRef(baseRefOf(lease))) ?? lease.task.base_commit;
-  return { branch, base, fresh: false };
-}
-
-function baseRefOf({ subtask }: Lease): string {
-  return `refs/oxbow/bases/${refComponent(subtask.subtask_id)}`;
+async function takeBranchOver(engine: Engine, { subtask, task }: Lease, branch: string): Promise<Held> {
+  return { branch, base: await baseOf(engine, subtask, task), fresh: false };
 }
 
 /** Where the branch starts: the task's base, with dependencies their merged work. */

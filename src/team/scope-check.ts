@@ -2,7 +2,7 @@
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { ScopeCheck } from "./scope-verdict.ts";
-import { branchName, refComponent } from "../core/branch-name.ts";
+import { baseRef, branchName } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { ownScope } from "../core/split.ts";
 import { agentNamed } from "./engine.ts";
@@ -14,7 +14,7 @@ export async function baseOf(
   subtask: Subtask,
   task: Pick<Task, "base_commit">,
 ): Promise<string> {
-  return (await repo.readRef(`refs/oxbow/bases/${refComponent(subtask.subtask_id)}`)) ?? task.base_commit;
+  return (await repo.readRef(baseRef(subtask.subtask_id))) ?? task.base_commit;
 }
 
 export async function changesOutside(engine: Engine, scope: Scope, base: string, commit: string) {
