@@ -18,6 +18,11 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: "the store's own id", load: async () => (await import("./migration-4.ts")).addStoreId },
   { version: 5, name: "supervision", load: async () => (await import("./migration-5.ts")).addSupervision },
   { version: 6, name: "schedules", load: async () => (await import("./migration-6.ts")).addSchedules },
+  {
+    version: 7,
+    name: "branches by index",
+    load: async () => (await import("./migration-7.ts")).addBranchIndex,
+  },
 ];
 
 /**
