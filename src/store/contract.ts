@@ -321,7 +321,13 @@ export interface Store extends AsyncDisposable {
   /** Opens a look at the events of all tasks from here on. */
   openFeed(kinds: readonly EventBody["event"][]): Promise<EventFeed>;
   append(events: readonly EventBody[]): Promise<readonly OxbowEvent[]>;
-  events(taskId: string, after: string | null, limit: number): Promise<readonly OxbowEvent[]>;
+  /** After `after` (null: from the first), the oldest first; only of these kinds where some are named. */
+  events(
+    taskId: string,
+    after: string | null,
+    limit: number,
+    kinds?: readonly EventBody["event"][],
+  ): Promise<readonly OxbowEvent[]>;
   /** Live and gapless: everything after `after`, then whatever comes, until aborted. */
   watch(taskId: string, after: string | null, signal: AbortSignal): AsyncIterable<OxbowEvent>;
 

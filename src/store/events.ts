@@ -38,16 +38,22 @@ function fromEventId(id: string | null): number {
   return Number(id);
 }
 
-export async function readEvents({ db }: Database, taskId: string, after: string | null, limit: number) {
-  const rows = await db
+export async function readEvents(
+  { db }: Database,
+  taskId: string,
+  after: string | null,
+  limit: number,
+  kinds?: readonly EventBody["event"][],
+) {
+  let query = db
     .selectFrom("events")
     .selectAll()
     .where("task_id", "=", taskId)
     .where("seq", ">", fromEventId(after))
     .orderBy("seq")
-    .limit(limit)
-    .execute();
-  return rows.map(toEvent);
+    .limit(limit);
+  if (kinds !== undefined) query = query.where("event", "in", kinds);
+  return (await query.execute()).map(toEvent);
 }
 
 /** Looks at what is new since it was opened, of the kinds asked for, whichever task it belongs to. */

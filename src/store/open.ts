@@ -139,7 +139,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
       }),
     expireLeases: (workerId) => write((tx) => expireLeases(tx, workerId)),
     append: (events) => write((tx) => appendEvents(tx, events)),
-    events: (taskId, after, limit) => readEvents(database, taskId, after, limit),
+    events: (taskId, after, limit, kinds) => readEvents(database, taskId, after, limit, kinds),
     watch: (taskId, after, signal) => watchEvents(database, taskId, after, signal),
     setCursors: (conversationId, cursors, lease) =>
       write(async (tx) => {

@@ -23,6 +23,7 @@ import { runProgram } from "./run-program.ts";
 import { runModel } from "./run-model.ts";
 import { aboutLease } from "./about.ts";
 import { baseOf } from "./scope-check.ts";
+import { untoldOf } from "./untold.ts";
 
 export interface Attempt {
   readonly engine: Engine;
@@ -120,7 +121,6 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
     const prepared = await prepareBranch(engine, lease);
     tree = prepared.tree;
     const { branch, base } = tree;
-    const { created } = prepared;
     sink.emit({
       event: "child_started",
       ...aboutLease(lease),
@@ -128,7 +128,10 @@ async function performOrFail(attempt: Attempt): Promise<Finding> {
       attempt: lease.attempt,
       branch,
     });
-    if (created) sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch, base, created });
+    if (prepared.created)
+      sink.emit({ event: "branch_allocated", ...aboutLease(lease), branch, base, created: true });
+    else
+      for (const event of await untoldOf(engine, lease.task, { ...lease.subtask, branch })) sink.emit(event);
     const run = runtimeOf(runOptions(lease.task), agent) === "command" ? runProgram : runModel;
     const found = await handIn(attempt, tree, await run(attempt, agent, tree, prepared.scope));
     return lease.subtask.root ? await dropEmptyBranch(engine, tree, found) : found;
@@ -151,6 +154,7 @@ async function endUnbegun(engine: Engine, lease: Lease, error: OxbowError): Prom
     await repo.sealAttempts(subtask.subtask_id, lease.attempt, task.base_commit);
   }
   await bringWork(engine, [subtask]);
+  await engine.store.append(await untoldOf(engine, task, subtask));
   const tip = branch === null ? null : await repo.readRef(`refs/heads/${branch}`);
   const commit = tip === (await baseOf(engine, subtask, task)) ? null : tip;
   const late = error.code === "attempts_exhausted" && lease.failure?.code === "timed_out";

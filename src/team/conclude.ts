@@ -15,6 +15,7 @@ import { watchOpenWork } from "./open-work.ts";
 import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { relaySoon } from "./relay.ts";
 import { makeReport } from "./report.ts";
+import { tellUntold } from "./untold.ts";
 
 /** How often to look for leases that ran out, milliseconds: no event tells of it. */
 export const LOOK_MS = 1_000;
@@ -30,6 +31,7 @@ export async function conclude(
   cancelled: boolean,
 ): Promise<Report | null> {
   await drive.confirm();
+  await tellUntold(engine, task);
   if (!cancelled) await mergeFinished(engine, task);
   failPoint("merge.after");
   const report = await makeReport(engine, task);

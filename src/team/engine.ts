@@ -97,38 +97,43 @@ export function providerOf(options: RunOptions, agent: AgentSpec, team: TeamFile
   return options.provider ?? scripted ?? agent.provider ?? team.defaults.provider ?? "openai";
 }
 
-/** Events in the order they were emitted, a batch per turn of the event loop; `flush` waits until they are durable. */
+/** Events in the order they were emitted, a batch per turn of the event loop. What could not be written waits for the next try. */
 export interface EventSink {
   emit(event: EventBody): void;
+  /** Resolves when all of them are durable. Throws what the store throws: then some are not. */
   flush(): Promise<void>;
 }
 
-export function createEventSink(store: Store, failed: (error: unknown) => void): EventSink {
+/** `failed` is told why events that nobody has flushed yet could not be written. */
+export function createEventSink(store: Pick<Store, "append">, failed: (error: unknown) => void): EventSink {
   let waiting: EventBody[] = [];
   let writing: Promise<void> | null = null;
   const drain = async () => {
     await Promise.resolve();
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      await store.append(batch);
+    try {
+      while (waiting.length > 0) {
+        const batch = waiting;
+        waiting = [];
+        try {
+          await store.append(batch);
+        } catch (error) {
+          waiting = [...batch, ...waiting];
+          throw error;
+        }
+      }
+    } finally {
+      writing = null;
     }
-  };
-  const start = () => {
-    writing ??= drain()
-      .catch(failed)
-      .finally(() => {
-        writing = null;
-        if (waiting.length > 0) start();
-      });
   };
   return {
     emit(event) {
       waiting.push(event);
-      start();
+      if (writing !== null) return;
+      writing = drain();
+      writing.catch(failed);
     },
     async flush() {
-      while (writing) await writing;
+      while (writing !== null || waiting.length > 0) await (writing ??= drain());
     },
   };
 }

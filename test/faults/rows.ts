@@ -25,3 +25,31 @@ export async function withRows<T>(
     await client.end();
   }
 }
+
+/** What a run fills. */
+export const TABLES = [
+  "tasks",
+  "subtasks",
+  "outcomes",
+  "attempts",
+  "leases",
+  "outbox",
+  "topic_entries",
+  "events",
+  "workers",
+  "messages",
+] as const;
+type Name = (typeof TABLES)[number];
+export type Rows = Readonly<Record<Name, readonly Row[]>>;
+
+export async function readAll(sql: Sql): Promise<Rows> {
+  const read: Partial<Record<Name, readonly Row[]>> = {};
+  for (const name of TABLES) read[name] = await sql(`select * from ${name}`);
+  return read as Rows;
+}
+
+export function text(row: Row | undefined, column: string): string {
+  const value = row?.[column];
+  if (value === null || value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

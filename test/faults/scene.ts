@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { type Ended, type Running, startOxbow } from "../support/cli.ts";
 import { startModelServer } from "../support/model-server.ts";
 import { inSchema, runSql } from "../support/store-sql.ts";
-import { check, processesOf, refsOf, type Scene } from "./checker.ts";
+import { check, processesOf } from "./checker.ts";
+import { refsOf, type Scene } from "./seen.ts";
 import { answersFor, KEY, makeWork, partsOf, TICKET } from "./shop-work.ts";
 
 /** Servers of the suite's own; null: SQLite alone. */

@@ -11,6 +11,9 @@ const AGENTS = [
   { name: "Docs", folder: "docs" },
 ] as const;
 
+/** Nobody's: every child tries to write it, and must hear no. */
+export const REFUSED = { path: "LICENSE", code: "out_of_scope" } as const;
+
 /** Crashes here are the suite's doing, so that agents may have many; a subtask still ends some day. */
 const TEAM = `team: Shop
 lead: Lead
@@ -55,7 +58,12 @@ export function answersFor(parts: readonly Part[]): ModelHandler {
     const part = parts.find(({ brief }) => call.task.includes(brief));
     if (!part) return { status: 400, message: `Nobody knows the part of ${call.task.slice(0, 80)}` };
     const steps: ModelReply[] = [
-      { calls: [{ name: "write_file", arguments: { path: part.path, content: part.content } }] },
+      {
+        calls: [
+          { name: "write_file", arguments: { path: REFUSED.path, content: "taken\n" } },
+          { name: "write_file", arguments: { path: part.path, content: part.content } },
+        ],
+      },
       { calls: [{ name: "commit", arguments: { message: `Add ${part.path}` } }] },
       { calls: [{ name: "signal_send", arguments: { topic: "progress", payload: { path: part.path } } }] },
       { text: `Wrote ${part.path}.` },
