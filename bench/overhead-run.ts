@@ -1,8 +1,9 @@
 /** One run of N children in a process of its own: `overhead-run.ts WAY CHILDREN PARALLEL DIR` prints an {@link Answer}. */
 import { Agent, type Model, type ModelResponse, Runner } from "@openai/agents";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { DatabaseSync } from "node:sqlite";
 import { createModelSource } from "../src/agent/providers.ts";
 import { openApp } from "../src/app.ts";
 import type { RunOptions } from "../src/team/engine.ts";
@@ -16,6 +17,18 @@ export interface Answer {
   /** Milliseconds. */
   readonly lagP99: number;
   readonly lagMax: number;
+  /** Null for the bare SDK, which keeps nothing. */
+  readonly kept: Kept | null;
+}
+
+/** What a whole run left, and how many files, sockets and pipes its process had open. */
+export interface Kept {
+  readonly outcomes: number;
+  /** Entries on the topics of done signals: one a child. */
+  readonly signals: number;
+  /** Signals that were not sent yet. */
+  readonly unsent: number;
+  readonly handles: { readonly before: number; readonly most: number; readonly after: number };
 }
 
 export const MODEL_MS = 50;
@@ -56,7 +69,25 @@ function makeRepository(home: string, children: number): string {
   return dir;
 }
 
-async function runWithOxbow(way: Way, children: number, parallel: number, home: string): Promise<number> {
+function openHandles(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+function countRows(dir: string): Pick<Kept, "outcomes" | "signals" | "unsent"> {
+  const db = new DatabaseSync(path.join(dir, ".git/oxbow/oxbow.db"), { readOnly: true });
+  try {
+    const count = (rows: string) => Number(db.prepare(`select count(*) as n from ${rows}`).get()?.["n"]);
+    return {
+      outcomes: count("outcomes"),
+      signals: count("topic_entries where topic like 'signal:%:done'"),
+      unsent: count("outbox"),
+    };
+  } finally {
+    db.close();
+  }
+}
+
+async function runWithOxbow(way: Way, children: number, parallel: number, home: string) {
   const dir = makeRepository(home, children);
   // A lead gives its own place away while it waits, but holds one for its two turns.
   const options: RunOptions = {
@@ -68,16 +99,22 @@ async function runWithOxbow(way: Way, children: number, parallel: number, home: 
     script: path.join(dir, ".git-script.json"),
     maxParallel: parallel,
   };
-  await using app = openApp({ repo: dir, env: {} });
+  const before = openHandles();
+  let most = before;
+  const app = openApp({ repo: dir, env: {} });
   await app.facts();
+  const looking = setInterval(() => (most = Math.max(most, openHandles())), 20);
   const started = performance.now();
   const report = await app.run({ title: "Look around", options }, {}, new AbortController().signal);
   const ms = performance.now() - started;
+  clearInterval(looking);
+  await app.close();
+  const kept: Kept = { ...countRows(dir), handles: { before, most, after: openHandles() } };
   const parts = report.children.filter((child) => child.outcome === "completed").length;
   if (parts < children)
     throw new Error(`${parts} of ${children} completed: ${JSON.stringify(report).slice(0, 2000)}`);
   rmSync(dir, { recursive: true, force: true });
-  return ms;
+  return { ms, kept };
 }
 
 /** The model that Oxbow's runs ask, for an SDK that asks without streaming. */
@@ -98,7 +135,7 @@ async function plainModel(): Promise<Model> {
   };
 }
 
-async function runBare(children: number, parallel: number): Promise<number> {
+async function runBare(children: number, parallel: number) {
   const runner = new Runner({ tracingDisabled: true });
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -111,7 +148,7 @@ async function runBare(children: number, parallel: number): Promise<number> {
   };
   const started = performance.now();
   await Promise.all(Array.from({ length: parallel }, worker));
-  return performance.now() - started;
+  return { ms: performance.now() - started, kept: null };
 }
 
 async function main(): Promise<void> {
@@ -121,13 +158,14 @@ async function main(): Promise<void> {
   await run(4, 4);
   const lag = monitorEventLoopDelay({ resolution: 1 });
   lag.enable();
-  const ms = await run(Number(children), Number(parallel));
+  const { ms, kept } = await run(Number(children), Number(parallel));
   lag.disable();
   const answer: Answer = {
     ms,
     rssBytes: process.resourceUsage().maxRSS * 1024,
     lagP99: lag.percentile(99) / 1e6 - 1,
     lagMax: lag.max / 1e6 - 1,
+    kept,
   };
   process.stdout.write(JSON.stringify(answer));
 }

@@ -58,6 +58,7 @@ async function measure(bench: Bench, children: number, parallel: number): Promis
     rssBytes: median(answers.map((one) => one.rssBytes)),
     lagP99: median(answers.map((one) => one.lagP99)),
     lagMax: median(answers.map((one) => one.lagMax)),
+    kept: answers.at(-1)?.kept ?? null,
   });
   return {
     children,
@@ -126,10 +127,31 @@ export async function overhead(bench: Bench): Promise<Section> {
           ]),
         ),
       },
+      {
+        caption: "What Oxbow's runs left, and what they had open:",
+        columns: [
+          "children / at a time",
+          "",
+          "outcomes",
+          "done signals",
+          "unsent",
+          "handles: before",
+          "most",
+          "after",
+        ],
+        rows: results.flatMap(({ children, parallel, ways }) =>
+          ways.flatMap(([way, { kept }]) => {
+            if (kept === null) return [];
+            const { outcomes, signals, unsent, handles } = kept;
+            const counts = [outcomes, signals, unsent, handles.before, handles.most, handles.after];
+            return [[`${children} / ${parallel}`, NAMES[way], ...counts.map(String)]];
+          }),
+        ),
+      },
     ],
     notes: [
       `Nothing is extrapolated. Runs of more than ${LONG_MS / 1000} s are measured once, and a lead splits up to ${MOST_BY_LEAD} ways only. Each run is a process of its own, warmed by a run of four children; loading the libraries is not in the times.`,
-      "Memory is that of the process itself, without its git helpers. The lag is how much later than asked a timer of 1 ms fired.",
+      "Memory is that of the process itself, without its git helpers. Handles are the entries of `/proc/self/fd`, looked at every 20 ms. The lag is how much later than asked a timer of 1 ms fired.",
     ],
   };
 }
