@@ -194,6 +194,23 @@ export const ERRORS = {
     true,
   ),
   unmerged_work: row(409, 2, "Make branches of it first (`oxbow salvage`), or lose it with --force."),
+  merge_conflict: row(409, 1, "Settle it with `oxbow conflicts show TICKET`, then run the task again."),
+  verify_failed: row(
+    500,
+    1,
+    "Look at the log of the command; correct the branch, or `verify:` in the team file.",
+  ),
+  side_dropped: row(
+    409,
+    1,
+    "Keep what both sides added and removed, or waive by name what is to be left out.",
+  ),
+  rework_failed: row(
+    500,
+    1,
+    "Look at what the rework said; settle it by hand with `oxbow conflicts show TICKET`.",
+  ),
+  dependency_not_landed: row(409, 1, "Have what it depends on land first; it is merged after that."),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -3,6 +3,7 @@
  * Events are wire values: `{ event, id, ts, task_id, subtask_id?, conversation_id?, source?, … }`.
  */
 import type { ErrorValue } from "./errors.ts";
+import type { MergeEntry, MergeReason, Verification } from "./merging.ts";
 import type { Approval, ApprovalState, Conflict, Outcome, OutcomeKind, Usage } from "./model.ts";
 
 interface About {
@@ -99,6 +100,34 @@ export type EventBody =
   | (About & { event: "merged"; branch: string; commit: string; into: string; merge_commit: string })
   | (About & { event: "merge_conflict"; branch: string; commit: string; conflicts: readonly Conflict[] })
   | (About & { event: "merge_skipped"; branch: string | null; reason: string })
+  /** A new subtask, `by`, has taken its place: it begins with the target and the branch put together. */
+  | (About & {
+      event: "merge_rework";
+      branch: string;
+      commit: string;
+      reason: MergeReason;
+      by: string;
+      agent: string;
+      /** From 1. */
+      round: number;
+    })
+  /** A person has to settle it. */
+  | (About & {
+      event: "merge_escalated";
+      branch: string;
+      commit: string;
+      reason: MergeReason;
+      person: string | null;
+    })
+  | (About & { event: "verify_started"; target: string; commit: string; branches: readonly string[] })
+  | (About & { event: "verify_finished"; verification: Verification })
+  /** Two branches that are still at work have changed the same places. */
+  | (About & {
+      event: "overlap_found";
+      agents: readonly string[];
+      branches: readonly string[];
+      paths: readonly string[];
+    })
   | (About & { event: "refused"; code: string; message: string; tool?: string; path?: string })
   /** Again when the owner gave no answer, so that the window person is asked. */
   | (About & {
@@ -178,6 +207,10 @@ export interface Report {
   /** Earlier tries at some of them, whose outcomes stay as they were. */
   readonly superseded: readonly ReportChild[];
   readonly conflicts: readonly Conflict[];
+  /** What became of each finished branch, in the order of the queue. */
+  readonly merges: readonly MergeEntry[];
+  /** What `verify:` said, of each tree it was asked about; the last that is ok is what landed. */
+  readonly verifications: readonly Verification[];
   /** What was asked for beyond a scope, and the answers. */
   readonly approvals: readonly Approval[];
   readonly usage: Usage;

@@ -42,15 +42,22 @@ export const FAIL_POINTS = [
   "read.found",
   "cleanup.before",
   "cleanup.after",
+  "queue.filled",
   "merge.before",
   "merge.written",
+  "land.planned",
   "target.moved",
+  "settle.inside",
+  "settle.after",
   "merge.after",
   "end.before",
   "end.after",
 ] as const;
 
-export type FailPoint = (typeof FAIL_POINTS)[number];
+/** Only where the team file has `verify:`. */
+export const VERIFY_POINTS = ["verify.before", "verify.after"] as const;
+
+export type FailPoint = (typeof FAIL_POINTS | typeof VERIFY_POINTS)[number];
 
 const armed = /^([a-z.]+)(?::(\d{1,6}))?:kill$/.exec(environment()["TEST_FAIL_POINT"] ?? "");
 const isArmed = armed !== null;

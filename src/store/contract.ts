@@ -5,6 +5,7 @@
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
+import type { MergeStore } from "./merges.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TranscriptStore } from "./transcripts.ts";
 import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
@@ -167,6 +168,7 @@ export interface Store extends AsyncDisposable {
   readonly chat: ChatStore;
   readonly todos: TodoStore;
   readonly approvals: ApprovalStore;
+  readonly merges: MergeStore;
   readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
 

@@ -115,6 +115,7 @@ const TABLES = [
   "disabled_agents",
   "artifacts",
   "approvals",
+  "merges",
   "status_history",
   "events",
   "drives",

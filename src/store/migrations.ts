@@ -23,6 +23,7 @@ const MIGRATIONS: readonly Migration[] = [
     name: "branches by index",
     load: async () => (await import("./migration-7.ts")).addBranchIndex,
   },
+  { version: 8, name: "merge queue", load: async () => (await import("./migration-8.ts")).addMerges },
 ];
 
 /**

@@ -20,6 +20,7 @@ import { crash, reap } from "./crashes.ts";
 import { saveCursors } from "./cursors.ts";
 import { createHub } from "./hub.ts";
 import { assign, cancelSubtask, reopen, stopRequests } from "./interventions.ts";
+import { createMergeStore } from "./merges.ts";
 import { migrate } from "./migrations.ts";
 import { finish, settleFree } from "./outcome.ts";
 import { createRelay, relayOutbox } from "./outbox.ts";
@@ -89,6 +90,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     chat: createChatStore(database),
     todos: createTodoStore(database),
     approvals: createApprovalStore(database),
+    merges: createMergeStore(database),
     transcripts: createTranscriptStore(database),
     schedules: createScheduleStore(database),
     ...createReads(database),

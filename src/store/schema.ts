@@ -280,6 +280,32 @@ export interface ScheduleRow {
   pending: string | null;
 }
 
+/** A finished branch in the queue of its target. */
+export interface MergeRow {
+  seq: Generated<number>;
+  subtask_id: string;
+  task_id: string;
+  agent: string;
+  target: string;
+  branch: string;
+  commit_id: string;
+  state: string;
+  landed_commit: string | null;
+  round: number;
+  /** JSON: why it did not land, and what followed. */
+  detail: string;
+  created_at: number;
+  updated_at: number;
+}
+
+/** Who merges into a target, and until when unless it says so again. */
+export interface MergeTargetRow {
+  target: string;
+  holder: string;
+  token: number;
+  expires_at: number;
+}
+
 /** What a store knows about itself: `store_id`. */
 export interface StoreFactRow {
   name: string;
@@ -317,5 +343,7 @@ export interface Schema {
   todo_lists: TodoListRow;
   todos: TodoRow;
   schedules: ScheduleRow;
+  merges: MergeRow;
+  merge_targets: MergeTargetRow;
   migrations: MigrationRow;
 }

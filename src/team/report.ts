@@ -1,5 +1,6 @@
 /** The report: rows and the event stream, folded. The same value for people, JSON and (later) every other door. */
 import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/events.ts";
+import type { Verification } from "../core/merging.ts";
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import type { Engine } from "./engine.ts";
@@ -24,7 +25,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );
   const approvals = await engine.store.approvals.list({ taskId: task.task_id });
-  const { merged, kept, conflicts, refused, notices, ended, cancelled } = fold(
+  const { merged, kept, conflicts, refused, notices, verifications, ended, cancelled } = fold(
     await allEvents(engine, task.task_id),
   );
   const shown = (subtask: Subtask) => describe(subtask, outcomes.get(subtask.subtask_id), merged, kept);
@@ -47,6 +48,8 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     children,
     superseded,
     conflicts: [...conflicts.values()].flat(),
+    merges: await engine.store.merges.list({ taskId: task.task_id }),
+    verifications,
     approvals,
     usage: [...everyone, ...superseded].map((part) => part.usage).reduce(addUsage, NO_USAGE),
     cost: totalCost([...everyone, ...superseded]),
@@ -63,6 +66,7 @@ function fold(events: readonly OxbowEvent[]) {
   const conflicts = new Map<string, readonly Conflict[]>();
   const refused = new Set<string>();
   const notices: string[] = [];
+  const verifications: Verification[] = [];
   let ended: number | null = null;
   /** As a whole, by a person. */
   let cancelled = false;
@@ -78,12 +82,17 @@ function fold(events: readonly OxbowEvent[]) {
       refused.add(id);
       notices.push(event.message);
     } else if (event.event === "notice") notices.push(event.message);
-    else if (event.event === "cancel_requested")
+    else if (event.event === "verify_finished") verifications.push(event.verification);
+    else if (event.event === "merge_rework") {
+      // What took its place speaks for it.
+      conflicts.delete(id);
+      refused.delete(id);
+    } else if (event.event === "cancel_requested")
       cancelled ||= event.subtask_id === undefined && event.code === undefined;
     else if (event.event === "task_resumed" || event.event === "task_reopened") cancelled = false;
     else if (event.event === "task_finished") ended = Date.parse(event.ts);
   }
-  return { merged, kept, conflicts, refused, notices, ended, cancelled };
+  return { merged, kept, conflicts, refused, notices, verifications, ended, cancelled };
 }
 
 function describe(

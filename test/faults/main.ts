@@ -34,7 +34,7 @@ interface Case {
 }
 
 /** Only the process that carries the task comes there. */
-const OF_THE_RUN = /^(?:merge|target|end)\./;
+const OF_THE_RUN = /^(?:queue|merge|land|target|settle|end)\./;
 /** Only where something is taken over. */
 const OF_TAKING_OVER = /^cleanup\./;
 const SHORT: readonly FailPoint[] = [
