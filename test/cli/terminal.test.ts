@@ -114,6 +114,32 @@ describe("terminal_run", () => {
     expect(report.state).toBe("completed");
   });
 
+  it("shows no tracked secret that the command does not name, and none that it names", async () => {
+    using shop = shopWith({
+      ".env": "KEY_OF=first\n",
+      "src/.env.local": "KEY_OF=other\n",
+      ".env.example": "KEY_OF=\n",
+    });
+    shop.write(".env", "KEY_OF=second\n");
+    shop.git("commit", "--quiet", "--all", "--message", "Turn the key");
+    const blob = shop.git("rev-parse", "HEAD:.env").trim();
+    const { outputs } = await work(shop, [
+      command("git grep KEY_OF"),
+      command("git log -p --format=%s"),
+      command("git show"),
+      command(`git show ${blob}`),
+      command("git show HEAD:.env"),
+      command("git diff HEAD~1"),
+      command("git grep KEY_OF -- .env.example"),
+    ]);
+    for (const output of outputs) expect(JSON.stringify(output)).not.toMatch(/first|other|second/);
+    expect(outputs[0]).toMatchObject({ exit_code: 1, output: "" });
+    expect(outputs[1].output).toContain("Turn the key\nOpen the shop\n");
+    expect(outputs[2].output).toContain("Turn the key");
+    expect(outputs[4]).toMatchObject({ ok: false, error: { code: "command_rejected" } });
+    expect(outputs[6].output).toBe(".env.example:KEY_OF=\n");
+  });
+
   it("leaves out what the agent may not write, and says whose it is", async () => {
     using shop = shopWith({
       "src/work.js":

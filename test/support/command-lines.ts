@@ -1109,5 +1109,11 @@ export const COMMAND_LINES: readonly (readonly [entries: string, line: string, c
   ["-", "tsc -- --outDir x", "flag"],
   ["go test", "go test -- -exec sh", "flag"],
   ["-", "git -- log", "flag"],
+  ["-", "git status -v", "flag"],
+  ["-", "git log --full-diff -p -- a", "flag"],
+  ["-", "git --literal-pathspecs diff", "flag"],
+  ["-", "git diff HEAD~1:src HEAD:src", "operand"],
+  ["-", "git diff HEAD~1:src..HEAD:src", "operand"],
+  ["-", "git diff ':/fix' -- ':!dist'", "ok"],
   ["-", "npm -- ls", "flag"],
 ];

@@ -1,5 +1,5 @@
 /** Git's grammar: what looks at history, index and tree. Nothing that moves refs, index, tree or config, and no remotes. */
-import type { Grammar, Operands } from "./grammar.ts";
+import type { Grammar, Guard, Operands } from "./grammar.ts";
 
 const REVISIONS: Operands = { rest: "revision_or_path", afterDashes: "pathspec" };
 const PATHS: Operands = { rest: "pathspec" };
@@ -36,7 +36,7 @@ const LOG = [
   "--full-history|--simplify-merges|--simplify-by-decoration|--ancestry-path|--cherry",
   "--cherry-pick|--cherry-mark|--left-right|--left-only|--right-only|--boundary|--not",
   "--abbrev-commit|--no-abbrev-commit|--parents|--children|--source|--no-notes",
-  "-g --walk-reflogs|--grep-reflog =text|-L =line_range|--no-walk =?word|--full-diff|--show-pulls",
+  "-g --walk-reflogs|--grep-reflog =text|-L =line_range|--no-walk =?word|--show-pulls",
   "--dense|--sparse|--remove-empty|--mailmap --use-mailmap|--no-mailmap|--encoding =!word",
 ];
 
@@ -54,7 +54,30 @@ const REFUSED: Refused = [
   ["takes an order from a file", "-O"],
 ];
 
-const log: Grammar = { flags: [...LOG, ...DIFF], operands: REVISIONS, digits: true, refused: REFUSED };
+/** With one of these the content of files is shown, or can be found out by asking again and again. */
+const SHOWS =
+  "-p -U --patch-with-stat --cc -m --binary --check -S -G -W --color-words --word-diff --word-diff-regex".split(
+    " ",
+  );
+const SILENT =
+  "-s --stat --numstat --shortstat --summary --dirstat --compact-summary --name-only --name-status --raw".split(
+    " ",
+  );
+
+const PATCHES: Guard = {
+  shows: SHOWS,
+  single: ["--follow"],
+  alone: ["-L"],
+  whole: ["--full-history", "--sparse"],
+};
+
+const log: Grammar = {
+  flags: [...LOG, ...DIFF],
+  operands: REVISIONS,
+  digits: true,
+  refused: [...REFUSED, ["shows files of secrets beside those that are named", "--full-diff"]],
+  guard: PATCHES,
+};
 
 const GREP: Grammar = {
   flags: [
@@ -74,28 +97,33 @@ const GREP: Grammar = {
   ],
   operands: { first: "text", firstUnless: ["-e", "-f"], ...REVISIONS },
   digits: true,
+  guard: { silent: [], commitsUnless: [] },
 };
 
 const READS: Readonly<Record<string, Grammar>> = {
   log,
-  show: log,
+  // A commit is shown also when it touches nothing else than what is left out.
+  show: { ...log, guard: { ...PATCHES, silent: SILENT, whole: ["--sparse"], commitsUnless: [] } },
   whatchanged: log,
   diff: {
     flags: [...DIFF, "--cached --staged", "--merge-base"],
-    operands: REVISIONS,
+    operands: { rest: "diff_side", afterDashes: "pathspec" },
     refused: REFUSED,
+    guard: { shows: SHOWS, silent: SILENT, commitsUnless: [] },
   },
   "diff-tree": {
     flags: [...DIFF, "--root", "--no-commit-id", "--pretty =?git_format", "--format =!git_format"],
     operands: REVISIONS,
     refused: REFUSED,
+    guard: { shows: SHOWS },
   },
   status: {
     flags: [
-      "-s --short|-b --branch|--show-stash|--porcelain =?word|--long|-v --verbose|-z",
+      "-s --short|-b --branch|--show-stash|--porcelain =?word|--long|-z",
       "-u --untracked-files =?word|--ignore-submodules =?word|--ignored =?word|--column =?word",
       "--no-column|--ahead-behind|--no-ahead-behind|--renames|--no-renames|--find-renames =?number",
     ],
+    refused: [["shows the content of whatever changed; use git diff", "-v --verbose"]],
     operands: PATHS,
   },
   blame: {
@@ -143,6 +171,7 @@ const READS: Readonly<Record<string, Grammar>> = {
       ["reads standard input", "--batch"],
     ],
     operands: { rest: "revision" },
+    guard: { commitsUnless: ["-t", "-s", "-e"] },
   },
   describe: {
     flags: [
@@ -204,14 +233,7 @@ const CHANGING =
 const REACHING = "clone fetch ls-remote push remote submodule send-email request-pull archive daemon";
 
 export const GIT: Grammar = {
-  flags: [
-    "-P --no-pager",
-    "--no-optional-locks",
-    "--no-replace-objects",
-    "--literal-pathspecs",
-    "--version",
-    "-v",
-  ],
+  flags: ["-P --no-pager", "--no-optional-locks", "--no-replace-objects", "--version", "-v"],
   refused: [
     [CHANGES, CHANGING],
     [REMOTE, REACHING],
@@ -219,6 +241,7 @@ export const GIT: Grammar = {
     ["sets configuration", "--config-env"],
     ["changes the directory", "-C"],
     [OUTSIDE, "--git-dir --work-tree"],
+    ["takes the meaning from pathspecs that keep secrets out", "--literal-pathspecs --noglob-pathspecs"],
     [RUNS, "--exec-path -p --paginate help"],
     ["may show secrets or change the configuration", "config"],
   ],

@@ -21,6 +21,13 @@ export function revisionOrPath(text: string, place: Place): Refusal | null {
   return afterColons(text) ?? (text.startsWith("^") ? checkNames(text.slice(1)) : pathspec(text, place));
 }
 
+/** Of a comparison: `HEAD:src` names a whole folder, and could not be kept from showing the secrets in it. */
+export function diffSide(text: string, place: Place): Refusal | null {
+  const bad = revisionOrPath(text, place);
+  if (bad !== null || !text.includes(":") || /^:[/!^(]/.test(text)) return bad;
+  return refuseWord(text, "names a file of a commit; write the commits, and the path after --");
+}
+
 /** `1,5:file`, `:function:file`, `/from/,/to/:file`. */
 export function lineRange(text: string): Refusal | null {
   return afterColons(text);

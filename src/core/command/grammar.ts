@@ -49,6 +49,25 @@ export interface Grammar {
   /** Two operands, of which a directory stands for the file in it that is named like the other. */
   readonly paired?: boolean;
   readonly complete?: Completion;
+  readonly guard?: Guard;
+}
+
+/**
+ * Of git: how a line is kept from showing files of secrets that it does not name, since history and index hold them, too.
+ */
+export interface Guard {
+  /** With one of these flags the content of files is shown. */
+  readonly shows?: readonly string[];
+  /** It is shown anyway, unless only these are given. */
+  readonly silent?: readonly string[];
+  /** With one of these git takes no other path than those that are named. */
+  readonly alone?: readonly string[];
+  /** With one of these git takes exactly one path. */
+  readonly single?: readonly string[];
+  /** Added when no path is given, so that no commit is left out. */
+  readonly whole?: readonly string[];
+  /** The object ids among the operands must be commits, unless one of these is given: a file has an id, too. */
+  readonly commitsUnless?: readonly string[];
 }
 
 /** Flags that are added to the argv: always, when one of `when` was given, or when an operand is a directory. */

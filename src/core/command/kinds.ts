@@ -1,5 +1,5 @@
 /** The kinds of values and operands: what each may look like, whatever the program does with it. */
-import { gitFormat, lineRange, pathspec, revision, revisionOrPath } from "./git-words.ts";
+import { diffSide, gitFormat, lineRange, pathspec, revision, revisionOrPath } from "./git-words.ts";
 import { checkFree, checkGlob } from "./free-words.ts";
 import { checkOperand, type Place, type Refusal, refuseWord } from "./operand.ts";
 import { checkSedScript } from "./sed-script.ts";
@@ -53,6 +53,7 @@ const KINDS = {
   revision,
   pathspec,
   revision_or_path: revisionOrPath,
+  diff_side: diffSide,
   line_range: lineRange,
   free: checkFree,
 } as const satisfies Record<string, Check>;

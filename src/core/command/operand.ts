@@ -53,15 +53,23 @@ export function checkOperand(path: string, place: Place): Refusal | null {
 
 /** True for a directory, and when nobody can tell. */
 export function mayBeDirectory(path: string, place: Place): boolean {
+  const kind = kindOnDisk(path, place);
+  return kind === "directory" || kind === "unknown";
+}
+
+/** What stands there, a last symlink followed. */
+export function kindOnDisk(path: string, place: Place): "file" | "directory" | "missing" | "unknown" {
   const { root, cwd, fs } = place;
   const below = path.startsWith("/") ? belowRoot(path, root) : `${cwd}/${path}`;
-  if (fs === undefined || below === null) return true;
+  if (fs === undefined || below === null) return "unknown";
   try {
     const found = walkPath(below, { root, fs, followLast: true });
-    if ("code" in found) return true;
-    return found.path === "" || fs.lstat(`${root}/${found.path}`)?.kind === "directory";
+    if ("code" in found) return "unknown";
+    if (found.path === "") return "directory";
+    const kind = fs.lstat(`${root}/${found.path}`)?.kind ?? "missing";
+    return kind === "symlink" || kind === "other" ? "unknown" : kind;
   } catch {
-    return true;
+    return "unknown";
   }
 }
 
@@ -123,7 +131,15 @@ function namesProblem(names: readonly string[], path: string): Refusal | null {
 export function isSecretName(name: string): boolean {
   const folded = foldName(name);
   if (/^env~[0-9]$/.test(folded)) return true;
-  return folded.startsWith(".env") && !/\.(?:example|sample|template)$/.test(folded);
+  return folded.startsWith(".env") && !EXAMPLE.test(folded);
+}
+
+const EXAMPLE = /\.(?:example|sample|template)$/;
+
+/** `.env.example` and its like: named like secrets, and none. */
+export function isExampleName(name: string): boolean {
+  const folded = foldName(name);
+  return folded.startsWith(".env") && EXAMPLE.test(folded);
 }
 
 /** The names with each `..` taken away from the text alone; null when that leads out. */

@@ -20,6 +20,8 @@ export interface Parsed {
   /** Subcommands and operands, in order. */
   readonly words: readonly string[];
   readonly operands: readonly string[];
+  /** Where in the argv each operand stands. */
+  readonly operandsAt: readonly number[];
   /** So many of the words are subcommands. */
   readonly depth: number;
   /** Where `--` ends the flags, or the length of the argv. */
@@ -33,6 +35,7 @@ interface Reading {
   readonly flags: Set<Flag>;
   readonly words: string[];
   readonly operands: string[];
+  readonly operandsAt: number[];
   /** Of the program; `grammar` is that of the subcommand once it is read. */
   readonly top: Grammar;
   grammar: Grammar;
@@ -58,14 +61,17 @@ export function parseCommand(
     flags: new Set(),
     words: [],
     operands: [],
+    operandsAt: [],
   };
   for (; reading.at < argv.length; reading.at++) {
     const found = readWord(reading, argv[reading.at] ?? "");
     if (found !== null) return found;
   }
-  const { flags, words, operands, dashes } = reading;
+  const { flags, words, operands, operandsAt, dashes } = reading;
   const depth = words.length - operands.length;
-  return wholeProblem(reading) ?? { grammar: reading.grammar, flags, words, operands, depth, dashes };
+  return (
+    wholeProblem(reading) ?? { grammar: reading.grammar, flags, words, operands, operandsAt, depth, dashes }
+  );
 }
 
 function readWord(reading: Reading, word: string): Refusal | null {
@@ -121,6 +127,7 @@ function operand(reading: Reading, word: string): Refusal | null {
   const kind =
     (leads ? operands.first : undefined) ?? (at > dashes ? operands.afterDashes : undefined) ?? operands.rest;
   reading.operands.push(word);
+  reading.operandsAt.push(at);
   reading.words.push(word);
   if (kind === undefined || reading.operands.length > (operands.max ?? Number.POSITIVE_INFINITY)) {
     return refusal("operand", `${reading.argv[0]} takes no argument ${quoted(word)} here.`);
@@ -137,6 +144,7 @@ function theRest(reading: Reading): Refusal | null {
     const word = reading.argv[reading.at] ?? "";
     reading.words.push(word);
     reading.operands.push(word);
+    reading.operandsAt.push(reading.at);
     const found = checkKind(kind, word, reading.place);
     if (found !== null) return found;
   }
@@ -221,12 +229,15 @@ function baseName(path: string): string {
   return path.replace(/\/+$/, "").split("/").at(-1) ?? "";
 }
 
-function given(reading: Reading, names: readonly string[] | undefined): boolean {
+export function given(
+  { grammar, flags }: Pick<Parsed, "grammar" | "flags">,
+  names: readonly string[] | undefined,
+): boolean {
   if (names === undefined) return false;
-  const table = flagTable(reading.grammar);
+  const table = flagTable(grammar);
   return names.some((name) => {
     const flag = table.get(name);
-    return flag !== undefined && reading.flags.has(flag);
+    return flag !== undefined && flags.has(flag);
   });
 }
 
