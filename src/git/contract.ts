@@ -7,6 +7,7 @@
  */
 import type { Conflict } from "../core/model.ts";
 import type { BranchFiles } from "../core/tool.ts";
+import type { Handover } from "./handover.ts";
 
 export interface RemoteOptions {
   /** As `parseRemoteUrl` gives both. */
@@ -258,6 +259,7 @@ export interface SharedRemote {
 }
 
 export interface Repository extends AsyncDisposable {
+  handover(): Promise<Handover>;
   /** Null where no other machine works on the repository. */
   readonly remote: SharedRemote | null;
   /** Top of the work tree; of a bare repository, its git dir. */

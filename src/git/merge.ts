@@ -18,7 +18,14 @@ export interface MergeRequest {
   readonly source: MergeSource;
 }
 
+/** What a merge of two commits comes to, before anything is made of it. */
+export type Weighed =
+  | { readonly kind: "contained" }
+  | { readonly kind: "clean"; readonly tree: Oid }
+  | { readonly kind: "conflict"; readonly conflicts: readonly ConflictValue[] };
+
 export interface Merger {
+  weigh(ours: Oid, theirs: Oid, signal?: AbortSignal): Promise<Weighed>;
   merge(options: MergeRequest, signal?: AbortSignal): Promise<MergeResult>;
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
   /** Forgets where the target was left: somebody else may have moved it. */
@@ -38,26 +45,28 @@ export function createMerger(engine: Engine): Merger {
   const { objects, setup } = engine;
   const merger = createTreeMerger(setup);
 
+  const weigh = async (ours: Oid, theirs: Oid, signal?: AbortSignal): Promise<Weighed> => {
+    const [merge, oursCommit] = await Promise.all([merger.merge(ours, theirs, signal), objects.commit(ours)]);
+    // What is contained changes nothing, so only then the history is looked at.
+    if (merge.tree === oursCommit.tree && (await engine.isAncestor(theirs, ours))) {
+      return { kind: "contained" };
+    }
+    const known = await allConflicts(engine, merge, ours, theirs);
+    const conflicts =
+      known.length > 0 ? known : await caseConflicts(engine.trees, oursCommit.tree, merge.tree);
+    return conflicts.length > 0 ? { kind: "conflict", conflicts } : { kind: "clean", tree: merge.tree };
+  };
+
   const combine = async (
     ours: Oid,
     source: MergeSource,
     into: string,
     signal?: AbortSignal,
   ): Promise<Combined> => {
-    const [merge, oursCommit] = await Promise.all([
-      merger.merge(ours, source.commit, signal),
-      objects.commit(ours),
-    ]);
-    // What is contained changes nothing, so only then the history is looked at.
-    if (merge.tree === oursCommit.tree && (await engine.isAncestor(source.commit, ours))) {
-      return { kind: "contained" };
-    }
-    const known = await allConflicts(engine, merge, ours, source.commit);
-    const conflicts =
-      known.length > 0 ? known : await caseConflicts(engine.trees, oursCommit.tree, merge.tree);
-    if (conflicts.length > 0) return { kind: "conflict", conflicts };
+    const weighed = await weigh(ours, source.commit, signal);
+    if (weighed.kind !== "clean") return weighed;
     const commit = await engine.commits.write(
-      mergeCommit(engine, { tree: merge.tree }, [ours, source.commit], source, into),
+      mergeCommit(engine, { tree: weighed.tree }, [ours, source.commit], source, into),
     );
     return { kind: "merged", commit };
   };
@@ -81,6 +90,7 @@ export function createMerger(engine: Engine): Merger {
   };
 
   return {
+    weigh,
     async merge(options, signal) {
       let guess = lastTips.get(`refs/heads/${options.target}`);
       for (let tries = 1; ; tries++) {

@@ -9,6 +9,7 @@ import { checkedOutAt } from "./checkouts.ts";
 import { gitFailed, runGit } from "./command.ts";
 import type { Oid, OpenRepository, Repository } from "./contract.ts";
 import { createEngine, type Engine } from "./engine.ts";
+import type { Handover } from "./handover.ts";
 import type { Merger } from "./merge.ts";
 import { setUp } from "./setup.ts";
 import type { WorkspacePool } from "./workspace-pool.ts";
@@ -19,6 +20,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
   const engine = createEngine(setup);
   let merging: Promise<Merger> | null = null;
   const merger = () => (merging ??= import("./merge.ts").then(({ createMerger }) => createMerger(engine)));
+  let handing: Promise<Handover> | null = null;
   const attempts = async () => (await import("./attempts.ts")).createAttempts(engine);
   let pooling: Promise<WorkspacePool> | null = null;
   const workspaces = () =>
@@ -32,6 +34,8 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
   };
   let closing: Promise<void> | null = null;
   const here: Repository = {
+    handover: () =>
+      (handing ??= import("./handover.ts").then(({ createHandover }) => createHandover(engine, merger))),
     remote: null,
     root: setup.root,
     gitDir: setup.gitDir,
