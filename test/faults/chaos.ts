@@ -1,24 +1,17 @@
 /**
- * A run of many children under workers, while a seed decides what is killed next: a worker, the run, Redis, Postgres, their
- * connections. A fault comes after so many answers of the models, so that a seed gives the same plan on any machine.
+ * A run of many children under workers, while a seed decides what is killed next: a worker, the run, a program of an agent,
+ * Redis, Postgres, their connections. A fault comes after so many answers of the models, so that a seed gives the same plan
+ * on any machine.
  */
-import { Redis } from "ioredis";
 import type { Ended, Running } from "../support/cli.ts";
-import type { Kept } from "../support/servers-keep.ts";
-import { runSql } from "../support/store-sql.ts";
-import type { Verdict } from "./points.ts";
-import { type Servers, setStage, type Stage, within } from "./scene.ts";
-import { TICKET } from "./shop-work.ts";
+import { dice } from "./dice.ts";
+import { kill } from "./processes.ts";
+import { type Servers, resume, setStage, type Stage, type Verdict, within } from "./scene.ts";
+import { type KeptServers, SERVER_FAULTS, strikeServer } from "./server-faults.ts";
+import { byModels, partsOf } from "./shop-work.ts";
 
-const FAULTS = ["worker", "run", "term", "worker"] as const;
-const FAULTS_OF_SERVERS = [
-  "redis.kill",
-  "redis.flush",
-  "redis.cut",
-  "postgres.kill",
-  "postgres.cut",
-] as const;
-type Fault = (typeof FAULTS)[number] | (typeof FAULTS_OF_SERVERS)[number];
+const FAULTS = ["worker", "run", "term", "program", "run.term", "worker", "program"] as const;
+type Fault = (typeof FAULTS)[number] | (typeof SERVER_FAULTS)[number];
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -26,27 +19,16 @@ export interface ChaosOptions {
   readonly faults: number;
 }
 
-/** Null: SQLite alone. */
-export type KeptServers = { readonly postgres: Kept; readonly redis: Kept } | null;
-
-const PATIENCE_MS = 15 * 60_000;
-
-/** Mulberry32. */
-function dice(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
-}
+/** Every so manieth part is a program's. */
+const PROGRAMS = 5;
+const PATIENCE_MS = 20 * 60_000;
 
 /** After how many answers which fault comes: spread over the answers that the run needs at least. */
 export function planOf({ seed, children, faults }: ChaosOptions, withServers: boolean) {
   const roll = dice(seed);
-  const kinds: readonly Fault[] = withServers ? [...FAULTS, ...FAULTS_OF_SERVERS] : FAULTS;
-  const gap = Math.max(2, Math.floor((children * 4) / (faults + 1)));
+  const kinds: readonly Fault[] = withServers ? [...FAULTS, ...SERVER_FAULTS] : FAULTS;
+  const answers = byModels(partsOf(children, { programs: PROGRAMS })).length * 4;
+  const gap = Math.max(2, Math.floor(answers / (faults + 1)));
   return Array.from({ length: faults }, (_, i) => ({
     after: gap * (i + 1) - roll(gap),
     fault: kinds[roll(kinds.length)] ?? "worker",
@@ -54,28 +36,17 @@ export function planOf({ seed, children, faults }: ChaosOptions, withServers: bo
   }));
 }
 
-export async function playChaos(options: ChaosOptions, kept: KeptServers): Promise<Verdict> {
-  const { postgres, redis } = { postgres: kept?.postgres.said.url, redis: kept?.redis.said.url };
-  const servers = postgres !== undefined && redis !== undefined ? { postgres, redis } : null;
-  let answers = 0;
-  let wake = (): void => undefined;
-  const answered = () => {
-    answers++;
-    wake();
-  };
-  await using stage = await setStage(servers, options.children, answered);
-  const reached = async (count: number) => {
-    while (answers < count) await new Promise<void>((resolve) => (wake = resolve));
-  };
+export async function playChaos(
+  options: ChaosOptions,
+  servers: Servers | null,
+  kept: KeptServers,
+): Promise<Verdict> {
+  const { children } = options;
+  await using stage = await setStage(servers, { children, programs: PROGRAMS });
   try {
-    const { kills, violations } = await within(
-      PATIENCE_MS,
-      "the run",
-      play(stage, options, servers, kept, reached),
-    );
-    return { kills, children: options.children, violations };
+    return { children, ...(await within(PATIENCE_MS, "the run", play(stage, options, servers, kept))) };
   } catch (error) {
-    return { kills: 0, children: options.children, violations: [`stuck: ${String(error)}`] };
+    return { kills: 0, children, violations: [`stuck: ${String(error)}`] };
   }
 }
 
@@ -84,45 +55,55 @@ async function play(
   options: ChaosOptions,
   servers: Servers | null,
   kept: KeptServers,
-  reached: (count: number) => Promise<void>,
-): Promise<Pick<Verdict, "kills" | "violations">> {
+): Promise<Omit<Verdict, "children">> {
   const printed: Promise<Ended>[] = [];
-  let kills = 0;
+  const struck = new Map<Fault, number>();
   const tell = (running: Running): Running => {
     printed.push(running.ended);
     return running;
   };
-  const resume = () => tell(stage.start(["run", "--resume", TICKET, "--json"]));
   const newWorker = () => stage.start(["worker", "--concurrency", "4", "--json"]);
   const workers = [newWorker(), newWorker()];
   await Promise.all(workers.map((each) => each.line((line) => line["event"] === "worker_started")));
   let run = tell(stage.run());
   let over = false;
-  const strike = async (fault: Fault, which: number): Promise<void> => {
-    if (fault === "worker" || fault === "term") {
-      workers[which]?.kill(fault === "term" ? "SIGTERM" : "SIGKILL");
-      await workers[which]?.ended;
-      workers[which] = newWorker();
-    } else if (fault === "run") {
-      run.kill("SIGKILL");
-      await run.ended;
-    } else if (servers && kept) await strikeServer(fault, servers, kept);
-    kills++;
+  const strike = async (fault: Fault, which: number): Promise<boolean> => {
+    switch (fault) {
+      case "worker":
+      case "term":
+        workers[which]?.kill(fault === "term" ? "SIGTERM" : "SIGKILL");
+        await workers[which]?.ended;
+        workers[which] = newWorker();
+        return true;
+      case "run":
+      case "run.term":
+        run.kill(fault === "run" ? "SIGKILL" : "SIGTERM");
+        await run.ended;
+        return true;
+      case "program":
+        return killProgram(stage, which, () => over);
+      default:
+        if (!kept) return false;
+        await strikeServer(fault, kept);
+        return true;
+    }
   };
   const strikes = (async () => {
     for (const { after, fault, which } of planOf(options, servers !== null)) {
-      await reached(after);
+      await stage.answered(after);
       if (over) return;
-      await strike(fault, which);
+      stage.look();
+      if (await strike(fault, which)) struck.set(fault, (struck.get(fault) ?? 0) + 1);
     }
   })();
   let last = await run.ended;
-  // Killed, or without its servers for too long: as a person would, it is resumed.
+  // Killed, told to stop, or without its servers for too long: as a person would, it is resumed.
   for (let again = 0; last.code !== 0 && again < options.faults + 3; again++) {
-    run = resume();
+    run = tell(resume(stage));
     last = await run.ended;
   }
   over = true;
+  const held = stage.look();
   await Promise.race([strikes, Promise.resolve()]);
   for (const each of workers) each.kill("SIGTERM");
   const left = await Promise.all(workers.map((each) => each.ended));
@@ -130,21 +111,20 @@ async function play(
   if (last.code !== 0) violations.push(`it ends with ${last.code}: ${last.stderr.slice(-500)}`);
   for (const { code, stderr } of left)
     if (code !== 0) violations.push(`a worker ends with ${code}: ${stderr.slice(-300)}`);
-  return { kills, violations };
+  const kills = [...struck.values()].reduce((sum, count) => sum + count, 0);
+  const faults = [...struck].sort().map(([fault, count]) => `${count} ${fault}`);
+  const memory = Math.ceil(held.resident / 1_048_576);
+  const note = `${faults.join(", ")}; at most ${held.handles} open files and ${memory} MiB a process`;
+  return { kills, violations, note };
 }
 
-async function strikeServer(fault: Fault, servers: Servers, kept: NonNullable<KeptServers>): Promise<void> {
-  if (fault === "redis.kill" || fault === "postgres.kill") {
-    const server = fault === "redis.kill" ? kept.redis : kept.postgres;
-    await server.order("kill");
-    await server.order("start");
-  } else if (fault === "postgres.cut") {
-    const others = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()";
-    await runSql({ url: servers.postgres }, `${others} and backend_type = 'client backend'`);
-  } else {
-    const redis = new Redis(servers.redis);
-    if (fault === "redis.flush") await redis.flushall();
-    else await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-    redis.disconnect();
+/** Waits for one to be at work. */
+async function killProgram(stage: Stage, which: number, isOver: () => boolean): Promise<boolean> {
+  for (let tries = 0; tries < 200 && !isOver(); tries++) {
+    const alive = stage.programs();
+    const pid = alive[which % Math.max(1, alive.length)];
+    if (pid !== undefined && kill(pid)) return true;
+    await new Promise((soon) => setTimeout(soon, 25));
   }
+  return false;
 }

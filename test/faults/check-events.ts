@@ -1,7 +1,7 @@
 /** What was told, against the rows and against git: I12, and the half of I15 that must be there. */
 import { type Row, type Rows, text } from "./rows.ts";
 import { refsOf, type Scene } from "./seen.ts";
-import { REFUSED, TICKET } from "./shop-work.ts";
+import { PROGRAM_AGENT, REFUSED, TICKET } from "./shop-work.ts";
 
 export function checkEvents(scene: Scene, rows: Rows, found: string[]): void {
   checkTold(scene, rows, found);
@@ -63,7 +63,8 @@ function checkFacts(scene: Scene, rows: Rows, found: string[]): void {
     const asked = events("tool_result").some(
       (body) => body["subtask_id"] === id && body["ok"] === false && body["code"] === REFUSED.code,
     );
-    if (Number(subtask["root"]) === 0 && scene.refusals !== false && !asked && !refused.has(id))
+    const asks = Number(subtask["root"]) === 0 && text(subtask, "agent") !== PROGRAM_AGENT;
+    if (asks && scene.refusals !== false && !asked && !refused.has(id))
       found.push(`I15: the write of ${id} to ${REFUSED.path} was refused, and no event shows it`);
   }
   checkCommits(scene, rows, named("commit", "commit"), named("merged", "commit"), found);

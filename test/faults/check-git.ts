@@ -44,12 +44,13 @@ export function checkGit({ shop, before }: Scene, rows: Rows, found: string[]): 
 }
 
 /** The integration branch is the base and all completed parts, each merged once. */
-export function checkMerge({ shop, parts }: Scene, rows: Rows, found: string[]): void {
+export function checkMerge({ shop, parts, unmerged }: Scene, rows: Rows, found: string[]): void {
   const target = `refs/heads/integration/${TICKET}`;
   const completed = rows.outcomes.filter(
     (row) => row["outcome"] === "completed" && row["commit_id"] !== null,
   );
-  if (completed.length === 0) return;
+  if (unmerged === true && refsOf(shop).has(target)) found.push("I4: what was stopped is merged");
+  if (completed.length === 0 || unmerged === true) return;
   if (!refsOf(shop).has(target)) return void found.push("I4: there is no integration branch");
   const expected = new Map(entriesOf(shop, "main"));
   for (const part of parts) {

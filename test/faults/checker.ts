@@ -2,31 +2,55 @@
  * The outside checker: holds the invariants of a task that has ended against what git, the tables, the topics, the process
  * table and the file system say. Nothing of Oxbow's own code is asked. Returns what is violated, in words; [] when all is well.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { findLeaks } from "../support/leaks.ts";
+import { checkBounds } from "./check-bounds.ts";
 import { checkEvents } from "./check-events.ts";
 import { checkGit, checkMerge, checkRefusals } from "./check-git.ts";
 import { readAll, type Row, type Rows, type Sql, TABLES, text, withRows } from "./rows.ts";
-import type { Scene } from "./seen.ts";
-import { KEY } from "./shop-work.ts";
+import { processesOf } from "./processes.ts";
+import { refsOf, type Scene } from "./seen.ts";
+import { KEY, TICKET } from "./shop-work.ts";
 
 export async function check(scene: Scene): Promise<readonly string[]> {
   const found: string[] = [];
   await withRows(scene.shop.dir, scene.storeUrl, async (sql) => {
     const rows = await readAll(sql);
     checkOutcomes(scene, rows, found);
-    checkAttempts(rows, found);
+    checkCritical(scene, rows, found);
+    checkAttempts(scene, rows, found);
     checkEvents(scene, rows, found);
     checkGit(scene, rows, found);
     checkMerge(scene, rows, found);
     checkRefusals(scene, found);
     checkLeftRows(rows, found);
+    await checkBounds(scene, rows, sql, found);
     await checkSecrets(scene, sql, found);
   });
   checkLeftFiles(scene, found);
   for (const pid of processesOf(scene)) found.push(`I7: process ${pid} is still there`);
   return found;
+}
+
+/** I10: a critical agent crashed, so nothing went on after it. */
+function checkCritical({ critical, shop }: Scene, rows: Rows, found: string[]): void {
+  const ids = rows.subtasks.filter((row) => row["agent"] === critical).map((row) => row["subtask_id"]);
+  const crashed = rows.attempts.some((row) => ids.includes(row["subtask_id"]) && row["failure"] !== null);
+  if (!crashed) return void (critical === undefined || found.push(`I10: ${critical} never crashed`));
+  for (const row of rows.outcomes) {
+    const outcome = text(row, "outcome");
+    if (
+      outcome !== "completed" &&
+      (outcome !== "cancelled" || !text(row, "error").includes("agent_critical"))
+    )
+      found.push(`I10: ${text(row, "subtask_id")} ended ${outcome}: ${text(row, "error")}`);
+  }
+  for (const row of rows.tasks)
+    if (row["state"] !== "needs_review") found.push(`I10: the task is ${text(row, "state")}`);
+  const again = rows.attempts.filter((row) => ids.includes(row["subtask_id"]) && Number(row["attempt"]) > 1);
+  if (again.length > 0) found.push(`I10: ${critical} was started again`);
+  if (refsOf(shop).has(`refs/heads/integration/${TICKET}`)) found.push("I10: something was merged");
 }
 
 function checkOutcomes({ parts, mayFail }: Scene, rows: Rows, found: string[]): void {
@@ -56,7 +80,7 @@ function checkOutcomes({ parts, mayFail }: Scene, rows: Rows, found: string[]): 
   }
 }
 
-function checkAttempts(rows: Rows, found: string[]): void {
+function checkAttempts({ clockJumps }: Scene, rows: Rows, found: string[]): void {
   for (const subtask of rows.subtasks) {
     const id = text(subtask, "subtask_id");
     const attempts = rows.attempts
@@ -69,7 +93,7 @@ function checkAttempts(rows: Rows, found: string[]): void {
       if (!earlier) return;
       if (Number(earlier["token"]) >= Number(attempt["token"]))
         found.push(`I5: a token of ${id} did not grow`);
-      if (Number(earlier["ended_at"]) > Number(attempt["started_at"]))
+      if (clockJumps !== true && Number(earlier["ended_at"]) > Number(attempt["started_at"]))
         found.push(`I5: two attempts of ${id} were live at once`);
     });
     if (attempts.filter((row) => row["state"] === "finished").length > 1)
@@ -107,19 +131,4 @@ function checkLeftFiles({ shop, tmp }: Scene, found: string[]): void {
   }
   for (const name of readdirSync(tmp))
     if (name !== "node-compile-cache") found.push(`I7: ${name} is left in the temporary directory`);
-}
-
-/** Processes that work in the repository, or were started with its temporary directory. */
-export function processesOf({ shop, tmp }: Pick<Scene, "shop" | "tmp">): readonly number[] {
-  return readdirSync("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
-    try {
-      const cwd = readlinkSync(`/proc/${name}/cwd`);
-      const told = `${readFileSync(`/proc/${name}/cmdline`, "latin1")}\0${readFileSync(`/proc/${name}/environ`, "latin1")}`;
-      return cwd.startsWith(shop.dir) || told.includes(shop.dir) || told.includes(tmp) ? [Number(name)] : [];
-    } catch {
-      // It has ended meanwhile, or is somebody else's.
-      return [];
-    }
-  });
 }

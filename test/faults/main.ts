@@ -1,20 +1,30 @@
 /**
- * `npm run test:faults`: every fail point, then random kills. Prints each violation with what replays it, and the figures.
+ * `npm run test:faults`: every fail point, every scene, then random kills. Prints each violation with what replays it, and the
+ * figures.
  *   --short                    a handful of points, on SQLite, and a small run under random kills
  *   --point NAME[:N] --who run|worker|resume --engine sqlite|postgres     one case
+ *   --scene NAME --seed N --engine sqlite|postgres                         one scene
+ *   --mutations                      what the checker says when a finished run is tampered with
  *   --chaos --children N --faults N --seed N --engine sqlite|postgres      one run under random kills
  */
 import { parseArgs } from "node:util";
 import { FAIL_POINTS, type FailPoint } from "../../src/host/fail-point.ts";
 import { keepServer } from "../support/servers-keep.ts";
-import { type PointCase, playPoint, type Verdict, type Who } from "./points.ts";
-import type { Servers } from "./scene.ts";
-import { type ChaosOptions, type KeptServers, planOf, playChaos } from "./chaos.ts";
+import { type ChaosOptions, planOf, playChaos } from "./chaos.ts";
+import { playMutations } from "./mutations.ts";
+import { type PointCase, playPoint, type Who } from "./points.ts";
+import type { Servers, Verdict } from "./scene.ts";
+import { isPlayedOn, playScene, SCENE_NAMES } from "./scenes.ts";
+import type { KeptServers } from "./server-faults.ts";
 
 const { values: given } = parseArgs({
   options: {
     short: { type: "boolean", default: false },
     point: { type: "string" },
+    scene: { type: "string" },
+    scenes: { type: "boolean", default: false },
+    points: { type: "boolean", default: false },
+    mutations: { type: "boolean", default: false },
     who: { type: "string" },
     engine: { type: "string" },
     seed: { type: "string", default: "1" },
@@ -44,6 +54,8 @@ const SHORT: readonly FailPoint[] = [
   "outcome.after",
   "target.moved",
 ];
+
+const SHORT_SCENES = ["locks", "critical"];
 
 /** The submission writes children too; the split is the second time. */
 const firstSplit = (point: FailPoint, who: Who) => (point === "announce.inside" && who === "run" ? 2 : 1);
@@ -76,8 +88,19 @@ function asChaos(options: ChaosOptions, engine: Engine): Case {
   const { seed, children, faults } = options;
   const plan = planOf(options, engine === "postgres").map(({ fault, after }) => `${fault}@${after}`);
   const name = `--chaos --children ${children} --faults ${faults} --seed ${seed} --engine ${engine}`;
-  return { name: `${name} # ${plan.join(" ")}`, engine, play: (_, kept) => playChaos(options, kept) };
+  return {
+    name: `${name} # ${plan.join(" ")}`,
+    engine,
+    play: (servers, kept) => playChaos(options, servers, kept),
+  };
 }
+
+function asScene(scene: string, seed: number, engine: Engine): Case {
+  const name = `--scene ${scene} --seed ${seed} --engine ${engine}`;
+  return { name, engine, play: (servers, kept) => playScene(scene, { servers, kept, seed }) };
+}
+
+const MUTATIONS: Case = { name: "--mutations", engine: "sqlite", play: () => playMutations() };
 
 function isPoint(name: string): name is FailPoint {
   return FAIL_POINTS.some((point) => point === name);
@@ -104,6 +127,16 @@ function chosen(): readonly Case[] {
       asCase({ point: name, nth: Number(nth ?? 1), who: whos ?? "run" }, engine),
     );
   }
+  const scenes = engines.flatMap((engine) =>
+    SCENE_NAMES.filter(
+      (name) =>
+        isPlayedOn(name, engine) &&
+        (given.scene === undefined || name === given.scene) &&
+        (!given.short || SHORT_SCENES.includes(name)),
+    ).flatMap((name) => seeds.map((seed) => asScene(name, seed, engine))),
+  );
+  if (given.mutations) return [MUTATIONS];
+  if (given.scene !== undefined || given.scenes) return scenes;
   const chaos = engines.flatMap((engine) =>
     seeds.map((seed) =>
       asChaos({ seed, children: Number(given.children), faults: Number(given.faults) }, engine),
@@ -118,7 +151,8 @@ function chosen(): readonly Case[] {
         (!given.short || (SHORT.includes(each.point) && each.who === "run")),
     );
   const all = engines.flatMap((engine) => points.map((each) => asCase(each, engine)));
-  return whos === null ? [...all, ...chaos] : all;
+  if (given.points || whos !== null) return all;
+  return [...all, ...scenes, ...(given.short ? [] : [MUTATIONS]), ...chaos];
 }
 
 async function main(): Promise<void> {
@@ -137,11 +171,17 @@ async function main(): Promise<void> {
       const onServers = each.engine === "postgres";
       if (onServers && !servers) continue;
       const verdict = await each.play(onServers ? servers : null, onServers ? keptServers : null);
+      if (verdict.skipped !== undefined) {
+        console.log(`SKIPPED ${each.name}: ${verdict.skipped}`);
+        continue;
+      }
       total.cases++;
       total.kills += verdict.kills;
       total.children += verdict.children;
       total.violations += verdict.violations.length;
-      console.log(`${verdict.violations.length === 0 ? "ok  " : "FAIL"} ${each.name}`);
+      console.log(
+        `${verdict.violations.length === 0 ? "ok  " : "FAIL"} ${each.name}${verdict.note ? ` (${verdict.note})` : ""}`,
+      );
       for (const violation of verdict.violations) console.log(`     ${violation}`);
       if (verdict.violations.length > 0) console.log(`     replay: npm run test:faults -- ${each.name}`);
     }

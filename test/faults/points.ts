@@ -1,7 +1,7 @@
 /** `kill -9` at one point of a run or of a worker, then what a person would do: the run again, or another worker. */
 import type { FailPoint } from "../../src/host/fail-point.ts";
 import type { Ended } from "../support/cli.ts";
-import { type Servers, setStage, type Stage, within } from "./scene.ts";
+import { notEnded, resume, type Servers, setStage, type Stage, type Verdict, within } from "./scene.ts";
 import { TICKET } from "./shop-work.ts";
 
 export type Who = "run" | "worker" | "resume";
@@ -13,18 +13,12 @@ export interface PointCase {
   readonly who: Who;
 }
 
-export interface Verdict {
-  readonly kills: number;
-  readonly children: number;
-  readonly violations: readonly string[];
-}
-
 const CHILDREN = 3;
 const PATIENCE_MS = 90_000;
 const armed = ({ point, nth }: PointCase) => ({ TEST_FAIL_POINT: `${point}:${nth}:kill` });
 
 export async function playPoint(each: PointCase, servers: Servers | null): Promise<Verdict> {
-  await using stage = await setStage(servers, CHILDREN);
+  await using stage = await setStage(servers, { children: CHILDREN });
   const play = each.who === "worker" ? playWorker : playRun;
   try {
     const { kills, violations } = await within(PATIENCE_MS, "the case", play(each, stage));
@@ -41,30 +35,22 @@ async function playRun(each: PointCase, stage: Stage): Promise<Played> {
   const first = { point: "lease.after", nth: 2, who: "run" } as const;
   const printed: Ended[] = [];
   printed.push(await stage.run([], armed(each.who === "resume" ? first : each)).ended);
-  if (each.who === "resume") printed.push(await resume(stage, armed(each)));
+  if (each.who === "resume") printed.push(await resume(stage, armed(each)).ended);
   const kills = printed.filter(({ code }) => code === null).length;
   if (kills !== printed.length)
     return { kills, violations: [`the point was not reached: ${printed.at(-1)?.stderr.slice(-300)}`] };
   const known = printed.some(({ lines }) => lines.length > 0) || (await isKnown(stage));
-  printed.push(known ? await resume(stage) : await stage.run().ended);
-  const violations = [...ended(printed.at(-1)), ...(await stage.check(printed))];
-  const again = await resume(stage);
+  printed.push(known ? await resume(stage).ended : await stage.run().ended);
+  const violations = [...notEnded(printed.at(-1)), ...(await stage.check(printed))];
+  const again = await resume(stage).ended;
   if (again.code !== 0) violations.push(`I4: resumed once more it ends with ${again.code}: ${again.stderr}`);
   return { kills, violations: [...violations, ...(await stage.check(printed))] };
-}
-
-function resume(stage: Stage, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  return stage.start(["run", "--resume", TICKET, "--json"], env).ended;
 }
 
 /** Whether the task became durable before its process died. */
 async function isKnown(stage: Stage): Promise<boolean> {
   const status = await stage.start(["status", TICKET, "--json"]).ended;
   return status.code === 0;
-}
-
-function ended(last: Ended | undefined): string[] {
-  return last?.code === 0 ? [] : [`it ends with ${last?.code}: ${last?.stderr.slice(-500)}`];
 }
 
 /** A worker dies under a run that only watches; another takes over. */
@@ -79,7 +65,7 @@ async function playWorker(each: PointCase, stage: Stage): Promise<Played> {
   const watched = await run.ended;
   other.kill("SIGTERM");
   const left = await other.ended;
-  const violations = [...ended(watched), ...(await stage.check([watched], { lastIsWhole: true }))];
+  const violations = [...notEnded(watched), ...(await stage.check([watched], { lastIsWhole: true }))];
   if (left.code !== 0) violations.push(`the other worker ends with ${left.code}: ${left.stderr.slice(-300)}`);
   return { kills: 1, violations };
 }

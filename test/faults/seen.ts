@@ -1,5 +1,6 @@
 /** What the checker is given to look at. */
 import type { Shop } from "../support/shop.ts";
+import type { Held } from "./processes.ts";
 import type { Part } from "./shop-work.ts";
 
 export interface Scene {
@@ -17,6 +18,14 @@ export interface Scene {
   readonly lastIsWhole: boolean;
   /** Parts may end in another way than completed (more crashes than a subtask may have, a cancellation). */
   readonly mayFail?: boolean;
+  /** What its processes held while they ran. */
+  readonly most?: Held;
+  /** Clocks were put forward and back: times of different processes say nothing. */
+  readonly clockJumps?: boolean;
+  /** The agent whose crash was to stop the task. */
+  readonly critical?: string;
+  /** The task was stopped: nothing of it is merged. */
+  readonly unmerged?: boolean;
   /** False: nobody asked for what is refused. */
   readonly refusals?: boolean;
 }

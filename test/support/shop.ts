@@ -51,8 +51,11 @@ export interface Shop extends Disposable {
   fingerprint(): string;
 }
 
-export function makeShop(options: { team?: string; files?: Readonly<Record<string, string>> } = {}): Shop {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), "oxbow-shop-")));
+/** `folder`: where it is made; by default among the temporary files. */
+export function makeShop(
+  options: { team?: string; files?: Readonly<Record<string, string>>; folder?: string } = {},
+): Shop {
+  const dir = realpathSync(mkdtempSync(join(options.folder ?? tmpdir(), "oxbow-shop-")));
   const git = (...args: string[]) =>
     execFileSync("git", args, {
       cwd: dir,

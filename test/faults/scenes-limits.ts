@@ -1,0 +1,176 @@
+/** Scenes at the edges: no room on the disk, a hundred children at once, and what must be refused at the door. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, realpathSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { errorOf, type Running } from "../support/cli.ts";
+import { endOf, type Played, type Plot } from "./plot.ts";
+import { resume, type Stage } from "./scene.ts";
+import { refsOf } from "./seen.ts";
+
+/** A hundred children are at work when everything dies: how soon are all of them again? */
+export function ready(): Plot {
+  const gate = Promise.withResolvers<void>();
+  let open = false;
+  return {
+    options: {
+      children: 100,
+      team: (team) => team.replace("max_parallel: 8", "max_parallel: 120"),
+      models: (answer) => async (call) => {
+        if (!open && call.agent !== "Lead") await gate.promise;
+        return answer(call);
+      },
+    },
+    play: (stage) =>
+      playReady(stage, () => {
+        open = true;
+        gate.resolve();
+      }),
+  };
+}
+
+const READY_MS = 10_000;
+
+async function playReady(stage: Stage, answer: () => void): Promise<Played> {
+  const children = stage.parts.length;
+  const started = (running: Running) => {
+    const seen = new Set<unknown>();
+    return running.line((line) => {
+      if (line["event"] === "child_started") seen.add(line["subtask_id"]);
+      return seen.size > children;
+    });
+  };
+  const first = stage.run();
+  await started(first);
+  stage.look();
+  first.kill("SIGKILL");
+  await first.ended;
+  const from = performance.now();
+  const last = resume(stage);
+  await last.line((line) => line["event"] === "child_started");
+  const readyMs = Math.round(performance.now() - from);
+  await started(last);
+  const allMs = Math.round(performance.now() - from);
+  stage.look();
+  answer();
+  const ended = await last.ended;
+  const violations = await endOf(stage, [ended]);
+  if (readyMs > READY_MS) violations.push(`I14: no child is at work again after ${readyMs} ms`);
+  const note = `the first child is at work again after ${readyMs} ms, all ${children} after ${allMs} ms`;
+  return { kills: 1, note, violations };
+}
+
+const DISK_MIB = 48;
+
+/** The file system of the repository and of Oxbow's state is full in the middle of a run. */
+export function disk(): Plot {
+  return {
+    options: { children: 6, programs: 3 },
+    without: "no small file system could be mounted (that needs root)",
+    place() {
+      const folder = mkdtempSync(join(realpathSync(tmpdir()), "oxbow-disk-"));
+      const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m`, "oxbow-faults", folder]);
+      if (mounted.status !== 0) {
+        rmSync(folder, { recursive: true });
+        return null;
+      }
+      return {
+        folder,
+        [Symbol.dispose]() {
+          spawnSync("umount", ["--lazy", folder]);
+          rmSync(folder, { recursive: true, force: true });
+        },
+      };
+    },
+    play: playDisk,
+  };
+}
+
+async function playDisk(stage: Stage, _setting: unknown, folder: string): Promise<Played> {
+  const run = stage.run();
+  await stage.answered(8);
+  const filler = join(folder, "filler");
+  fill(folder, filler);
+  const first = await run.ended;
+  const violations = first.code === 0 ? ["I11: it ends with 0, though the disk was full"] : [];
+  if (first.code !== 0 && !/"error"/.test(first.stderr))
+    violations.push(`no error: ${first.stderr.slice(-300)}`);
+  const status = await stage.start(["status", "--json"]).ended;
+  rmSync(filler);
+  if (status.code === null) violations.push("status was killed while the disk was full");
+  const last = await resume(stage).ended;
+  const note = first.code === 0 ? "" : `while it was full: ${codeOf(first.stderr)}`;
+  return { kills: 1, note, violations: [...violations, ...(await endOf(stage, [first, last]))] };
+}
+
+function codeOf(stderr: string): string {
+  return /"code":"(\w+)"/.exec(stderr)?.[1] ?? "?";
+}
+
+/** Takes all the room there is, to the last block. */
+function fill(folder: string, filler: string): void {
+  for (const size of [1 << 20, 4096])
+    for (;;) {
+      try {
+        writeFileSync(filler, Buffer.alloc(size, 1), { flag: "a" });
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "ENOSPC") break;
+        throw error;
+      }
+    }
+  if (statfsSync(folder).bavail > 0) throw new Error("there is still room");
+}
+
+/** What cannot be known or guarded is refused at the door, with a code, and nothing has happened. */
+export function closed(): Plot {
+  return { options: { children: 1 }, play: playClosed };
+}
+
+interface Refusal {
+  readonly code: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly prepare?: (dir: string) => void;
+  /** Only with servers. */
+  readonly redis?: boolean;
+  readonly sqlite?: boolean;
+}
+
+const REFUSALS: readonly Refusal[] = [
+  { code: "setting_invalid", env: { OXBOW_LEASE_MS: "soon" } },
+  { code: "setting_unknown", env: { OXBOW_LEASES: "1" } },
+  { code: "provider_missing", env: { OPENAI_API_KEY: "", OPENAI_BASE_URL: "" } },
+  { code: "redis_unsuitable", env: { OXBOW_REDIS_ALLOW_VOLATILE: "0" }, redis: true },
+  {
+    code: "store_failed",
+    sqlite: true,
+    prepare: (dir) => writeFileSync(join(dir, ".git", "oxbow", "oxbow.db"), "not a database\n".repeat(500)),
+  },
+];
+
+async function playClosed(stage: Stage, { servers }: { servers: unknown }): Promise<Played> {
+  const violations: string[] = [];
+  // Made, so that what is refused meets a repository that is known.
+  const status = await stage.start(["status", "--json"]).ended;
+  if (status.code !== 0) violations.push(`status ends with ${status.code}: ${status.stderr}`);
+  const before = stateOf(stage);
+  let kills = 0;
+  for (const { code, env = {}, prepare, redis, sqlite } of REFUSALS) {
+    if ((redis && servers === null) || (sqlite && servers !== null)) continue;
+    kills++;
+    prepare?.(stage.shop.dir);
+    const ended = await stage.run([], env).ended;
+    const said = ended.code === 0 ? "nothing" : errorOf(ended).code;
+    if (said !== code) violations.push(`I11: ${code} was to be said, and it is ${said}: ${ended.stderr}`);
+    if (stateOf(stage) !== before) violations.push(`I15: something has changed after ${code}`);
+  }
+  return { kills, violations };
+}
+
+function stateOf({ shop }: Stage): string {
+  const workspaces = join(shop.dir, ".git", "oxbow");
+  return JSON.stringify([
+    shop.fingerprint(),
+    [...refsOf(shop)],
+    readdirSync(workspaces).filter((name) => name === "workspaces"),
+  ]);
+}
