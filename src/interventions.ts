@@ -4,8 +4,8 @@ import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervent
 
 export interface Interventions {
   /**
-   * Cancels a task (by id or ticket) or one subtask, also while other processes work on it, and waits at most `waitMs`
-   * (10,000) until it has ended. Throws task_unknown, subtask_unknown.
+   * Cancels a task (by id or ticket), or a subtask with all that was split from it, also while other processes work on it,
+   * and waits at most `waitMs` (10,000) until it has ended. Throws task_unknown, subtask_unknown.
    */
   cancel(wanted: string, waitMs?: number): Promise<Cancelled>;
   /**

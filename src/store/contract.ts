@@ -84,6 +84,14 @@ export interface Topics {
   follow(from: readonly Position[]): Following;
 }
 
+/** Ids of subtasks, what was begun last first; both empty when all of it had ended already. */
+export interface CancelledParts {
+  /** Nobody held them: they have their outcomes now. */
+  readonly ended: readonly string[];
+  /** Their holders are to end them. */
+  readonly asked: readonly string[];
+}
+
 /** A process that takes conversations of any task it can work on. */
 export interface WorkerPresence {
   readonly worker_id: string;
@@ -187,7 +195,7 @@ export interface Store extends AsyncDisposable {
    * Adds children: subtasks, conversations, messages, an announcement on `chat:<agent>` each (through the outbox, event
    * id `announce:<conversation_id>`), events; all or none. Throws task_unknown, task_conflict (a subtask exists
    * already), plan_invalid (a dependency that does not exist), fenced (`lease`, when given, is held by nobody any more or
-   * by another).
+   * by another), cancelled (its subtask is).
    */
   addChildren(
     taskId: string,
@@ -225,14 +233,14 @@ export interface Store extends AsyncDisposable {
   /** What this worker holds and is to stop. */
   stopRequests(workerId: string): Promise<readonly StopRequest[]>;
   /**
-   * Cancels one subtask: `ended` when nobody held it and it has its outcome now, `asked` when its holder is to end it,
-   * `over` when it had its outcome already. Throws subtask_unknown.
+   * Cancels a subtask and everything that was split from it, however deep. From here on what is at work of it can have no
+   * more children. The events are written when there was something left to cancel. Throws subtask_unknown.
    */
   cancelSubtask(
     subtaskId: string,
     events: readonly EventBody[],
     make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
-  ): Promise<"ended" | "asked" | "over">;
+  ): Promise<CancelledParts>;
   /**
    * Gives a subtask that has not begun to another agent. Throws subtask_unknown, subtask_active (it is at work, or has its
    * outcome).

@@ -2,7 +2,7 @@
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Json, Outcome, Subtask } from "../core/model.ts";
-import type { NewChild } from "./contract.ts";
+import type { CancelledParts, Lease, NewChild } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
 import { settleFree } from "./outcome.ts";
@@ -14,7 +14,7 @@ import type { StopRequest } from "./supervision.ts";
 async function leaseOf({ db }: Tx, subtaskId: string) {
   const found = await db
     .selectFrom("leases")
-    .select(["conversation_id", "state", "expires_at", "attempt"])
+    .select(["conversation_id", "task_id", "state", "attempt"])
     .where("subtask_id", "=", subtaskId)
     .executeTakeFirst();
   if (found) return found;
@@ -23,25 +23,70 @@ async function leaseOf({ db }: Tx, subtaskId: string) {
   });
 }
 
+/**
+ * The subtask and everything that was split from it. What was begun last is stopped first, so nobody hears the end of what
+ * is below from above; what is at work learns it from its row, and can have no more children from here on.
+ */
 export async function cancelSubtask(
   tx: Tx,
   subtaskId: string,
   events: readonly EventBody[],
   make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
-): Promise<"ended" | "asked" | "over"> {
-  const { conversation_id, state, expires_at } = await leaseOf(tx, subtaskId);
-  if (state === "done") return "over";
-  await appendEvents(tx, events);
-  if (state !== "held" || expires_at <= tx.now) {
-    await settleFree(tx, { subtaskId }, make);
-    return "ended";
-  }
-  await tx.db
-    .updateTable("leases")
-    .set({ cancelled_at: tx.now })
-    .where("conversation_id", "=", conversation_id)
+): Promise<CancelledParts> {
+  const open = (await treeBelow(tx, subtaskId)).filter(({ state }) => state !== "done");
+  const atWork = open.filter(({ state, expires_at }) => state === "held" && expires_at > tx.now);
+  const free = open.filter((each) => !atWork.includes(each));
+  if (atWork.some(({ cancelled_at }) => cancelled_at === null) || free.length > 0)
+    await appendEvents(tx, events);
+  for (const { conversation_id } of atWork)
+    await tx.db
+      .updateTable("leases")
+      .set({ cancelled_at: tx.now })
+      .where("conversation_id", "=", conversation_id)
+      .execute();
+  for (const { subtask_id } of free) await settleFree(tx, { subtaskId: subtask_id }, make);
+  return { ended: free.map(idOf), asked: atWork.map(idOf) };
+}
+
+function idOf({ subtask_id }: { readonly subtask_id: string }): string {
+  return subtask_id;
+}
+
+/** The newest first, the subtask itself last. Throws subtask_unknown. */
+async function treeBelow(tx: Tx, subtaskId: string) {
+  const { task_id } = await leaseOf(tx, subtaskId);
+  const all = await tx.db
+    .selectFrom("subtasks")
+    .innerJoin("leases", "leases.conversation_id", "subtasks.conversation_id")
+    .select([
+      "subtasks.subtask_id",
+      "subtasks.conversation_id",
+      "subtasks.parent_conversation_id",
+      "leases.state",
+      "leases.expires_at",
+      "leases.cancelled_at",
+    ])
+    .where("subtasks.task_id", "=", task_id)
+    .orderBy("leases.message_seq")
     .execute();
-  return "asked";
+  const inside = new Set<string>();
+  // A child is always newer than the one that split it off.
+  const tree = all.filter(({ subtask_id, conversation_id, parent_conversation_id }) => {
+    const below = parent_conversation_id !== null && inside.has(parent_conversation_id);
+    return (subtask_id === subtaskId || below) && inside.add(conversation_id);
+  });
+  return tree.toReversed();
+}
+
+/** Throws cancelled: what a person has cancelled has no more children. */
+export async function refuseCancelled({ db }: Tx, { conversation_id }: Lease): Promise<void> {
+  const row = await db
+    .selectFrom("leases")
+    .select("cancelled_at")
+    .where("conversation_id", "=", conversation_id)
+    .executeTakeFirst();
+  if ((row?.cancelled_at ?? null) !== null)
+    throw new OxbowError("cancelled", "A person has cancelled it: it can have no more children.");
 }
 
 export async function assign(

@@ -19,7 +19,7 @@ import { forget } from "./forget.ts";
 import { crash, reap } from "./crashes.ts";
 import { saveCursors } from "./cursors.ts";
 import { createHub } from "./hub.ts";
-import { assign, cancelSubtask, reopen, stopRequests } from "./interventions.ts";
+import { assign, cancelSubtask, refuseCancelled, reopen, stopRequests } from "./interventions.ts";
 import { createMergeStore } from "./merges.ts";
 import { migrate } from "./migrations.ts";
 import { finish, settleFree } from "./outcome.ts";
@@ -104,6 +104,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     addChildren: (taskId, children, events, lease) =>
       write(async (tx) => {
         if (lease) await confirm(tx, lease);
+        if (lease) await refuseCancelled(tx, lease);
         await addChildren(tx, taskId, children, events);
       }),
     confirm: (lease) => write((tx) => confirm(tx, lease), "own"),

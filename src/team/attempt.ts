@@ -32,6 +32,8 @@ export interface Attempt {
   readonly sink: EventSink;
   /** Aborts with one of {@link STOP}'s reasons. */
   readonly signal: AbortSignal;
+  /** Reads from the rows whether it is to stop; then `signal` has aborted. */
+  look(): Promise<void>;
 }
 
 /** How an attempt ended: with the subtask's outcome, or without, because others go on with it. */
@@ -49,6 +51,8 @@ export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
   const { signal } = limit;
   failPoint("lease.after");
   const found = await performOrFail({ ...given, signal });
+  // Who was woken by the end of a child that was cancelled with it comes to an end before it hears of that itself.
+  if (!signal.aborted) await given.look();
   const { reason } = signal;
   if (found.error?.code === "fenced" || reason === STOP.leaseLost) return { kind: "lost" };
   const broke = crashOf(engine, lease, found, reason);
@@ -66,7 +70,7 @@ export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
   const outcome = makeOutcome(
     lease.subtask,
     lease.attempt,
-    { ...found, error: errorOf(found, reason), elapsed_ms: engine.now() - started },
+    { ...found, ...stoppedBy(found, reason), elapsed_ms: engine.now() - started },
     engine.redact,
   );
   const finished: EventBody = {
@@ -100,10 +104,11 @@ function crashOf(engine: Engine, lease: Lease, found: Finding, reason: unknown):
   return isCrash(engine, lease, found) ? found.error : null;
 }
 
-function errorOf(found: Finding, reason: unknown): ErrorValue | null {
-  return reason === STOP.critical && found.outcome === "cancelled"
-    ? toErrorValue(STOP.critical)
-    : found.error;
+/** A cancellation that came before the outcome is the outcome; what was committed stays named. */
+function stoppedBy(found: Finding, reason: unknown): Partial<Finding> {
+  if (reason === STOP.critical) return { outcome: "cancelled", error: toErrorValue(STOP.critical) };
+  if (reason !== STOP.cancelled || found.outcome === "cancelled") return {};
+  return { outcome: "cancelled", error: toErrorValue(STOP.cancelled) };
 }
 
 /** Whatever is thrown becomes a finding that still names the branch and what is on it. */

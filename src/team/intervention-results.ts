@@ -5,9 +5,11 @@ export interface Cancelled {
   readonly task_id: string;
   /** Null: the task as a whole. */
   readonly subtask_id: string | null;
+  /** With a subtask: what was cancelled, it and what was split from it, what was begun last first. */
+  readonly parts: readonly string[];
   /** False: it had ended already, and nothing was changed. */
   readonly changed: boolean;
-  /** `cancelling`: the process that works on it has been asked, and has not ended it within the time given. */
+  /** `cancelling`: a process that works on it has been asked, and has not ended it within the time given. */
   readonly state: TaskState | Subtask["state"] | "cancelling";
 }
 

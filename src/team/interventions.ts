@@ -46,7 +46,7 @@ export async function cancel(engine: Engine, wanted: string, waitMs: number): Pr
 async function cancelWhole(engine: Engine, task: Task, waitMs: number): Promise<Cancelled> {
   const { store } = engine;
   const { task_id } = task;
-  const about = { task_id, subtask_id: null };
+  const about = { task_id, subtask_id: null, parts: [] };
   if (!isLive(task)) return { ...about, changed: false, state: task.state };
   await requestCancel(engine, task);
   for (const end = performance.now() + waitMs; performance.now() < end; await delay(LOOK_MS)) {
@@ -68,29 +68,39 @@ async function endHere(engine: Engine, task: Task): Promise<void> {
   }
 }
 
+/** The part, and what was split from it. A holder that stands still is waited for until its lease has run out. */
 async function cancelPart(
   engine: Engine,
-  task: Task,
+  { task_id }: Task,
   { subtask_id, conversation_id, agent }: Subtask,
   waitMs: number,
 ): Promise<Cancelled> {
   const { store } = engine;
-  const about = { task_id: task.task_id, subtask_id };
-  const stateNow = async () => {
-    const all = await store.subtasks(task.task_id);
-    return all.find((each) => each.subtask_id === subtask_id)?.state ?? "cancelled";
-  };
-  await freeDeadLeases(engine);
   const reason = STOP.cancelled.message;
-  const event: EventBody = { event: "cancel_requested", ...about, conversation_id, source: agent, reason };
-  const how = await store.cancelSubtask(subtask_id, [event], cancelledOutcome(engine, STOP.cancelled));
-  await relaySoon(engine);
-  if (how !== "asked") return { ...about, changed: how === "ended", state: await stateNow() };
-  for (const end = performance.now() + waitMs; performance.now() < end; await delay(LOOK_MS)) {
-    if ((await store.outcomes(task.task_id)).some((each) => each.subtask_id === subtask_id))
-      return { ...about, changed: true, state: await stateNow() };
+  const asking: EventBody = {
+    event: "cancel_requested",
+    task_id,
+    subtask_id,
+    conversation_id,
+    source: agent,
+    reason,
+  };
+  const ask = async () => {
+    await freeDeadLeases(engine);
+    const parts = await store.cancelSubtask(subtask_id, [asking], cancelledOutcome(engine, STOP.cancelled));
+    await relaySoon(engine);
+    return parts;
+  };
+  const first = await ask();
+  let running = first.asked;
+  for (const end = performance.now() + waitMs; running.length > 0 && performance.now() < end; ) {
+    await delay(LOOK_MS);
+    running = (await ask()).asked;
   }
-  return { ...about, changed: true, state: "cancelling" };
+  const parts = [...first.ended, ...first.asked];
+  const now = (await store.subtasks(task_id)).find((each) => each.subtask_id === subtask_id);
+  const state = running.length > 0 ? "cancelling" : (now?.state ?? "cancelled");
+  return { task_id, subtask_id, parts, changed: parts.length > 0, state };
 }
 
 /** Throws task_unknown, subtask_unknown, and what `tryAgain` throws. */

@@ -34,11 +34,12 @@ export function keepLeases(
       const task = tasks.find((each) => each.task.task_id === lease.task.task_id);
       if (task) stop.abort(stopReason(task));
     }
-    for (const { conversation_id, token, why } of await store.stopRequests(workerId)) {
-      for (const [lease, stop] of kept) {
-        if (lease.conversation_id !== conversation_id || lease.token !== token) continue;
-        stop.abort(why === "cancelled" ? STOP.cancelled : STOP.recalled);
-      }
+    const requests = await store.stopRequests(workerId);
+    for (const [lease, stop] of [...kept].toReversed()) {
+      const asked = requests.find(
+        ({ conversation_id, token }) => conversation_id === lease.conversation_id && token === lease.token,
+      );
+      if (asked) stop.abort(asked.why === "cancelled" ? STOP.cancelled : STOP.recalled);
     }
   };
   const renew = async () => {

@@ -100,7 +100,7 @@ async function work(
   const places = countedSlots(slots, bell, engine, lease);
   try {
     const both = AbortSignal.any([signal, stopped]);
-    const end = await runAttempt({ engine, lease, slots: places, sink, signal: both });
+    const end = await runAttempt({ engine, lease, slots: places, sink, signal: both, look: leases.look });
     options.ended?.(lease, end);
   } catch (error) {
     options.failed(error);

@@ -64,6 +64,50 @@ describe("oxbow cancel", () => {
     expect([again.code, again.lines[0]]).toMatchObject([1, { changed: false, state: "cancelled" }]);
   });
 
+  it("ends with a lead all that it has split off, however deep, in other processes too; each is told once", async () => {
+    using shop = makeShop();
+    const split = (agent: string): ScriptedReply[] => [
+      {
+        calls: [
+          {
+            name: "orchestrate_split",
+            arguments: {
+              task: "{{task}}",
+              children: [{ task: `For ${agent}`, agent }],
+              wait: true,
+              timeout_ms: 60_000,
+            },
+          },
+        ],
+      },
+    ];
+    await using server = await startModelServer(
+      scriptByAgent({ Lead: split("Api"), Api: split("Web"), Web: HANGS }),
+    );
+    const env = { ...envFor(server), ENABLE_ORCHESTRATE_TOOL: "1" };
+    await using _workers = await startWorkers(1, shop, env, ["--agent", "Api"]);
+    const running = run(shop, env);
+    const web = await running.line((line) => line["event"] === "child_started" && line["source"] === "Web");
+    const task = web["task_id"];
+    const cancelled = await oxbow(["cancel", `Lead::${task}::1`, "--json"], { cwd: shop.dir });
+    expect([cancelled.code, cancelled.lines[0]]).toMatchObject([
+      0,
+      {
+        changed: true,
+        state: "cancelled",
+        parts: ["Web", "Api", "Lead"].map((name) => `${name}::${task}::1`),
+      },
+    ]);
+    const ended = await running.ended;
+    const report = reportOf(ended);
+    const all = [report["lead"], ...report["children"]];
+    expect(all.map((child: any) => [child.agent, child.outcome])).toEqual(
+      ["Lead", "Api", "Web"].map((name) => [name, "cancelled"]),
+    );
+    for (const { conversation_id } of all)
+      expect((await signalsOn(shop, conversation_id)).map((signal) => signal.outcome)).toEqual(["cancelled"]);
+  });
+
   it("ends a whole task that another process carries, by its ticket", async () => {
     using shop = makeShop();
     await using server = await startModelServer(scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Web: HANGS }));

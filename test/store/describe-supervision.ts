@@ -1,6 +1,7 @@
 /** What every engine's store does about crashes, about what a person does to work under way, and about transcripts. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ErrorValue } from "../../src/core/errors.ts";
+import type { Subtask } from "../../src/core/model.ts";
 import type { Lease, Store } from "../../src/store/contract.ts";
 import type { Crash, CrashVerdict } from "../../src/store/supervision.ts";
 import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
@@ -101,15 +102,53 @@ export function describeSupervision(name: string, open: OpenDatabase): void {
       await store.submit(aTask("t1", { state: "running" }), someChildren("t1", 2), []);
       const held = await claim();
       const ids = (await store.subtasks("t1")).map(({ subtask_id }) => subtask_id);
-      expect(await store.cancelSubtask(ids[1] ?? "", [], cancelled)).toBe("ended");
-      expect(await store.cancelSubtask(ids[1] ?? "", [], cancelled)).toBe("over");
-      expect(await store.cancelSubtask(ids[0] ?? "", [], cancelled)).toBe("asked");
+      const [first = "", second = ""] = ids;
+      expect(await store.cancelSubtask(second, [], cancelled)).toEqual({ ended: [second], asked: [] });
+      expect(await store.cancelSubtask(second, [], cancelled)).toEqual({ ended: [], asked: [] });
+      expect(await store.cancelSubtask(first, [], cancelled)).toEqual({ ended: [], asked: [first] });
       expect(await store.stopRequests("w1")).toMatchObject([{ token: held.token, why: "cancelled" }]);
       await store.release(held);
       expect((await claim("w2")).cancelled).toBe(true);
       await expect(store.cancelSubtask("nobody", [], cancelled)).rejects.toMatchObject({
         code: "subtask_unknown",
       });
+    });
+
+    it("cancels with a subtask all that was split from it, the newest first, and lets it split no more", async () => {
+      const lead = aChild("t1", 1, { agent: "Lead" });
+      await store.submit(aTask("t1", { state: "running" }), [lead], []);
+      const under = (parent: { readonly subtask: Subtask }, n: number) =>
+        aChild("t1", n, { over: { parent_conversation_id: parent.subtask.conversation_id } });
+      const [held, free, other] = [under(lead, 2), under(lead, 3), aChild("t1", 9)];
+      const below = under(free, 4);
+      const leading = await claim();
+      await store.addChildren("t1", [held, free, other], [], leading);
+      const working = await claim();
+      await store.addChildren("t1", [below], []);
+      const id = ({ subtask }: { readonly subtask: Subtask }) => subtask.subtask_id;
+      const events = [notice("t1", "asked")];
+      expect(await store.cancelSubtask(id(lead), events, cancelled)).toEqual({
+        ended: [id(below), id(free)],
+        asked: [id(held), id(lead)],
+      });
+      expect(await store.cancelSubtask(id(lead), events, cancelled)).toEqual({
+        ended: [],
+        asked: [id(held), id(lead)],
+      });
+      const told = (await store.events("t1", null, 9)).map(
+        (event) => event.event === "notice" && event.message,
+      );
+      expect(told.filter((message) => message === "asked")).toHaveLength(1);
+      await expect(store.addChildren("t1", [under(lead, 5)], [], leading)).rejects.toMatchObject({
+        code: "cancelled",
+      });
+      for (const lease of [working, leading])
+        await store.finish(lease, anOutcome(lease.subtask, { outcome: "cancelled" }), {}, []);
+      expect((await store.outcomes("t1")).map(({ subtask_id, outcome }) => [subtask_id, outcome])).toEqual(
+        [lead, held, free, below].map((each) => [id(each), "cancelled"]),
+      );
+      expect((await claim()).subtask.subtask_id).toBe(id(other));
+      expect(await store.cancelSubtask(id(lead), [], cancelled)).toEqual({ ended: [], asked: [] });
     });
 
     it("gives what has not begun to another agent, and nothing else", async () => {

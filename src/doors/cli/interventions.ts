@@ -24,7 +24,9 @@ export async function cancel(what: string, flags: Flags): Promise<number> {
       : result.state === "cancelling"
         ? `${name} is to be cancelled; the process that works on it has been asked.`
         : `${name}: ${result.state}.`;
-    process.stdout.write(`${text}\n`);
+    const below = result.parts.filter((part) => part !== result.subtask_id);
+    const also = below.length === 0 ? "" : ` Below it also: ${below.join(", ")}.`;
+    process.stdout.write(`${text}${also}\n`);
   }
   return result.changed ? 0 : 1;
 }
