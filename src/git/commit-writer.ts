@@ -25,8 +25,8 @@ export interface CommitWriter {
   write(commit: NewCommit): Promise<Oid>;
   /** Several at once, each of which may stand on the one before it; all or none are written. */
   writeChain(commits: readonly NewCommit[]): Promise<readonly Oid[]>;
-  /** A small object of another kind: a tag, a blob. */
-  writeObject(type: "tag" | "blob", body: string): Promise<Oid>;
+  /** A small object of another kind: a tag, a blob, an empty tree, a commit without parents. */
+  writeObject(type: "tag" | "blob" | "tree" | "commit", body: string): Promise<Oid>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }

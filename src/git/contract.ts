@@ -8,6 +8,7 @@
 import type { Conflict } from "../core/model.ts";
 import type { BranchFiles } from "../core/tool.ts";
 import type { Handover } from "./handover.ts";
+import type { MergeDesk } from "./merge-desk.ts";
 
 export interface RemoteOptions {
   /** As `parseRemoteUrl` gives both. */
@@ -350,6 +351,8 @@ export interface Repository extends AsyncDisposable {
     start: Oid;
     sources: readonly MergeSource[];
   }): Promise<readonly MergeResult[]>;
+  /** What the merge queue works with. */
+  mergeDesk(): Promise<MergeDesk>;
   /** A commit that joins several (dependencies of one child), on no branch; or the conflicts. */
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
   /**

@@ -1,86 +1,59 @@
 /**
- * Many merges onto one target. A merge in which no path was changed on both sides is plain: its tree is the target's with
- * the branch's changes, so a run of them is written together, and the target moves once, by compare-and-swap.
- * Whatever is not plain (a path both sides touched, a possible rename, somebody else's move) takes the ordinary way, one
- * by one, through `git merge-tree`.
+ * Many merges onto one commit. A merge in which no path was changed on both sides is plain: its tree is the target's with
+ * the branch's changes, so a run of them is written together, as one pack. Whatever is not plain (a path both sides touched,
+ * a possible rename) takes the ordinary way, one by one, through `git merge-tree`.
  */
 import { failPoint } from "../host/fail-point.ts";
-import { hasCode } from "../core/errors.ts";
 import { mayCollide } from "./case-conflicts.ts";
 import { createNames } from "./case-twins.ts";
-import { refuseCheckedOut } from "./checkouts.ts";
 import { runGitOrThrow } from "./command.ts";
-import type { MergeResult, MergeSource, Oid } from "./contract.ts";
+import type { MergeSource, Oid } from "./contract.ts";
+import type { NewCommit } from "./commit-writer.ts";
 import type { TreeEdit } from "./edit-tree.ts";
 import type { Engine } from "./engine.ts";
-import { mergeCommit, type MergeRequest } from "./merge.ts";
 import { clash, createSide, type Side } from "./plain-merge.ts";
 import type { TreeDifference } from "./trees.ts";
 
-export interface BatchRequest {
-  readonly target: string;
-  readonly start: Oid;
-  readonly sources: readonly MergeSource[];
-}
-
-/** One result for each source, in order, as single merges give. */
-export async function mergeAll(
+/** The commits of the longest plain run at the front, each onto the one before it; on no ref. */
+export async function stackPlain<T extends MergeSource>(
   engine: Engine,
-  { target, start, sources }: BatchRequest,
-  mergeOne: (request: MergeRequest) => Promise<MergeResult>,
-): Promise<readonly MergeResult[]> {
-  const results: MergeResult[] = [];
-  while (results.length < sources.length) {
-    const commits = await mergePlain(engine, { target, start, sources: sources.slice(results.length) });
-    for (const commit of commits) results.push({ kind: "merged", commit });
-    const source = sources[results.length];
-    if (source) results.push(await mergeOne({ target, start, source }));
-  }
-  return results;
-}
-
-/** The merge commits of the longest plain run at the front; [] when somebody else moved the target meanwhile. */
-async function mergePlain(engine: Engine, request: BatchRequest): Promise<readonly Oid[]> {
-  const { target, start, sources } = request;
-  const ref = `refs/heads/${target}`;
-  refuseCheckedOut(engine.setup, ref);
-  const tip = await engine.readRef(ref);
-  const planned = await planPlain(engine, tip ?? start, sources);
+  onto: Oid,
+  sources: readonly T[],
+  make: (source: T, content: NewCommit["content"], before: Oid | null) => Promise<NewCommit>,
+): Promise<readonly Oid[]> {
+  const planned = await planPlain(engine, onto, sources);
   if (planned.length === 0) return [];
-  const merges = planned.map(({ source, changes }, i) => {
+  const merges: NewCommit[] = [];
+  for (const [i, { source, changes }] of planned.entries()) {
     const edits = changes.map(
       ({ path, after }): TreeEdit =>
         after === null ? { path, mode: null } : { path, ...after, content: null },
     );
-    const before = i === 0 ? (tip ?? start) : null;
-    return mergeCommit(engine, { edits }, [before, source.commit], source, target);
-  });
+    merges.push(await make(source, { edits }, i === 0 ? onto : null));
+  }
   failPoint("merge.before");
   const commits = await engine.commits.writeChain(merges);
   failPoint("merge.written");
-  try {
-    await engine.refs.apply([{ ref, old: tip, new: commits.at(-1) ?? null }]);
-    failPoint("target.moved");
-    return commits;
-  } catch (error) {
-    if (hasCode(error, "branch_moved")) return [];
-    throw error;
-  }
+  return commits;
 }
 
 const READ_AHEAD = 32;
 
-interface Planned {
-  readonly source: MergeSource;
+interface Planned<T> {
+  readonly source: T;
   /** What the branch changed since it left the target's history. */
   readonly changes: readonly TreeDifference[];
 }
 
-async function planPlain(engine: Engine, onto: Oid, sources: readonly MergeSource[]): Promise<Planned[]> {
+async function planPlain<T extends MergeSource>(
+  engine: Engine,
+  onto: Oid,
+  sources: readonly T[],
+): Promise<Planned<T>[]> {
   const { objects, trees } = engine;
   const own = (await commitsSince(engine, onto, sources)) ?? (await commitsNotIn(engine, onto, sources));
   const merged = new Set<Oid>();
-  const planned: Planned[] = [];
+  const planned: Planned<T>[] = [];
   const applied = createSide();
   const news = createNames([]);
   const ontoTree = (await objects.commit(onto)).tree;

@@ -10,7 +10,7 @@ import type { MergeResult, MergeSource, Oid } from "./contract.ts";
 import type { Engine } from "./engine.ts";
 import { withMergeAttribute } from "./merge-attributes.ts";
 import { createTreeMerger, type TreeMerge } from "./merge-tree.ts";
-import { agentIdentity, messageWithTrailers, nowSeconds } from "./message.ts";
+import { coAuthor, messageWithTrailers, nowSeconds } from "./message.ts";
 
 export interface MergeRequest {
   readonly target: string;
@@ -22,14 +22,13 @@ export interface MergeRequest {
 export type Weighed =
   | { readonly kind: "contained" }
   | { readonly kind: "clean"; readonly tree: Oid }
-  | { readonly kind: "conflict"; readonly conflicts: readonly ConflictValue[] };
+  /** `tree`: what Git makes of it, with its markers. */
+  | { readonly kind: "conflict"; readonly conflicts: readonly ConflictValue[]; readonly tree: Oid };
 
 export interface Merger {
   weigh(ours: Oid, theirs: Oid, signal?: AbortSignal): Promise<Weighed>;
   merge(options: MergeRequest, signal?: AbortSignal): Promise<MergeResult>;
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
-  /** Forgets where the target was left: somebody else may have moved it. */
-  forget(target: string): void;
   close(): Promise<void>;
 }
 
@@ -54,7 +53,8 @@ export function createMerger(engine: Engine): Merger {
     const known = await allConflicts(engine, merge, ours, theirs);
     const conflicts =
       known.length > 0 ? known : await caseConflicts(engine.trees, oursCommit.tree, merge.tree);
-    return conflicts.length > 0 ? { kind: "conflict", conflicts } : { kind: "clean", tree: merge.tree };
+    const { tree } = merge;
+    return conflicts.length > 0 ? { kind: "conflict", conflicts, tree } : { kind: "clean", tree };
   };
 
   const combine = async (
@@ -64,7 +64,8 @@ export function createMerger(engine: Engine): Merger {
     signal?: AbortSignal,
   ): Promise<Combined> => {
     const weighed = await weigh(ours, source.commit, signal);
-    if (weighed.kind !== "clean") return weighed;
+    if (weighed.kind === "conflict") return { kind: "conflict", conflicts: weighed.conflicts };
+    if (weighed.kind === "contained") return weighed;
     const commit = await engine.commits.write(
       mergeCommit(engine, { tree: weighed.tree }, [ours, source.commit], source, into),
     );
@@ -122,7 +123,6 @@ export function createMerger(engine: Engine): Merger {
       }
       return { kind: merged ? "merged" : "unchanged", commit: at };
     },
-    forget: (target) => lastTips.set(`refs/heads/${target}`, undefined, 1),
     async close() {
       await merger.close();
     },
@@ -174,12 +174,11 @@ export function mergeCommit(
   into: string,
 ): NewCommit {
   const { identity } = engine.setup;
-  const agent = agentIdentity(source.agent);
   const message = messageWithTrailers(`Merge ${source.branch} into ${into}`, [
     ["Oxbow-Task", source.taskId],
     ["Oxbow-Subtask", source.subtaskId],
     ["Oxbow-Agent", source.agent],
-    ["Co-authored-by", `${agent.name} <${agent.email}>`],
+    ["Co-authored-by", coAuthor(source.agent)],
   ]);
   return { parents, author: identity, committer: identity, time: nowSeconds(), message, content };
 }

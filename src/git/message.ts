@@ -54,6 +54,12 @@ export function agentIdentity(agent: string): Identity {
   return { name: name === "" ? "agent" : name, email: `${local === "" ? "agent" : local}@oxbow.localhost` };
 }
 
+/** The agent as the value of a `Co-authored-by` trailer. */
+export function coAuthor(agent: string): string {
+  const { name, email } = agentIdentity(agent);
+  return `${name} <${email}>`;
+}
+
 export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }

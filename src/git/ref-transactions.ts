@@ -11,6 +11,8 @@ import type { LockNote, Locks } from "./ledger-locks.ts";
 
 /** Below it each attempt has a ref, which is its fence too. */
 export const ATTEMPTS = "refs/oxbow/attempts/";
+/** One for each target of a merge queue that is at work: the fence of its writer. */
+export const QUEUES = "refs/oxbow/queues/";
 const MAX_BATCH = 32;
 /**
  * Refs are the ledger: a new log beside each (with its directories) would cost as much as the ref. Existing logs go on.
@@ -211,9 +213,11 @@ function refusal(words: string, changes: readonly RefChange[]): OxbowError {
     ) ?? /cannot lock ref '([^']+)'.*(?:but expected|already exists|unable to resolve)/.exec(words);
   if (moved === null) return gitFailed(["update-ref"], words);
   const ref = moved[1] ?? "";
-  if (ref.startsWith(ATTEMPTS) && changes.some((change) => change.ref === ref)) {
+  const ours = changes.some((change) => change.ref === ref);
+  if (ours && ref.startsWith(ATTEMPTS))
     return new OxbowError("fenced", "A newer attempt has taken this work over.", { details: { ref } });
-  }
+  if (ours && ref.startsWith(QUEUES))
+    return new OxbowError("fenced", "Another process merges there now.", { details: { ref } });
   return new OxbowError("branch_moved", `${shortName(ref)} was moved by somebody else.`, {
     details: { ref },
   });

@@ -9,6 +9,7 @@ import { checkedOutAt } from "./checkouts.ts";
 import { objectsMissing } from "./command.ts";
 import type { Oid, RefChange, RemoteOptions, Repository, SharedRemote } from "./contract.ts";
 import type { Engine } from "./engine.ts";
+import type { MergeDesk } from "./merge-desk.ts";
 import { ATTEMPTS } from "./ref-transactions.ts";
 import { createRemote, type Remote } from "./remote.ts";
 import { publishedTree } from "./remote-branch.ts";
@@ -76,9 +77,49 @@ export function withRemote(here: Repository, engine: Engine, options: RemoteOpti
     },
     merge: (request, signal) => mergingShared(request.target, () => here.merge(request, signal)),
     mergeAll: (request) => mergingShared(request.target, () => here.mergeAll(request)),
+    mergeDesk: async () => sharedDesk(await here.mergeDesk(), { engine, remote, meet }),
     async [Symbol.asyncDispose]() {
       await remote.close();
       await here[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The target is where it is on the remote, and lands there too, or not at all. */
+function sharedDesk(
+  desk: MergeDesk,
+  shared: {
+    readonly engine: Engine;
+    readonly remote: Remote;
+    /** Brings the target here; says where it is there. */
+    meet(target: string): Promise<Oid | null>;
+  },
+): MergeDesk {
+  const { engine, remote, meet } = shared;
+  const there = new Map<string, Oid | null>();
+  const push = async (target: string, to: Oid): Promise<boolean> => {
+    const pushed = await remote.push([{ ref: HEADS + target, old: there.get(target) ?? null, new: to }]);
+    if (pushed.kind === "pushed") there.set(target, to);
+    return pushed.kind === "pushed";
+  };
+  return {
+    ...desk,
+    async tip(target) {
+      for (let tries = 0; ; tries++) {
+        there.set(target, await meet(target));
+        const local = await desk.tip(target);
+        // It landed here before its process died.
+        if (local === null || local === there.get(target) || (await push(target, local))) return local;
+        if (tries >= MAX_TRIES)
+          throw new OxbowError("branch_moved", `${target} keeps being moved on the team's remote.`);
+      }
+    },
+    async land(move) {
+      await desk.land(move);
+      const { target, from, to } = move;
+      if (await push(target, to)) return;
+      await moveHere(engine, { ref: HEADS + target, old: to, new: from });
+      throw new OxbowError("branch_moved", `${target} was moved on the team's remote.`);
     },
   };
 }

@@ -76,13 +76,10 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
     },
     merge: async (request, signal) => (await merger()).merge(request, signal),
     async mergeAll(request) {
-      const { mergeAll } = await import("./merge-batch.ts");
-      const one = await merger();
-      return mergeAll(engine, request, (single) => {
-        one.forget(single.target);
-        return one.merge(single);
-      });
+      const { mergeAll } = await import("./merge-stack.ts");
+      return mergeAll(engine, request, await merger());
     },
+    mergeDesk: async () => (await import("./merge-desk.ts")).createMergeDesk(engine, merger),
     join: async (commits) => (await merger()).join(commits),
     workspace: async ({ pool, ...request }, signal) =>
       pool === undefined
