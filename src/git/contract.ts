@@ -7,6 +7,7 @@
  */
 import type { Conflict } from "../core/model.ts";
 import type { BranchFiles } from "../core/tool.ts";
+import type { ConflictDesk } from "./conflict-desk.ts";
 import type { Handover } from "./handover.ts";
 import type { MergeDesk } from "./merge-desk.ts";
 
@@ -196,7 +197,9 @@ export interface PoolRequest {
   /** How many stay for the next process when they are idle. */
   readonly keep: number;
   readonly prepare: Preparation | null;
-  /** Paths that are made for others to mount on; what is there is never a change. Throws workspace_link where files of the branch are. */
+  /** Paths at which the clone has what is not the branch's. Throws workspace_link where files of the branch are. */
+  readonly links: readonly string[];
+  /** Those of them that are made for others to mount on; what is there is never a change. */
   readonly places: readonly { readonly path: string; readonly kind: "folder" | "file" }[];
   /** Is given the wait when there is one. */
   waiting<T>(wait: () => Promise<T>): Promise<T>;
@@ -353,6 +356,8 @@ export interface Repository extends AsyncDisposable {
   }): Promise<readonly MergeResult[]>;
   /** What the merge queue works with. */
   mergeDesk(): Promise<MergeDesk>;
+  /** What shows, checks and settles conflicts. */
+  conflictDesk(): Promise<ConflictDesk>;
   /** A commit that joins several (dependencies of one child), on no branch; or the conflicts. */
   join(commits: readonly MergeSource[]): Promise<MergeResult>;
   /**

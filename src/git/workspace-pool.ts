@@ -151,8 +151,8 @@ export function createWorkspacePool(engine: Engine): WorkspacePool {
 }
 
 /** A folder of the user's over files of the branch would hide them, and have them deleted. */
-function refuseLinks({ places }: PoolRequest, files: readonly TreeFile[]): void {
-  for (const { path: at } of places) {
+function refuseLinks({ links }: PoolRequest, files: readonly TreeFile[]): void {
+  for (const at of links) {
     const raw = toRaw(at);
     if (!files.some((file) => file.path === raw || file.path.startsWith(`${raw}/`))) continue;
     throw new OxbowError("workspace_link", `The branch has files of its own at ${at}.`, {

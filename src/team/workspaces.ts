@@ -3,7 +3,8 @@ import { constants, lstatSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import type { PoolRequest, Preparation, Workspace } from "../git/contract.ts";
+import type { Task } from "../core/model.ts";
+import type { PoolRequest, Preparation, WorkOwner, Workspace } from "../git/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import type { Bind } from "../host/program-files.ts";
 import type { Engine } from "./engine.ts";
@@ -30,13 +31,39 @@ export interface AttemptWorkspace {
   readonly links: readonly Bind[];
 }
 
-/**
- * One of the pool for this attempt. While it waits for one, its place is given to others. Throws workspace_link,
- * setup_failed, and what Repository.workspace throws.
- */
+/** One of the pool for this attempt. While it waits for one, its place is given to others. Throws as `openTaskWorkspace`. */
 export async function openAttemptWorkspace(
   { engine, lease, slots }: { engine: Engine; lease: Lease; slots: Slots },
   tree: Parameters<typeof ownerOf>[1] & { readonly tip: string },
+  signal: AbortSignal,
+): Promise<AttemptWorkspace> {
+  return openTaskWorkspace(
+    engine,
+    lease.task,
+    {
+      commit: tree.tip,
+      branch: tree.branch,
+      owner: ownerOf(lease, tree),
+      waiting: (wait) => slots.parked(wait, signal),
+    },
+    signal,
+  );
+}
+
+export interface WantedWorkspace {
+  readonly commit: string;
+  /** What HEAD is called in it. */
+  readonly branch: string;
+  /** Whose changes it holds; without one they are nobody's. */
+  readonly owner?: WorkOwner;
+  waiting<T>(wait: () => Promise<T>): Promise<T>;
+}
+
+/** One of the pool, for a commit of the task. Throws workspace_link, setup_failed, and what Repository.workspace throws. */
+export async function openTaskWorkspace(
+  engine: Engine,
+  task: Task,
+  { waiting, ...at }: WantedWorkspace,
   signal: AbortSignal,
 ): Promise<AttemptWorkspace> {
   const { workspace: wanted } = engine.team;
@@ -46,15 +73,13 @@ export async function openAttemptWorkspace(
   const pool: PoolRequest = {
     most: wanted.pool,
     keep: wanted.keep,
-    prepare: await preparation(engine, lease, links, mounted),
+    prepare: await preparation(engine, task, links, mounted),
+    links: links.map(({ path }) => path),
     places: mounted ? links.map(({ path, kind }) => ({ path, kind })) : [],
-    waiting: (wait) => slots.parked(wait, signal),
+    waiting,
     clearUp: () => clearUp(engine),
   };
-  const workspace = await engine.repo.workspace(
-    { commit: tree.tip, branch: tree.branch, owner: ownerOf(lease, tree), pool },
-    signal,
-  );
+  const workspace = await engine.repo.workspace({ ...at, pool }, signal);
   return { workspace, links: mounted ? bindsIn(workspace.dir, links) : [] };
 }
 
@@ -83,14 +108,14 @@ export function findLinks({ team, repo }: Pick<Engine, "team" | "repo">): readon
 
 async function preparation(
   engine: Engine,
-  lease: Lease,
+  task: Task,
   links: readonly Link[],
   mounted: boolean,
 ): Promise<Preparation | null> {
   const { setup } = engine.team.workspace;
   const copies = mounted ? [] : links;
   if (setup.length === 0 && copies.length === 0) return null;
-  const commit = lease.task.base_commit;
+  const commit = task.base_commit;
   const inputs = setup.length === 0 ? [] : await inputsOf(engine, commit, setup);
   const state = copies.map((link) => [link.path, link.from, ...timesOf(link)]);
   const key = createHash("sha256")

@@ -13,10 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorOf, oxbow, reportOf, startOxbow } from "../support/cli.ts";
-import { processesWith, users, whyNot } from "../support/confined.ts";
+import { ME, processesWith, whyNot } from "../support/confined.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
-
-const me = users()[0] ?? { name: "nobody", uid: -1 };
 
 function makeHome(): Disposable & { dir: string; write(path: string, text: string): string } {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), "oxbow-home-")));
@@ -48,7 +46,7 @@ const WRITES = (lines: string) =>
 describe("an agent that is a program, in the sandbox", () => {
   const sandboxed = (name: string, body: () => Promise<void>) =>
     it(name, async ({ skip }) => {
-      const reason = await whyNot(me);
+      const reason = await whyNot(ME);
       if (reason !== null) return skip(reason);
       await body();
     });
@@ -179,6 +177,8 @@ describe("an agent that is a program, in the sandbox", () => {
   }) => {
     if (process.getuid?.() !== 0)
       return skip("SKIPPED: only root meets a folder that it may enter and bubblewrap may not");
+    const reason = await whyNot(ME);
+    if (reason !== null) return skip(reason);
     using shop = makeShop({ team: team(WRITES("")) });
     chownSync(shop.dir, 65534, 65534);
     chmodSync(shop.dir, 0o700);

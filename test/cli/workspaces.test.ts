@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorOf, oxbow, reportOf, startOxbow } from "../support/cli.ts";
+import { ME, whyNot } from "../support/confined.ts";
 import { type ScriptedReply, scriptByAgent, startModelServer } from "../support/model-server.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
 
@@ -160,6 +161,7 @@ fs.writeFileSync('A01/file.txt', read.join(' '));
       mkdirSync(join(shop.dir, "config"));
       writeFileSync(join(shop.dir, "node_modules/dep/index.js"), "exports.what = 'dep';");
       writeFileSync(join(shop.dir, "config/.env.test"), "A=1\n");
+      const bound = mode === "auto" && (await whyNot(ME)) === null;
       for (const ticket of ["1", "2"]) {
         const ended = await oxbow(
           ["run", "Work", "--ticket", ticket, "--by", "owner", "--json", "--base", "main"],
@@ -168,7 +170,7 @@ fs.writeFileSync('A01/file.txt', read.join(' '));
         const report = reportOf(ended);
         expect(report["state"], JSON.stringify(report["children"])).toBe("completed");
         const read = shop.at(`integration/${ticket}`, "A01/file.txt");
-        expect(read).toBe(mode === "off" ? "dep A=1 written" : "dep A=1 EROFS");
+        expect(read).toBe(bound ? "dep A=1 EROFS" : "dep A=1 written");
         expect(shop.git("diff", "--name-only", "main", `integration/${ticket}`)).toBe("A01/file.txt\n");
       }
       expect(readFileSync(join(shop.dir, "node_modules/dep/index.js"), "utf8")).toBe("exports.what = 'dep';");
@@ -176,21 +178,25 @@ fs.writeFileSync('A01/file.txt', read.join(' '));
     });
   });
 
-  it("refuse before anything is made a link to what is not there, and a child one over the branch's files", async () => {
-    using shop = makeShop({
-      team: team("workspace: { link: [node_modules] }\n", ["A01"], ";"),
-      files: filesOf(["A01"]),
-    });
-    const args = ["run", "Work", "--by", "owner", "--json"];
-    const ended = await oxbow(args, { cwd: shop.dir });
-    expect(ended.code).toBe(2);
-    expect(errorOf(ended)).toMatchObject({ code: "workspace_link" });
-    expect(errorOf(ended).message).toContain("node_modules");
-    expect(shop.git("for-each-ref", "refs/oxbow", "refs/heads/feature")).toBe("");
-    shop.write("team.yaml", team("workspace: { link: [A01] }\n", ["A01"], ";"));
-    const report = reportOf(await oxbow(args, { cwd: shop.dir }));
-    expect(report["children"][0].error).toMatchObject({ code: "workspace_link" });
-  });
+  it.each(["auto", "off"])(
+    "refuse before anything is made a link to what is not there, and a child one over the branch's files (TERMINAL_SANDBOX=%s)",
+    async (mode) => {
+      using shop = makeShop({
+        team: team("workspace: { link: [node_modules] }\n", ["A01"], ";"),
+        files: filesOf(["A01"]),
+      });
+      const args = ["run", "Work", "--by", "owner", "--json"];
+      const env = { TERMINAL_SANDBOX: mode };
+      const ended = await oxbow(args, { cwd: shop.dir, env });
+      expect(ended.code).toBe(2);
+      expect(errorOf(ended)).toMatchObject({ code: "workspace_link" });
+      expect(errorOf(ended).message).toContain("node_modules");
+      expect(shop.git("for-each-ref", "refs/oxbow", "refs/heads/feature")).toBe("");
+      shop.write("team.yaml", team("workspace: { link: [A01] }\n", ["A01"], ";"));
+      const report = reportOf(await oxbow(args, { cwd: shop.dir, env }));
+      expect(report["children"][0].error).toMatchObject({ code: "workspace_link" });
+    },
+  );
 
   it("come back from a process that was killed, with its work saved", async () => {
     const program = `

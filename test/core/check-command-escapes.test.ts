@@ -54,10 +54,14 @@ function run([program = "", ...args]: readonly string[]): string {
   return stdout;
 }
 
+function isInstalled(program = ""): boolean {
+  return spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
+}
+
 const allow = "git ls cat head tail wc grep find sed sort uniq cut diff tar env xargs node make".split(" ");
 
 describe("a known way out", () => {
-  it.each([
+  it.for([
     "find a -exec ./evil ;",
     "find a -execdir ../repo/evil ;",
     "find a -fprint ../owned",
@@ -85,12 +89,13 @@ describe("a known way out", () => {
     "git diff --output=../owned --no-index a b",
     'node -e \'require("fs").writeFileSync("../owned", "")\'',
     "make --eval=x:;./evil x",
-  ])("%s does harm, and is refused", (line) => {
+  ])("%s does harm, and is refused", (line, { skip }) => {
     const argv = line.startsWith("make")
       ? ["make", "--eval=x:;./evil", "x"]
       : line.endsWith(" ;")
         ? line.split(" ")
         : words(line);
+    if (!isInstalled(argv[0])) return skip(`SKIPPED: no ${argv[0]} on this machine`);
     run(argv);
     expect(existsSync(owned), "the real program did nothing").toBe(true);
     const written = line.replace(/ ;$/, " \\;").replace(/^make .*/, "make '--eval=x:;./evil' x");

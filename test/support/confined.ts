@@ -35,6 +35,9 @@ export interface User {
 
 export const NOBODY = 65534;
 
+/** Whoever runs the tests. */
+export const ME: User = { name: "this user", uid: process.getuid?.() ?? -1 };
+
 /** As root: whether another user can start this very Node. Not from a checkout below a folder of root's own. */
 export function nobodyCanRunUs(): boolean {
   return spawnSync(process.execPath, ["-e", "0"], { cwd: "/", uid: NOBODY, gid: NOBODY }).status === 0;

@@ -9,6 +9,7 @@ export function poolRequest(more: Partial<PoolRequest> = {}): PoolRequest {
     most: null,
     keep: 0,
     prepare: null,
+    links: [],
     places: [],
     waiting: (wait) => wait(),
     clearUp: () => Promise.resolve(),
