@@ -1,7 +1,6 @@
-# Sourced by scripts/test: the programs from which the tests start a private Postgres and a private Redis, and bubblewrap.
-# Nothing to do where DATABASE_URL and REDIS_URL name servers, or the programs are there. Otherwise they are installed
-# where that can be done without asking (root, apt-get); without them those suites say SKIPPED, and with CI set the run
-# fails when a server is missing.
+# Sourced by scripts/test: the programs from which the tests start a private Postgres and a private Redis. Nothing to do
+# where DATABASE_URL and REDIS_URL name servers, or the programs are there. Otherwise they are installed where that can be
+# done without asking (root, apt-get); without them those suites say SKIPPED, and with CI set the run fails.
 
 first_of() { # the first of the files that is there
   for file in "$@"; do
@@ -16,9 +15,6 @@ if [ -z "${DATABASE_URL:-}" ] && ! command -v initdb >/dev/null 2>&1 &&
 fi
 if [ -z "${REDIS_URL:-}" ] && ! command -v redis-server >/dev/null 2>&1; then
   missing="$missing redis-server"
-fi
-if [ "$(uname)" = Linux ] && ! command -v bwrap >/dev/null 2>&1; then
-  missing="$missing bubblewrap"
 fi
 
 # Programs only: no database of the system's own is made or started, now or when the machine starts.
@@ -45,7 +41,7 @@ install_servers() {
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "Installing the system's packages that the tests use:$(printf ' %s' $missing) (apt-get) …" >&2
+    echo "Installing the system's packages for the tests' own servers:$(printf ' %s' $missing) (apt-get) …" >&2
     # shellcheck disable=SC2086
     install_servers $missing || echo "They could not be installed; the suites that need them are left out." >&2
   else
