@@ -19,7 +19,10 @@ export interface LogOptions {
   readonly redact: (line: string) => string;
 }
 
-/** Throws setting_invalid when the file cannot be written. */
+/** Lines that wait for room on the disk, in characters; what comes beyond is left out. */
+const MOST_WAITING = 1_048_576;
+
+/** Throws setting_invalid when the file cannot be opened. One that cannot be written later is said once, as a warning. */
 export function openLog(options: LogOptions): Log {
   if (options.level === "silent")
     return { info: () => undefined, error: () => undefined, close: () => undefined };
@@ -42,7 +45,14 @@ export function openLog(options: LogOptions): Log {
 function openFile(file: string) {
   try {
     makeFolder(dirname(file));
-    return destination({ dest: file, sync: true, append: true });
+    const opened = destination({ dest: file, sync: true, append: true, maxLength: MOST_WAITING });
+    let said = false;
+    // Without a listener the error would be thrown at whoever logs. What was not written is tried again with the next line.
+    return opened.on("error", (error: Error) => {
+      if (!said)
+        process.emitWarning(`The log file ${file} cannot be written: ${error.message}`, "OxbowWarning");
+      said = true;
+    });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new OxbowError("setting_invalid", `The log file ${file} cannot be written: ${why}`, {
