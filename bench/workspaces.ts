@@ -24,6 +24,7 @@ const POOL: PoolRequest = {
   most: null,
   keep: 1,
   prepare: null,
+  links: [],
   places: [],
   waiting: (wait) => wait(),
   clearUp: () => Promise.resolve(),
