@@ -211,6 +211,11 @@ export const ERRORS = {
     "Look at what the rework said; settle it by hand with `oxbow conflicts show TICKET`.",
   ),
   dependency_not_landed: row(409, 1, "Have what it depends on land first; it is merged after that."),
+  conflict_unknown: row(
+    404,
+    2,
+    "Run `oxbow conflicts list`, and `oxbow conflicts show TICKET` for the paths.",
+  ),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -168,6 +168,8 @@ export type ConflictKind =
 export interface ConflictSide {
   readonly oid: string;
   readonly mode: string;
+  /** Where the side has it, when that is not the path of the conflict. */
+  readonly path?: string;
 }
 
 /** A conflict is a value. `agents` and `owners` name who can settle it. */

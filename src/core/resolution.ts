@@ -26,7 +26,7 @@ export interface ResolvedFile {
   readonly resolved: FileVersion | null;
 }
 
-/** A side is given up at a path, or one line there (of either side unless one is named), by its exact text. */
+/** A side is given up at a path and below it, or one line there (of either side unless one is named), by its exact text. */
 export interface Waiver {
   readonly path: string;
   readonly side?: ResolutionSide | undefined;
@@ -73,7 +73,7 @@ export function checkResolution(
   const dropped: Dropped[] = [];
   const markers: LeftMarker[] = [];
   for (const file of files) {
-    const here = waived.filter(({ path }) => path === file.path);
+    const here = waived.filter((each) => each.path === file.path || holds(each, file.path));
     const lines = createLineRules(file);
     for (const side of SIDES)
       for (const one of droppedOf(file, side, lines))
@@ -83,6 +83,11 @@ export function checkResolution(
         markers.push({ path: file.path, ...one });
   }
   return { ok: dropped.length === 0 && markers.length === 0, dropped, markers };
+}
+
+/** Who gives up a directory gives up what is below it. */
+function holds({ path, line }: Waiver, below: string): boolean {
+  return line === undefined && below.startsWith(`${path}/`);
 }
 
 function covers({ side, line }: Waiver, one: Dropped): boolean {

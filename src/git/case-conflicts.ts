@@ -26,7 +26,8 @@ export async function caseConflicts(trees: Trees, ours: Oid, merged: Oid): Promi
     const twin = await caseTwin(path, names);
     if (twin === null) continue;
     const side = await trees.find(ours, twin);
-    found.push({ path: shownPath(path), kind: "case", base: null, ours: side, theirs: after });
+    const there = side === null ? null : { ...side, path: shownPath(twin) };
+    found.push({ path: shownPath(path), kind: "case", base: null, ours: there, theirs: after });
   }
   return found;
 }

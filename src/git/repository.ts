@@ -80,6 +80,7 @@ export async function openRepository(options: OpenRepository): Promise<Repositor
       return mergeAll(engine, request, await merger());
     },
     mergeDesk: async () => (await import("./merge-desk.ts")).createMergeDesk(engine, merger),
+    conflictDesk: async () => (await import("./conflict-desk.ts")).createConflictDesk(engine, merger),
     join: async (commits) => (await merger()).join(commits),
     workspace: async ({ pool, ...request }, signal) =>
       pool === undefined
