@@ -28,6 +28,7 @@ import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
 import { handingBack, STOP, withReason } from "./core/stop.ts";
+import { type HandoverCalls, handover } from "./handover.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
 import { openRooms } from "./rooms.ts";
@@ -41,6 +42,7 @@ export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 export type { TaskStatus } from "./team/status.ts";
+export type { BranchDiff, Merged, ReportFormat, TicketHistory } from "./handover.ts";
 
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {
@@ -91,7 +93,7 @@ export interface PlannedRun {
   readonly notices: readonly { code: string; message: string }[];
 }
 
-export interface App extends Interventions, AsyncDisposable {
+export interface App extends Interventions, HandoverCalls, AsyncDisposable {
   readonly settings: Settings;
   run(request: RunTask, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
   resume(taskId: string, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
@@ -198,6 +200,7 @@ export function openApp(options: AppOptions = {}): App {
   return {
     settings,
     ...interventions(engine),
+    ...handover(opened, settings, env),
 
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");

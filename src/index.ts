@@ -81,3 +81,11 @@ export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 export type { TaskStatus } from "./team/status.ts";
+export type {
+  BranchDiff,
+  HandoverCalls,
+  Merged,
+  MergeOptions,
+  TicketDiff,
+  TicketHistory,
+} from "./handover.ts";

@@ -7,6 +7,7 @@ import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
+import type { HandoverCalls } from "./handover.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
@@ -106,7 +107,7 @@ export interface Calls {
   allocateBranch(options: AllocateBranchOptions): Promise<BranchAllocation>;
 }
 
-export interface OxbowApp extends Calls, AsyncDisposable {
+export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   /** Plans, splits, works, merges and reports, as `oxbow run` does. Aborting cancels; the work done so far is kept. */
   run(task: string, options?: RunTaskOptions, signal?: AbortSignal): Promise<Report>;
   /** Goes on with a task whose process ended. Throws task_unknown, task_active. */
@@ -243,6 +244,21 @@ export function openApp(options: AppOptions = {}): OxbowApp {
       during(undefined, () => {
         checkText("branch", branch);
         return app.checkScope(branch, wanted);
+      }),
+    diff: (wanted, options) =>
+      during(undefined, () => {
+        checkText("taskOrTicket", wanted);
+        return app.diff(wanted, options);
+      }),
+    merge: (wanted, options, signal) =>
+      during(signal, (stop) => {
+        checkText("taskOrTicket", wanted);
+        return app.merge(wanted, options, stop);
+      }),
+    report: (wanted) =>
+      during(undefined, () => {
+        checkText("taskOrTicket", wanted);
+        return app.report(wanted);
       }),
     team: () => during(undefined, () => app.registry()),
     close: () => (closed ??= close()),

@@ -193,6 +193,7 @@ export const ERRORS = {
     "Another Git is at work in the repository: try again. If none is, remove the lock file.",
     true,
   ),
+  unlanded_work: row(409, 2, "Settle the rest first, or take what is there so far with --partial."),
   unmerged_work: row(409, 2, "Make branches of it first (`oxbow salvage`), or lose it with --force."),
   merge_conflict: row(409, 1, "Settle it with `oxbow conflicts show TICKET`, then run the task again."),
   verify_failed: row(

@@ -169,6 +169,14 @@ export type EventBody =
       message: string;
     })
   | (About & { event: "cancel_requested"; reason: string; code?: string })
+  /** A person brought the ticket's work into a branch of theirs: `from` is what came, `commit` where the branch is now. */
+  | (About & {
+      event: "landed";
+      into: string;
+      how: "fast_forward" | "merge" | "squash";
+      from: string;
+      commit: string;
+    })
   | (About & { event: "task_finished"; state: ReportState });
 
 /** `id` is opaque, unique and increasing within a store; `ts` is ISO 8601 in UTC. */

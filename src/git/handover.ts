@@ -60,7 +60,7 @@ export function createHandover(engine: Engine, merger: () => Promise<Merger>): H
     // As if what was squashed had been merged: then its changes are not met a second time.
     const ours = before === null ? onto : await commits.write(joined(identity, tree, [onto, before]));
     const merged = await (await merger()).weigh(ours, commit, signal);
-    if (merged.kind === "conflict") return merged;
+    if (merged.kind === "conflict") return { kind: "conflict", conflicts: merged.conflicts };
     if (merged.kind === "contained" || (squash && merged.tree === tree))
       return { kind: "unchanged", commit: onto };
     const trailers = squash ? [...request.trailers, [SQUASHED, commit] as const] : request.trailers;

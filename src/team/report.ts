@@ -9,7 +9,7 @@ import { providerOf, runOptions, runtimeOf } from "./engine.ts";
 
 const PAGE = 1_000;
 
-export async function allEvents(engine: Engine, taskId: string): Promise<OxbowEvent[]> {
+export async function allEvents(engine: Pick<Engine, "store">, taskId: string): Promise<OxbowEvent[]> {
   const events: OxbowEvent[] = [];
   for (;;) {
     const page = await engine.store.events(taskId, events.at(-1)?.id ?? null, PAGE);
@@ -133,7 +133,7 @@ function stateOf(
 }
 
 /** Null as soon as one part that used a model has no known price. */
-function totalCost(parts: readonly ReportChild[]): number | null {
+export function totalCost(parts: readonly Pick<ReportChild, "cost" | "usage">[]): number | null {
   let total: number | null = null;
   for (const { cost, usage } of parts) {
     if (cost === null && usage.requests > 0) return null;

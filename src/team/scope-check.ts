@@ -10,7 +10,7 @@ import { openScope, type Scope, scopeOf } from "./scope.ts";
 
 /** Where a subtask's branch started. */
 export async function baseOf(
-  { repo }: Engine,
+  { repo }: Pick<Engine, "repo">,
   subtask: Subtask,
   task: Pick<Task, "base_commit">,
 ): Promise<string> {

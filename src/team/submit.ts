@@ -150,7 +150,10 @@ async function baseOf(engine: Engine, given: string | undefined, integration: st
   const earlier = heads.get(`refs/heads/${integration}`);
   if (earlier !== undefined) return { baseRef: integration, commit: earlier };
   if (team.repo.base !== null) return { baseRef: team.repo.base, commit: await repo.resolve(team.repo.base) };
-  return { baseRef: "HEAD", commit: await repo.resolve("HEAD") };
+  const { ref, commit } = await repo.head();
+  // The branch by its name: HEAD may be another one when the work is to land.
+  if (ref !== null && commit !== null) return { baseRef: ref.replace(/^refs\/heads\//, ""), commit };
+  return { baseRef: "HEAD", commit: commit ?? (await repo.resolve("HEAD")) };
 }
 
 /** A branch `feature`, `feature/<ticket>`, `integration` or one below `integration/<ticket>` leaves no room for ours. */

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { exitCode, showError } from "./failure.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
+import { handoverCommands } from "./handover-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, scopeCommand } from "./review-commands.ts";
 import { workCommands } from "./work-commands.ts";
@@ -91,6 +92,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
       examples("oxbow owner src/api/users.ts", "oxbow owner docs/guide.md README.md --json"),
     )
     .action(async (paths, options) => done(await (await import("./owner.ts")).owner(paths, options)));
+  handoverCommands(program, done);
   branchCommand(program, done);
   scopeCommand(program, done);
   approvalsCommand(program, done);
