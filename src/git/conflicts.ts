@@ -81,10 +81,11 @@ function kindOf(
   words: string,
   sides: { base: ConflictSide | null; ours: ConflictSide | null; theirs: ConflictSide | null },
 ): ConflictKind {
+  const { ours, theirs } = sides;
+  if (ours !== null && ours.oid === theirs?.oid && ours.mode !== theirs.mode) return "mode";
   for (const [pattern, kind] of KINDS) {
     if (!pattern.test(words)) continue;
-    if (kind === "content" && sides.base === null && sides.ours !== null && sides.theirs !== null)
-      return "add_add";
+    if (kind === "content" && sides.base === null && ours !== null && theirs !== null) return "add_add";
     return kind;
   }
   return "other";

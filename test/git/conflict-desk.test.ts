@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ConflictDesk, MergePair } from "../../src/git/conflict-desk.ts";
@@ -16,6 +16,8 @@ interface Case {
   readonly base?: Readonly<Record<string, string | Buffer>>;
   readonly ours: (dir: string) => void;
   readonly theirs: (dir: string) => void;
+  /** The side that has all of the other's. */
+  readonly whole?: "theirs";
   /** What the path and others are afterwards, by the side that is taken for every path. Null: gone. */
   readonly after: Readonly<Record<"ours" | "theirs", Readonly<Record<string, string | null>>>>;
 }
@@ -134,6 +136,62 @@ const cases: readonly Case[] = [
     after: { ours: { lib: "1".repeat(40) }, theirs: { lib: "2".repeat(40) } },
   },
   {
+    name: "text under a new name",
+    path: "g1.txt",
+    kind: "content",
+    ours: (dir) => {
+      git(dir, "mv", "f.txt", "g1.txt");
+      put(dir, "g1.txt", LINES.replace("5", "O"));
+    },
+    theirs: (dir) => put(dir, "f.txt", LINES.replace("5", "T")),
+    after: {
+      ours: { "g1.txt": LINES.replace("5", "O"), "f.txt": null },
+      theirs: { "g1.txt": LINES.replace("5", "T"), "f.txt": null },
+    },
+  },
+  {
+    name: "rename/add",
+    path: "new.txt",
+    kind: "add_add",
+    ours: (dir) => git(dir, "mv", "f.txt", "new.txt"),
+    theirs: (dir) => put(dir, "new.txt", "T\n"),
+    after: { ours: { "new.txt": LINES, "f.txt": null }, theirs: { "new.txt": "T\n", "f.txt": null } },
+  },
+  {
+    name: "a changed file renamed, against its removal",
+    path: "f1.txt",
+    kind: "rename_delete",
+    ours: (dir) => rmSync(path.join(dir, "f.txt")),
+    theirs: (dir) => {
+      git(dir, "mv", "f.txt", "f1.txt");
+      put(dir, "f1.txt", LINES.replace("5", "T"));
+    },
+    after: { ours: { "f1.txt": null, "f.txt": null }, theirs: { "f1.txt": LINES.replace("5", "T") } },
+  },
+  {
+    name: "the executable bit of one new file",
+    path: "run.sh",
+    kind: "mode",
+    ours: (dir) => put(dir, "run.sh", "x\n"),
+    theirs: (dir) => {
+      put(dir, "run.sh", "x\n");
+      chmodSync(path.join(dir, "run.sh"), 0o755);
+    },
+    after: { ours: { "run.sh": "x\n" }, theirs: { "run.sh": "x\n" } },
+    whole: "theirs",
+  },
+  {
+    name: "a submodule against a file",
+    path: "lib",
+    kind: "mode",
+    ours: (dir) => gitlink(dir, "1".repeat(40)),
+    theirs: (dir) => {
+      put(dir, "lib", "T\n");
+      git(dir, "add", "lib");
+    },
+    after: { ours: { lib: "1".repeat(40) }, theirs: { lib: "T\n" } },
+  },
+  {
     name: "a merge attribute",
     path: "list.lock",
     kind: "merge_attribute",
@@ -225,7 +283,7 @@ test.each(cases)(
       expect(told).toContain(`${pair.onto} ${pair.commit}\n`);
       expect(told).toContain(`${other} of ${one.path}`);
       expect((await desk.check({ ...pair, resolved: resolved.commit, waived })).ok).toBe(true);
-      expect((await desk.check({ ...pair, resolved: resolved.commit })).ok).toBe(false);
+      expect((await desk.check({ ...pair, resolved: resolved.commit })).ok).toBe(side === one.whole);
       const landed = await repo.join([
         { ...source, commit: pair.onto },
         { ...own, commit: resolved.commit },
