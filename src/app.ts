@@ -36,7 +36,7 @@ import { openRooms } from "./rooms.ts";
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
 export type { WorkerPresence } from "./store/contract.ts";
-export type { AgentState } from "./team/intervention-results.ts";
+export type { AgentState, Alert } from "./team/intervention-results.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";

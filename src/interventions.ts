@@ -1,6 +1,6 @@
 /** The app's methods with which a person steps into work that is under way, whichever process does it. */
 import type { Engine } from "./team/engine.ts";
-import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
+import type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 
 export interface Interventions {
   /**
@@ -15,6 +15,8 @@ export interface Interventions {
   retry(wanted: string): Promise<Reopened>;
   /** Gives a subtask that has not begun, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
   assign(subtask: string, agent: string): Promise<Assigned>;
+  /** Subtasks that nobody can work on and that wait for a person, of one task (by id) or all that are live. */
+  alerts(taskId?: string): Promise<readonly Alert[]>;
   /** What each agent of the team is doing, in one task (by id or ticket) or in all that are live. Throws task_unknown. */
   agents(taskIdOrTicket?: string): Promise<readonly AgentState[]>;
 }
@@ -27,6 +29,7 @@ export function interventions(engine: () => Promise<Engine>): Interventions {
     cancel: async (wanted, waitMs = WAIT_MS) => (await team()).cancel(await engine(), wanted, waitMs),
     retry: async (wanted) => (await team()).retry(await engine(), wanted),
     assign: async (subtask, agent) => (await team()).assign(await engine(), subtask, agent),
+    alerts: async (taskId) => (await import("./team/blocked.ts")).openAlerts((await engine()).store, taskId),
     agents: async (wanted) => (await import("./team/agent-states.ts")).agentStates(await engine(), wanted),
   };
 }

@@ -162,9 +162,14 @@ export const ERRORS = {
   nothing_to_retry: row(409, 2, "Only parts that failed, were cancelled or timed out are tried again."),
   attempts_exhausted: row(500, 1, "Look at what broke each attempt, then `oxbow retry SUBTASK`."),
   agent_disabled: row(
-    409,
+    503,
     1,
     "Correct what makes it crash, then `oxbow retry SUBTASK`, or `oxbow assign SUBTASK AGENT`.",
+  ),
+  agent_unavailable: row(
+    503,
+    1,
+    "Start a worker that takes the agent, then `oxbow retry SUBTASK`, or `oxbow assign SUBTASK AGENT`.",
   ),
   agent_critical: row(409, 1, "A critical agent crashed; correct that, then `oxbow retry TASK`."),
   interrupted: row(409, 1, "Look at what there is before you call it again."),

@@ -47,6 +47,11 @@ export type EventBody =
       max_restarts: number;
       window_s: number;
     })
+  /**
+   * Nobody can work on the subtask: it is `blocked` until a person gives it to another agent, or there is somebody again.
+   * At `until` (ISO 8601) it ends with the outcome `timed_out`.
+   */
+  | (About & { event: "alert"; code: string; message: string; agent: string; until: string })
   | (About & { event: "notice"; code: string; message: string })
   | (About & {
       event: "split";

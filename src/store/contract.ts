@@ -5,6 +5,7 @@
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
+import type { FreeSubtask } from "./blocked.ts";
 import type { MergeStore } from "./merges.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TranscriptStore } from "./transcripts.ts";
@@ -34,6 +35,8 @@ export interface Lease {
   readonly cancelled: boolean;
   /** Why its agent is not to be started in this task any more; null: it may. */
   readonly disabled: string | null;
+  /** It was `blocked` until now, and nobody gave it to another agent. */
+  readonly blocked: boolean;
 }
 
 export interface TopicEntry {
@@ -242,14 +245,33 @@ export interface Store extends AsyncDisposable {
     make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
   ): Promise<CancelledParts>;
   /**
-   * Gives a subtask that has not begun to another agent. Throws subtask_unknown, subtask_active (it is at work, or has its
-   * outcome).
+   * Gives a subtask that has not begun, or is `blocked` for want of its agent, to another one. Of what has begun the new
+   * agent begins anew on a branch of its own, at `start` where that is given. Throws subtask_unknown, subtask_active (it
+   * is at work, or has its outcome).
    */
   assign(
     subtaskId: string,
-    to: { readonly agent: string; readonly allowedPaths: readonly string[] },
+    to: { readonly agent: string; readonly allowedPaths: readonly string[]; readonly start?: string },
     events: readonly EventBody[],
   ): Promise<void>;
+  /** The task's conversations that are free to be worked on, or would be if there were somebody. */
+  freeSubtasks(taskId: string): Promise<readonly FreeSubtask[]>;
+  /**
+   * Lets go of a subtask whose agent is not to be started: it is `blocked`, and can be taken again after `waitMs`. False
+   * when the lease is no longer ours.
+   */
+  blockHeld(lease: Lease, waitMs: number, events: readonly EventBody[]): Promise<boolean>;
+  /** Says that nobody is there to work on a free subtask; it can be taken at any time. False when it is not `planned` any more. */
+  blockFree(subtaskId: string, events: readonly EventBody[]): Promise<boolean>;
+  /** Takes that back. */
+  unblock(subtaskId: string): Promise<void>;
+  /** Ends a blocked subtask with this outcome. False when somebody holds it by now, or it was given to another agent. */
+  finishBlocked(
+    subtaskId: string,
+    make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
+  ): Promise<boolean>;
+  /** Agents that were disabled in the task may work again. */
+  pardon(taskId: string): Promise<void>;
   /**
    * Adds children that take the place of others (`Subtask.supersedes`) and makes their task live again; agents that were
    * disabled in it may work again. Throws task_unknown, ticket_in_use, task_conflict (somebody was faster).

@@ -4,10 +4,11 @@ import type { EventBody } from "../core/events.ts";
 import type { Json, Outcome, Subtask } from "../core/model.ts";
 import type { CancelledParts, Lease, NewChild } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
+import { pardon } from "./blocked.ts";
 import { appendEvents } from "./events.ts";
 import { settleFree } from "./outcome.ts";
 import { toJson } from "./rows.ts";
-import { changeTask } from "./status.ts";
+import { changeSubtask, changeTask } from "./status.ts";
 import { addChildren } from "./submit.ts";
 import type { StopRequest } from "./supervision.ts";
 
@@ -92,20 +93,62 @@ export async function refuseCancelled({ db }: Tx, { conversation_id }: Lease): P
 export async function assign(
   tx: Tx,
   subtaskId: string,
-  { agent, allowedPaths }: { readonly agent: string; readonly allowedPaths: readonly string[] },
+  to: { readonly agent: string; readonly allowedPaths: readonly string[]; readonly start?: string },
   events: readonly EventBody[],
 ): Promise<void> {
+  const { agent, allowedPaths } = to;
   const { conversation_id, state, attempt } = await leaseOf(tx, subtaskId);
-  if (state === "held" || state === "done" || attempt > 0)
+  const subtask = await tx.db
+    .selectFrom("subtasks")
+    .select("state")
+    .where("subtask_id", "=", subtaskId)
+    .executeTakeFirstOrThrow();
+  const blocked = state === "ready" && subtask.state === "blocked";
+  if (state === "held" || state === "done" || (attempt > 0 && !blocked))
     throw new OxbowError("subtask_active", `${subtaskId} has begun.`, { details: { subtask_id: subtaskId } });
   for (const table of ["leases", "subtasks", "conversations"] as const)
     await tx.db.updateTable(table).set({ agent }).where("conversation_id", "=", conversation_id).execute();
   await tx.db
     .updateTable("subtasks")
-    .set({ allowed_paths: toJson(allowedPaths) })
+    .set({ allowed_paths: toJson(allowedPaths), branch: null })
     .where("subtask_id", "=", subtaskId)
     .execute();
+  if (attempt > 0) await beginAnew(tx, conversation_id, { since_attempt: attempt, ...startOf(to) });
+  if (blocked) {
+    await tx.db
+      .updateTable("leases")
+      .set({ not_before: 0, crashes: 0 })
+      .where("conversation_id", "=", conversation_id)
+      .execute();
+    await changeSubtask(tx, subtaskId, "planned", "assign");
+  }
   await appendEvents(tx, events);
+}
+
+function startOf({ start }: { readonly start?: string }): { readonly start?: string } {
+  return start === undefined ? {} : { start };
+}
+
+/** For another agent: nothing of what the one before was told, said or left counts, but what its message says. */
+async function beginAnew(
+  tx: Tx,
+  conversationId: string,
+  said: Readonly<Record<string, Json>>,
+): Promise<void> {
+  for (const table of ["transcripts", "cursors"] as const)
+    await tx.db.deleteFrom(table).where("conversation_id", "=", conversationId).execute();
+  const message = await tx.db
+    .selectFrom("messages")
+    .innerJoin("leases", "leases.message_seq", "messages.seq")
+    .select(["messages.seq", "messages.metadata"])
+    .where("leases.conversation_id", "=", conversationId)
+    .executeTakeFirstOrThrow();
+  const metadata: unknown = JSON.parse(message.metadata);
+  await tx.db
+    .updateTable("messages")
+    .set({ metadata: toJson({ ...(typeof metadata === "object" ? metadata : {}), ...said }) })
+    .where("seq", "=", message.seq)
+    .execute();
 }
 
 export async function reopen(
@@ -128,7 +171,7 @@ export async function reopen(
       details: { subtask_id: known.supersedes },
     });
   await changeTask(tx, taskId, "running", "retry");
-  await tx.db.deleteFrom("disabled_agents").where("task_id", "=", taskId).execute();
+  await pardon(tx, taskId);
   await tx.db
     .updateTable("drives")
     .set({ cancelled_at: null, cancel_code: null })

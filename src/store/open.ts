@@ -1,6 +1,7 @@
 /** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
 import type { Store } from "./contract.ts";
 import { createApprovalStore } from "./approvals.ts";
+import { blockFree, blockHeld, finishBlocked, freeSubtasks, pardon, unblock } from "./blocked.ts";
 import { createChatStore } from "./chat.ts";
 import { type CleanEvent, createDatabase, type Database } from "./engine.ts";
 import { openEngine } from "./engines.ts";
@@ -126,6 +127,12 @@ function createStore(database: Database, topics: TopicTransport): Store {
     crash: (lease, failure, decide) => write((tx) => crash(tx, lease, failure, decide)),
     stopRequests: (workerId) => stopRequests(database, workerId),
     cancelSubtask: (subtaskId, events, make) => write((tx) => cancelSubtask(tx, subtaskId, events, make)),
+    freeSubtasks: (taskId) => freeSubtasks(database, taskId),
+    blockHeld: (lease, waitMs, events) => write((tx) => blockHeld(tx, lease, waitMs, events)),
+    blockFree: (subtaskId, events) => write((tx) => blockFree(tx, subtaskId, events)),
+    unblock: (subtaskId) => write((tx) => unblock(tx, subtaskId)),
+    finishBlocked: (subtaskId, make) => write((tx) => finishBlocked(tx, subtaskId, make)),
+    pardon: (taskId) => write((tx) => pardon(tx, taskId)),
     assign: (subtaskId, to, events) => write((tx) => assign(tx, subtaskId, to, events)),
     reopen: (taskId, children, events) => write((tx) => reopen(tx, taskId, children, events)),
     setTaskState: (taskId, state, events) =>

@@ -112,7 +112,7 @@ export async function claim(database: Database, tx: Tx, options: ClaimOptions): 
       failure: null,
     })
     .execute();
-  await changeSubtask(tx, subtask_id, "running", options.workerId);
+  const before = await changeSubtask(tx, subtask_id, "running", options.workerId);
   failPoint("lease.inside");
   return {
     conversation_id,
@@ -121,6 +121,7 @@ export async function claim(database: Database, tx: Tx, options: ClaimOptions): 
     attempt,
     crashes: found.crashes,
     cancelled: found.cancelled_at !== null,
+    blocked: before === "blocked",
     ...(await work(tx, found)),
     ...(await past(tx, found)),
   };

@@ -3,18 +3,25 @@ import type { SubtaskState, TaskState } from "../core/model.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { Tx } from "./engine.ts";
 
-export async function changeSubtask(tx: Tx, subtaskId: string, to: SubtaskState, who: string): Promise<void> {
+/** Returns what it was before. */
+export async function changeSubtask(
+  tx: Tx,
+  subtaskId: string,
+  to: SubtaskState,
+  who: string,
+): Promise<string> {
   const { state: from, task_id } = await tx.db
     .selectFrom("subtasks")
     .select(["state", "task_id"])
     .where("subtask_id", "=", subtaskId)
     .executeTakeFirstOrThrow();
-  if (from === to) return;
+  if (from === to) return from;
   await tx.db.updateTable("subtasks").set({ state: to }).where("subtask_id", "=", subtaskId).execute();
   await tx.db
     .insertInto("status_history")
     .values({ task_id, subtask_id: subtaskId, from_state: from, to_state: to, who, at: tx.now })
     .execute();
+  return from;
 }
 
 /** Throws task_unknown, ticket_in_use (the task would be live again while another has its ticket). */

@@ -11,6 +11,7 @@ import type { Engine, EventSink } from "./engine.ts";
 import type { Slots } from "./slots.ts";
 import { type ErrorValue, hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { goesOnElsewhere, STOP } from "../core/stop.ts";
+import { blockFor } from "./blocked.ts";
 import { clearUp } from "./clear-up.ts";
 import { endOf, isCrash, noteCrash } from "./crashes.ts";
 import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
@@ -50,7 +51,10 @@ export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
   using limit = withinSla(given);
   const { signal } = limit;
   failPoint("lease.after");
-  const found = await performOrFail({ ...given, signal });
+  const end = endOf(engine, lease);
+  if (end?.code === "agent_disabled" && !lease.blocked)
+    return { kind: (await blockFor(engine, lease, end)) ? "handed_back" : "lost" };
+  const found = await performOrFail({ ...given, signal }, end);
   // Who was woken by the end of a child that was cancelled with it comes to an end before it hears of that itself.
   if (!signal.aborted) await given.look();
   const { reason } = signal;
@@ -112,9 +116,8 @@ function stoppedBy(found: Finding, reason: unknown): Partial<Finding> {
 }
 
 /** Whatever is thrown becomes a finding that still names the branch and what is on it. */
-async function performOrFail(attempt: Attempt): Promise<Finding> {
+async function performOrFail(attempt: Attempt, end: OxbowError | null): Promise<Finding> {
   const { engine, lease, sink, signal } = attempt;
-  const end = endOf(engine, lease);
   if (end) return await endUnbegun(engine, lease, end);
   let tree: BranchTree | null = null;
   try {
@@ -163,7 +166,8 @@ async function endUnbegun(engine: Engine, lease: Lease, error: OxbowError): Prom
   const tip = branch === null ? null : await repo.readRef(`refs/heads/${branch}`);
   const commit = tip === (await baseOf(engine, subtask, task)) ? null : tip;
   const late = error.code === "attempts_exhausted" && lease.failure?.code === "timed_out";
-  const outcome = error.code === "cancelled" ? "cancelled" : late ? "timed_out" : "failed";
+  const unrouted = error.code === "agent_disabled";
+  const outcome = error.code === "cancelled" ? "cancelled" : late || unrouted ? "timed_out" : "failed";
   const made = tip === null ? null : branch;
   return { ...NOTHING_RAN, outcome, branch: made, commit, summary: "", error: toErrorValue(error) };
 }

@@ -4,6 +4,7 @@ import type { Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import { STOP } from "../core/stop.ts";
 import { createBell } from "./bell.ts";
+import { createServiceWatch } from "./blocked.ts";
 import { LOOK_MS, requestCancel } from "./conclude.ts";
 import { createEventSink, runOptions } from "./engine.ts";
 import { noteCrashes } from "./crashes.ts";
@@ -35,6 +36,7 @@ export async function carry(
   const stopped = AbortSignal.any([signal, stop.signal]);
   const bell = createBell();
   const helped = createHelp(engine, task, mode);
+  const service = createServiceWatch();
   await helped.look();
   const open = await watchOpenWork(engine, taskId, bell, stopped);
   const leases = keepLeases(engine, failed);
@@ -45,6 +47,7 @@ export async function carry(
     // Signals of a process that died between its outcome and their sending.
     await relaySoon(engine);
     await helped.look();
+    await service.look(engine, taskId, helped.served());
     const now = (await store.liveTasks()).find((each) => each.task.task_id === taskId);
     if (now?.cancelled) stop.abort(stopReason(now));
     bell.ring();
@@ -92,6 +95,8 @@ function throwIf(broken: { readonly error: unknown } | null): void {
 interface Help {
   /** The agents whose conversations live workers take; "all" where this process never works. */
   elsewhere(): readonly string[] | "all";
+  /** The agents that somebody takes, here or elsewhere. */
+  served(): readonly string[] | "all";
   /** Looks who is there, and says it when that changes who works. */
   look(): Promise<void>;
 }
@@ -113,6 +118,7 @@ function createHelp(engine: Engine, task: Task, mode: WorkersMode): Help {
   };
   return {
     elsewhere: () => (mode === "only" ? "all" : taken),
+    served: () => (mode === "only" ? taken : "all"),
     look: async () => (mode === "none" ? undefined : tell(await liveWorkers(engine))),
   };
 }

@@ -54,6 +54,7 @@ export async function conclude(
 const FOR_REVIEW: ReadonlySet<string> = new Set<ErrorCode>([
   "attempts_exhausted",
   "agent_disabled",
+  "agent_unavailable",
   "agent_critical",
 ]);
 
@@ -97,18 +98,19 @@ export async function endCancelled(engine: Engine, task: Task, signal: AbortSign
 
 /** Children that never started hear of the cancellation too: each gets its outcome and its signal. */
 async function cancelRest(engine: Engine, task: Task, reason: OxbowError): Promise<void> {
-  await engine.store.finishUnstarted(task.task_id, cancelledOutcome(engine, reason));
+  await engine.store.finishUnstarted(task.task_id, unheldOutcome(engine, "cancelled", reason));
   await relaySoon(engine);
 }
 
-/** What becomes of a subtask that is cancelled while nobody works on it. */
-export function cancelledOutcome(
+/** What becomes of a subtask that is ended while nobody works on it. */
+export function unheldOutcome(
   engine: Engine,
+  kind: "cancelled" | "timed_out",
   { code, message, hint }: OxbowError,
 ): (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody } {
   return (subtask) => {
     const { task_id, subtask_id, conversation_id, branch } = subtask;
-    const found = { ...NOTHING_RAN, outcome: "cancelled" as const, summary: "", branch };
+    const found = { ...NOTHING_RAN, outcome: kind, summary: "", branch };
     const outcome = makeOutcome(subtask, 0, { ...found, error: { code, message, hint } }, engine.redact);
     const event: EventBody = {
       event: "child_finished",
@@ -116,7 +118,7 @@ export function cancelledOutcome(
       subtask_id,
       conversation_id,
       source: subtask.agent,
-      outcome: "cancelled",
+      outcome: kind,
       result: outcome,
     };
     return { outcome, signalPayload: donePayload(outcome), event };

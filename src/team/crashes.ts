@@ -118,8 +118,8 @@ const SUPERVISOR = "supervisor";
 export function endOf(engine: Engine, lease: Lease): OxbowError | null {
   const { subtask, crashes, failure, disabled } = lease;
   if (lease.cancelled) return new OxbowError("cancelled", "A person has cancelled it.");
-  if (disabled !== null) return new OxbowError("agent_disabled", disabled);
-  if (crashes < attemptLimit(engine.team, subtask.agent)) return null;
+  if (crashes < attemptLimit(engine.team, subtask.agent))
+    return disabled === null ? null : new OxbowError("agent_disabled", disabled);
   const times = crashes === 1 ? "Its attempt" : `All of its ${crashes} attempts`;
   const why = failure === null ? "" : ` The last: ${failure.message}`;
   return new OxbowError("attempts_exhausted", `${times} broke.${why}`);

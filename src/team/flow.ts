@@ -56,6 +56,7 @@ export async function resumeTask(
   await using drive = await takeDrive(engine, taskId, newDriver(engine, watcher.workers !== "none"));
   // To go on is to take a cancellation back that was not carried out to its end.
   await store.setCancelled(taskId, false, []);
+  await store.pardon(taskId);
   await noteCrashes(engine, []);
   const [resumed] = await store.append([{ event: "task_resumed", task_id: taskId }]);
   watcher.submitted(task, resumed?.id ?? null);

@@ -134,6 +134,16 @@ export function scopeFor(
   return whole ? ownScope(to) : allowed_paths;
 }
 
+/** What another agent may not write it cannot hand in either. */
+async function within(engine: Engine, subtask: Subtask, base: string, commit: string): Promise<boolean> {
+  return (await changesOutside(engine, scopeOf(engine, subtask), base, commit)).outside.length === 0;
+}
+
+/** Whether all that was committed for the subtask lies in its scope as it is now. */
+export async function fits(engine: Engine, task: Task, subtask: Subtask, commit: string): Promise<boolean> {
+  return within(engine, subtask, await baseOf(engine, subtask, task), commit);
+}
+
 /** The new child in the place of the old: its parent, its order, its dependencies, and its commits to begin with. */
 async function replacing(
   engine: Engine,
@@ -148,11 +158,7 @@ async function replacing(
   const commit = outcome?.commit ?? null;
   const base = await baseOf(engine, old, task);
   await engine.repo.remote?.offer([base]);
-  // What another agent may not write it cannot hand in either.
-  const fits =
-    commit !== null &&
-    (await changesOutside(engine, scopeOf(engine, subtask), base, commit)).outside.length === 0;
-  const start = fits ? { start: commit } : {};
+  const start = commit !== null && (await within(engine, subtask, base, commit)) ? { start: commit } : {};
   return {
     subtask: {
       ...subtask,

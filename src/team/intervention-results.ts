@@ -25,6 +25,20 @@ export interface Assigned extends Reopened {
   readonly agent: string;
 }
 
+/** A subtask that is `blocked`, because nobody can work on it. Times are ISO 8601. */
+export interface Alert {
+  readonly kind: "alert";
+  readonly task_id: string;
+  readonly subtask_id: string;
+  readonly agent: string;
+  /** `agent_disabled`: it crashed too often. `agent_unavailable`: no live worker takes it. */
+  readonly code: string;
+  readonly message: string;
+  readonly since: string;
+  /** Then it ends with the outcome `timed_out`. */
+  readonly until: string;
+}
+
 export interface AgentState {
   readonly agent: string;
   /**

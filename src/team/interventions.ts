@@ -6,12 +6,13 @@ import type { Assigned, Cancelled, Reopened } from "./intervention-results.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
-import { cancelledOutcome, conclude, endCancelled, requestCancel } from "./conclude.ts";
+import { conclude, endCancelled, requestCancel, unheldOutcome } from "./conclude.ts";
 import { newDriver, takeDrive } from "./driving.ts";
 import { agentNamed } from "./engine.ts";
 import { freeDeadLeases } from "./fleet.ts";
-import { scopeFor, tryAgain } from "./generations.ts";
+import { fits, scopeFor, tryAgain } from "./generations.ts";
 import { relaySoon } from "./relay.ts";
+import { bringWork } from "./remote.ts";
 
 /** How often to look whether others have ended what was cancelled, milliseconds. */
 const LOOK_MS = 250;
@@ -87,7 +88,11 @@ async function cancelPart(
   };
   const ask = async () => {
     await freeDeadLeases(engine);
-    const parts = await store.cancelSubtask(subtask_id, [asking], cancelledOutcome(engine, STOP.cancelled));
+    const parts = await store.cancelSubtask(
+      subtask_id,
+      [asking],
+      unheldOutcome(engine, "cancelled", STOP.cancelled),
+    );
     await relaySoon(engine);
     return parts;
   };
@@ -109,7 +114,10 @@ export async function retry(engine: Engine, wanted: string): Promise<Reopened> {
   return reopened(engine, await tryAgain(engine, task, subtask?.subtask_id ?? null));
 }
 
-/** One that has not begun is moved; one that has ended without success is tried again by the other. Throws as `retry`, agent_unknown. */
+/**
+ * One that has not begun is moved, and one that is blocked for want of its agent; one that has ended without success is
+ * tried again by the other. Throws as `retry`, agent_unknown.
+ */
 export async function assign(engine: Engine, wanted: string, agent: string): Promise<Assigned> {
   const { task, subtask } = await find(engine, wanted);
   if (!subtask)
@@ -120,7 +128,9 @@ export async function assign(engine: Engine, wanted: string, agent: string): Pro
   const { subtask_id, conversation_id } = subtask;
   const ended = (await engine.store.outcomes(task.task_id)).some((each) => each.subtask_id === subtask_id);
   if (ended) return { ...(await reopened(engine, await tryAgain(engine, task, subtask_id, agent))), agent };
-  await engine.store.assign(subtask_id, { agent, allowedPaths: scopeFor(engine, subtask, spec) }, [
+  const allowedPaths = scopeFor(engine, subtask, spec);
+  const start = await startFor(engine, task, { ...subtask, agent, allowed_paths: allowedPaths });
+  await engine.store.assign(subtask_id, { agent, allowedPaths, ...start }, [
     {
       event: "assigned",
       task_id: task.task_id,
@@ -132,6 +142,14 @@ export async function assign(engine: Engine, wanted: string, agent: string): Pro
     },
   ]);
   return { ...(await reopened(engine, { task, parts: [] })), agent };
+}
+
+/** What its agent had committed, unless the new one may not write that. */
+async function startFor(engine: Engine, task: Task, subtask: Subtask): Promise<{ readonly start?: string }> {
+  if (subtask.branch === null) return {};
+  await bringWork(engine, [subtask]);
+  const tip = await engine.repo.readRef(`refs/heads/${subtask.branch}`);
+  return tip !== null && (await fits(engine, task, subtask, tip)) ? { start: tip } : {};
 }
 
 async function reopened(

@@ -8,7 +8,9 @@ export interface OpenWork {
   close(): void;
 }
 
-/** `bell` rings at every announcement, end, hand-back and cancellation, and when the stream breaks. */
+const RINGING: ReadonlySet<string> = new Set(["handed_back", "assigned", "cancel_requested"]);
+
+/** `bell` rings at every announcement, end, hand-back, assignment and cancellation, and when the stream breaks. */
 export async function watchOpenWork(
   { store }: Pick<Engine, "store">,
   taskId: string,
@@ -27,7 +29,7 @@ export async function watchOpenWork(
       else if (event.event === "child_finished" && id !== undefined) {
         ended.add(id);
         open.delete(id);
-      } else if (event.event !== "handed_back" && event.event !== "cancel_requested") continue;
+      } else if (!RINGING.has(event.event)) continue;
       bell.ring();
     }
   };

@@ -104,7 +104,9 @@ function inAll(run: Pick<Finding, "usage" | "cost">, asked: Pick<Finding, "usage
 async function restore(attempt: Attempt, tree: BranchTree): Promise<number> {
   const { engine, lease } = attempt;
   const last = await engine.repo.lastAttempt(lease.subtask.subtask_id, lease.attempt);
-  if (!last) return 0;
+  const since = lease.message.metadata["since_attempt"];
+  // What another agent had not committed is none of this one's.
+  if (!last || (typeof since === "number" && last.attempt <= since)) return 0;
   return (await tree.restoreWork(last.commit)).files;
 }
 

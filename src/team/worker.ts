@@ -8,6 +8,7 @@ import type { AttemptEnd } from "./attempt.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { ERRORS, hasCode, toErrorValue } from "../core/errors.ts";
 import { createBell } from "./bell.ts";
+import { createServiceWatch, type ServiceWatch, takenOf } from "./blocked.ts";
 import { clearUp } from "./clear-up.ts";
 import { noteCrashes } from "./crashes.ts";
 import { createEventSink, type Engine } from "./engine.ts";
@@ -29,6 +30,7 @@ const WAKING = [
   "child_announced",
   "child_finished",
   "handed_back",
+  "assigned",
   "cancel_requested",
   "agent_restarted",
   "restart_limit_exceeded",
@@ -73,7 +75,10 @@ export async function serve(
   signal.addEventListener("abort", leave, { once: true });
   const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);
   const schedule = keepSchedule(list.engine(), createScheduler(tell, problem), problem, signal);
-  const looking = lookOut({ engine, list, leases, orphans, schedule, ring: bell.ring, problem }, signal);
+  const looking = lookOut(
+    { engine, list, leases, orphans, schedule, service: createServiceWatch(), ring: bell.ring, problem },
+    signal,
+  );
   let ended = 0;
   try {
     await workFrom(
@@ -113,6 +118,7 @@ interface Looking {
   readonly leases: LeaseKeeper;
   readonly orphans: Orphans;
   readonly schedule: ScheduleKeeper;
+  readonly service: ServiceWatch;
   ring(): void;
   problem(error: unknown): void;
 }
@@ -137,7 +143,7 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function look({ list, leases, orphans, schedule, ring }: Looking): Promise<void> {
+async function look({ list, leases, orphans, schedule, service, ring }: Looking): Promise<void> {
   const engine = list.engine();
   await leases.look();
   await noteCrashes(engine, leases.kept());
@@ -146,6 +152,8 @@ async function look({ list, leases, orphans, schedule, ring }: Looking): Promise
   // Signals of a process that died between its outcome and their sending.
   await relaySoon(engine);
   ring();
+  for (const { task } of list.orphans())
+    await service.look(engine, task.task_id, await takenOf(engine, task));
   orphans.end(engine, list.orphans());
 }
 

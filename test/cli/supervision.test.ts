@@ -155,7 +155,7 @@ describe("groups", () => {
     const lines = { Api: "group: pair\n    response_timeout_ms: 1200", Web: "group: pair" };
     using shop = makeShop({ team: team(lines, groups) });
     await using server = await startModelServer(
-      scriptByAgent({ Lead: HANDS_OUT, ...CHILDREN, Api: HANGS, Web: HANGS }),
+      scriptByAgent({ Lead: HANDS_OUT, Docs: [{ text: "There." }], Api: HANGS, Web: HANGS }),
     );
     const running = run(shop, envFor(server));
     const restarted = await running.line((line) => line["event"] === "agent_restarted");
@@ -164,17 +164,30 @@ describe("groups", () => {
     await running.line(
       (line) => line["event"] === "child_started" && line["source"] === "Web" && line["attempt"] === 2,
     );
+    const alert = await running.line((line) => line["event"] === "alert" && line["source"] === "Web");
+    const waiting = await oxbow(["approvals", "list", "--json"], { cwd: shop.dir });
+    expect(JSON.parse(waiting.stdout)).toMatchObject([
+      { kind: "alert", subtask_id: alert["subtask_id"], agent: "Web", code: "agent_disabled" },
+    ]);
+    const shown = await oxbow(["approvals", "list"], { cwd: shop.dir });
+    expect(shown.stdout).toContain(`oxbow assign ${alert["subtask_id"]} AGENT`);
+    const states = await agents(shop);
+    expect([states["Api"]?.state, states["Web"]?.state]).toEqual(["failed", "failed"]);
+    const assigned = await oxbow(["assign", alert["subtask_id"], "Docs", "--json"], { cwd: shop.dir });
+    expect([assigned.code, assigned.lines[0]]).toMatchObject([0, { agent: "Docs", carried: true }]);
     const ended = await running.ended;
     expect(ended.lines.find((line) => line["event"] === "restart_limit_exceeded")).toMatchObject({
       group: "pair",
       max_restarts: 1,
     });
     const report = reportOf(ended);
-    expect(childOf(report, "Web")).toMatchObject({ outcome: "failed", error: { code: "agent_disabled" } });
-    expect(childOf(report, "Api").outcome).toBe("failed");
+    const routed = report["children"].find((child: any) => child.subtask_id === alert["subtask_id"]);
+    expect(routed).toMatchObject({ agent: "Docs", outcome: "completed" });
+    expect(childOf(report, "Api")).toMatchObject({
+      outcome: "failed",
+      error: { code: "attempts_exhausted" },
+    });
     expect([ended.code, await stateOf(shop)]).toEqual([1, "needs_review"]);
-    const states = await agents(shop);
-    expect([states["Api"]?.state, states["Web"]?.state]).toEqual(["failed", "failed"]);
   });
 
   it("restart: permanent tries a failed outcome again", async () => {

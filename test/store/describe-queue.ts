@@ -38,6 +38,7 @@ export function describeQueue(name: string, open: OpenDatabase): void {
         failure: null,
         cancelled: false,
         disabled: null,
+        blocked: false,
       });
       expect((await claim()).subtask.position).toBe(2);
       expect(await store.claim({ workerId: "w2", leaseMs: LEASE_MS })).toBeNull();

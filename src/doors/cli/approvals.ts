@@ -1,4 +1,4 @@
-import { openApp, type ShownApproval } from "../../app.ts";
+import { type Alert, openApp, type ShownApproval } from "../../app.ts";
 import { clip, duration } from "./text.ts";
 
 export async function list(options: {
@@ -12,9 +12,10 @@ export async function list(options: {
     ...(options.task === undefined ? {} : { taskId: options.task }),
     all: options.all === true,
   });
-  if (options.json) process.stdout.write(`${JSON.stringify(found)}\n`);
-  else if (found.length === 0) process.stdout.write("Nobody waits for an answer.\n");
-  else process.stdout.write(found.map(text).join("\n"));
+  const alerts = await app.alerts(options.task);
+  if (options.json) process.stdout.write(`${JSON.stringify([...found, ...alerts])}\n`);
+  else if (found.length + alerts.length === 0) process.stdout.write("Nobody waits for an answer.\n");
+  else process.stdout.write([...found.map(text), ...alerts.map(alertText)].join("\n"));
   return 0;
 }
 
@@ -32,6 +33,12 @@ export async function decide(
     process.stdout.write(`${decided.agent} ${may} ${decided.paths.join(", ")}.${late}\n`);
   }
   return 0;
+}
+
+function alertText({ subtask_id, agent, message, since, until }: Alert): string {
+  const ago = duration(Date.now() - Date.parse(since));
+  const left = duration(Math.max(0, Date.parse(until) - Date.now()));
+  return `${subtask_id} is blocked: ${agent} is not available, since ${ago}; it ends in ${left}\n  reason: ${clip(message, 300)}\n  oxbow assign ${subtask_id} AGENT   or   oxbow cancel ${subtask_id}\n`;
 }
 
 function text(approval: ShownApproval): string {

@@ -69,6 +69,8 @@ function plainLine(event: OxbowEvent): string | null {
     }
     case "agent_failed":
       return `[${event.agent}] ${event.message}`;
+    case "alert":
+      return alertText(event);
     case "assigned":
       return `${event.subtask_id ?? ""} is ${event.agent}'s now, not ${event.from}'s`;
     case "refused":
@@ -96,6 +98,11 @@ function approvalText(event: ApprovalEvent): string {
   const asks = `[${event.agent}] asks ${event.owner ?? event.person ?? "a person"} for ${paths}: ${clip(event.reason, 200)}`;
   if (event.owner !== null) return asks;
   return `${asks}\n  Answer it elsewhere:  oxbow approvals grant ${event.approval_id}   or   oxbow approvals deny ${event.approval_id}`;
+}
+
+function alertText(event: Extract<OxbowEvent, { event: "alert" }>): string {
+  const id = event.subtask_id ?? "";
+  return `[${event.agent}] blocked: ${event.message}\n  Give it to another:  oxbow assign ${id} AGENT   or   oxbow cancel ${id}\n  Without that it ends at ${event.until}.`;
 }
 
 function conflictText(conflicts: readonly { readonly path: string }[]): string {
@@ -147,6 +154,7 @@ function liveDisplay(): Display {
       if (event.event === "notice" || event.event === "workers") say(`${event.message}\n`);
       if (event.event === "approval_requested" || event.event === "approval_decided")
         say(`${approvalText(event)}\n`);
+      if (event.event === "alert") say(`${alertText(event)}\n`);
       update(rows, event);
       dirty = true;
     },
@@ -196,6 +204,10 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
     case "agent_restarted":
       row.state = "planned";
       row.doing = `crashed: ${event.error.message}`;
+      break;
+    case "alert":
+      row.state = "blocked";
+      row.doing = event.message;
       break;
     case "handed_back":
       row.state = "planned";
