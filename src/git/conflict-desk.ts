@@ -59,7 +59,12 @@ export interface ConflictDesk {
   look(pair: MergePair): Promise<readonly ConflictDetail[]>;
   /** Is a commit the merge of both, with every change of either side that is not waived? */
   check(
-    pair: MergePair & { readonly resolved: Oid; readonly waived?: readonly Waiver[] },
+    pair: MergePair & {
+      readonly resolved: Oid;
+      readonly waived?: readonly Waiver[];
+      /** Only the conflicts at these paths, and nothing besides. */
+      readonly paths?: readonly string[];
+    },
   ): Promise<ResolutionCheck>;
   /** What was settled so far for a subtask's branch, as far as the conflicts are still the same. */
   settled(subtaskId: string, pair: MergePair): Promise<readonly SettledPath[]>;
@@ -95,8 +100,11 @@ export function createConflictDesk(engine: Engine, merger: () => Promise<Merger>
         conflicts.map(async (one) => ({ ...one, hunks: await hunksOf(engine, one, tree, pair) })),
       );
     },
-    check: async ({ onto, commit, resolved, waived = [] }) =>
-      check({ onto, commit }, { resolved: await treeOf(resolved), waived }),
+    check: async ({ onto, commit, resolved, waived = [], paths }) =>
+      check(
+        { onto, commit },
+        { resolved: await treeOf(resolved), waived, ...(paths ? { paths: new Set(paths) } : {}) },
+      ),
     settled: async (subtaskId, pair) => (await settledOf(subtaskId, (await weigh(pair)).conflicts)).paths,
     async settle(subtaskId, pair, choice, by) {
       const { conflicts, tree } = await weigh(pair);
