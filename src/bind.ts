@@ -10,6 +10,7 @@ import type { Rooms } from "./rooms.ts";
 import type { Secrets } from "./secrets.ts";
 import { loadTeam, readTeamFile } from "./load-team.ts";
 import { createModelSource } from "./agent/providers.ts";
+import { credentialsOf } from "./agent/vendors.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { TeamRegistry } from "./library-team.ts";
 import { newId } from "./host/ids.ts";
@@ -64,6 +65,7 @@ function teamParts(
   // What an agent's `sandbox.env` passes to its programs, they may print.
   secrets.know([
     settings.openaiApiKey,
+    settings.anthropicApiKey,
     ...team.agents.flatMap(({ sandbox }) => sandbox.env.map((name) => env[name])),
   ]);
   return {
@@ -131,8 +133,7 @@ function modelSources(settings: Settings, team: TeamFile) {
     if (known) return known;
     const source = createModelSource({
       provider,
-      apiKey: settings.openaiApiKey,
-      baseUrl: settings.openaiBaseUrl,
+      ...credentialsOf(settings, provider),
       script: options.script === null ? undefined : readScript(options.script),
     });
     made.set(key, source);

@@ -4,6 +4,7 @@ import type { RunnerEvent, RunResult } from "./agent/result.ts";
 import type { ToolContext, ToolDef } from "./core/tool.ts";
 import { readScript } from "./bind.ts";
 import { createModelSource } from "./agent/providers.ts";
+import { credentialsOf, defaultModel } from "./agent/vendors.ts";
 import { AgentRunner as Runner } from "./agent/runner.ts";
 import { OxbowError } from "./core/errors.ts";
 import { parseSettings } from "./core/settings.ts";
@@ -11,7 +12,7 @@ import { environment } from "./host/env.ts";
 
 export interface AgentRunnerOptions {
   readonly runtime: "openai_agents";
-  /** `openai` (default), `openai_chat` or `scripted`. Keys and base URL come from the environment. */
+  /** `openai` (default), `openai_chat`, `anthropic` or `scripted`. Keys and base URL come from the environment. */
   readonly provider?: string | undefined;
   /** The file of the provider `scripted`. */
   readonly script?: string | undefined;
@@ -26,7 +27,7 @@ export interface AgentRun {
   readonly agent: string;
   readonly input: string;
   readonly instructions?: string | undefined;
-  /** Default: OPENAI_MODEL. */
+  /** Default: OPENAI_MODEL, or ANTHROPIC_MODEL for `anthropic`. */
   readonly model?: string | undefined;
   /** Default: none. */
   readonly tools?: readonly ToolDef[] | undefined;
@@ -93,11 +94,10 @@ export class AgentRunner {
     const { provider = "openai", script, env } = this.#options;
     const settings = parseSettings(env ?? environment());
     this.#opened = {
-      model: settings.openaiModel,
+      model: defaultModel(settings, provider),
       models: createModelSource({
         provider,
-        apiKey: settings.openaiApiKey,
-        baseUrl: settings.openaiBaseUrl,
+        ...credentialsOf(settings, provider),
         script: script === undefined ? undefined : readScript(script),
       }),
     };

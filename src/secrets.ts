@@ -4,7 +4,7 @@ import { createRedactor, type Redactor } from "./core/redact.ts";
 import { environment } from "./host/env.ts";
 
 /** Variables that hold a secret whatever it looks like, and URLs that may hold a password. */
-const KEYS = ["OPENAI_API_KEY"];
+const KEYS = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 const URLS = ["OXBOW_STORE_URL", "REDIS_URL", "DATABASE_URL"];
 const NAMED_SO =
   /(?:^|_)(?:API_?KEY|ACCESS_KEY|PRIVATE_KEY|KEY|TOKEN|PAT|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)/i;

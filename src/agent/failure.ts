@@ -2,8 +2,12 @@
  * What went wrong with a model call, in one shape, whichever client library or server it came from.
  * Recognised by `kind`, so that a model of a plugin may throw its own copy.
  */
+import { field, numberField, textField } from "./wire-values.ts";
+
 export interface ModelFailure extends Error {
   readonly kind: "model_failure";
+  /** What kind of answer it was that is of no use; null when there is none. */
+  readonly code: AnswerCode | null;
   /** HTTP status, or null when no answer came (or the answer broke off). */
   readonly status: number | null;
   /** What the server asked us to wait, milliseconds. */
@@ -11,7 +15,10 @@ export interface ModelFailure extends Error {
   readonly retryable: boolean;
 }
 
+export type AnswerCode = "answer_truncated" | "model_refused" | "model_behaviour";
+
 export interface FailureFacts {
+  readonly code?: AnswerCode | null;
   readonly status?: number | null;
   readonly retryAfterMs?: number | null;
   readonly retryable?: boolean;
@@ -21,6 +28,7 @@ export function modelFailure(message: string, facts: FailureFacts = {}): ModelFa
   const status = facts.status ?? null;
   return Object.assign(new Error(message), {
     kind: "model_failure" as const,
+    code: facts.code ?? null,
     status,
     retryAfterMs: facts.retryAfterMs ?? null,
     retryable: facts.retryable ?? (status !== null && isRetryableStatus(status)),
@@ -47,7 +55,7 @@ export function toModelFailure(error: unknown, secrets: readonly string[] = []):
   const status = numberField(error, "status") ?? numberField(error, "statusCode");
   const message = clean(vendorMessage(error), secrets);
   if (status !== null) {
-    const code = stringField(error, "code");
+    const code = textField(error, "code");
     const told = headerOf(error, "x-should-retry");
     const retryable = told === null ? isRetryableStatus(status) : told === "true";
     return modelFailure(`The model provider answered HTTP ${status}: ${message}`, {
@@ -66,12 +74,12 @@ export function toModelFailure(error: unknown, secrets: readonly string[] = []):
 
 function vendorMessage(error: unknown): string {
   const body = field(error, "error");
-  const told = stringField(body, "message") ?? stringField(field(body, "error"), "message");
+  const told = textField(body, "message") ?? textField(field(body, "error"), "message");
   if (told !== null) return told;
   if (!(error instanceof Error)) return String(error);
   const causes = [error.message.replace(/^\d{3} /, "")];
   for (let cause: unknown = error.cause; cause instanceof Error && causes.length < 4; cause = cause.cause) {
-    const text = cause.message === "" ? (stringField(cause, "code") ?? "") : cause.message;
+    const text = cause.message === "" ? (textField(cause, "code") ?? "") : cause.message;
     if (text !== "" && !causes.includes(text)) causes.push(text);
   }
   return causes.join(": ");
@@ -104,7 +112,7 @@ const NETWORK_CODES = new Set([
 function isNetwork(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     if (at.constructor.name.startsWith("APIConnection")) return true;
-    const code = stringField(at, "code");
+    const code = textField(at, "code");
     if (code !== null && NETWORK_CODES.has(code)) return true;
     if (at.message === "terminated" || at.message === "fetch failed" || at.message === "Premature close")
       return true;
@@ -127,19 +135,5 @@ function retryAfter(error: unknown): number | null {
 function headerOf(error: unknown, name: string): string | null {
   const headers = field(error, "headers");
   if (headers instanceof Headers) return headers.get(name);
-  return stringField(headers, name);
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function stringField(value: unknown, name: string): string | null {
-  const found = field(value, name);
-  return typeof found === "string" ? found : null;
-}
-
-function numberField(value: unknown, name: string): number | null {
-  const found = field(value, name);
-  return typeof found === "number" ? found : null;
+  return textField(headers, name);
 }

@@ -1,34 +1,40 @@
 /** Where models come from. Nothing here loads a client library before the first model is asked for. */
 import type { Model, ModelRequest, StreamEvent } from "@openai/agents";
 import { OxbowError } from "../core/errors.ts";
+import { createAnthropicModel } from "./anthropic.ts";
 import type { ModelSource } from "./contract.ts";
 import { toModelFailure } from "./failure.ts";
-import { openaiPrice } from "./prices.ts";
+import { anthropicPrice, type ModelPrice, openaiPrice } from "./prices.ts";
 import { parseScript } from "./script-file.ts";
 import { createScriptedModel, stepsFor } from "./scripted.ts";
 import { loadSdk } from "./sdk.ts";
+import { createFetch, type Fetch } from "./transport.ts";
+import { type Credentials, type Service, serviceOf } from "./vendors.ts";
 
-export interface ModelSourceOptions {
-  /** `openai` (Responses API), `openai_chat` (Chat Completions, any compatible server) or `scripted`. */
+export interface ModelSourceOptions extends Credentials {
+  /**
+   * `openai` (Responses API), `openai_chat` (Chat Completions, any compatible server), `anthropic` (Messages API) or
+   * `scripted`.
+   */
   readonly provider: string;
-  readonly apiKey?: string | undefined;
-  /** Default: the vendor's own service. */
-  readonly baseUrl?: string | undefined;
   /** For `scripted`: the file's text, and its name for messages. */
   readonly script?: { readonly file: string; readonly text: string } | undefined;
+  /** Bytes of one streamed answer; more is a failure. Default 64 MiB. */
+  readonly maxAnswerBytes?: number | undefined;
 }
-
-const OPENAI_URL = "https://api.openai.com/v1";
 
 /**
  * Checks everything that can be checked without the network.
- * Throws provider_unknown, provider_missing (no key), script_invalid, usage (no script, a malformed base URL).
+ * Throws provider_unknown, provider_missing (no key), script_invalid, usage (no script), setting_invalid (a malformed
+ * base URL).
  */
 export function createModelSource(options: ModelSourceOptions): ModelSource {
   switch (options.provider) {
     case "openai":
     case "openai_chat":
       return createOpenAiSource(options.provider, options);
+    case "anthropic":
+      return createAnthropicSource(options);
     case "scripted":
       return createScriptedSource(options);
     default:
@@ -51,54 +57,69 @@ function createScriptedSource({ script }: ModelSourceOptions): ModelSource {
   };
 }
 
-function createOpenAiSource(name: "openai" | "openai_chat", options: ModelSourceOptions): ModelSource {
-  const url = baseUrl(options.baseUrl);
-  const key = options.apiKey === undefined || options.apiKey === "" ? null : options.apiKey;
-  if (key === null && !isLoopback(url)) {
-    throw new OxbowError(
-      "provider_missing",
-      "No key for a model provider, no command and no script were given.",
-    );
-  }
-  // A local server wants no key, but the client library insists on one.
-  const apiKey = key ?? "none";
-  const models = new Map<string, Promise<Model>>();
-  let client: Promise<import("openai").default> | undefined;
+function createAnthropicSource(options: ModelSourceOptions): ModelSource {
+  const service = serviceOf("anthropic", options);
+  const { url: baseUrl, apiKey } = service;
+  const fetch = createFetch(options);
+  return httpSource("anthropic", service, anthropicPrice, async (model) =>
+    createAnthropicModel({ baseUrl, apiKey, fetch, model: named("anthropic", model) }),
+  );
+}
 
-  const connect = async () => {
-    const { default: OpenAI } = await import("openai");
-    // Retries are the runner's alone. The base URL is always given, so that no environment variable is read behind it.
-    return new OpenAI({ apiKey, baseURL: url.href.replace(/\/$/, ""), maxRetries: 0 });
-  };
-  const open = async (model: string | undefined): Promise<Model> => {
+function createOpenAiSource(name: "openai" | "openai_chat", options: ModelSourceOptions): ModelSource {
+  const service = serviceOf("openai", options);
+  const fetch = createFetch(options);
+  let client: Promise<import("openai").default> | undefined;
+  return httpSource(name, service, openaiPrice, async (model) => {
     const sdk = await loadSdk();
-    client ??= connect();
+    client ??= connect(service, fetch);
     const openai = await client;
-    if (name === "openai_chat" && model === undefined) {
-      throw new OxbowError("usage", "The openai_chat provider needs the name of a model.", {
-        hint: "Give --model NAME, or defaults.model in the team file.",
-      });
-    }
-    const chosen = model ?? sdk.getDefaultModel();
-    const inner =
-      name === "openai"
-        ? new sdk.OpenAIResponsesModel(openai, chosen)
-        : new sdk.OpenAIChatCompletionsModel(openai, chosen);
-    return withoutSecrets(inner, key === null ? [] : [key]);
-  };
-  const isVendor = url.host === new URL(OPENAI_URL).host;
+    if (name === "openai_chat") return new sdk.OpenAIChatCompletionsModel(openai, named(name, model));
+    return new sdk.OpenAIResponsesModel(openai, model ?? sdk.getDefaultModel());
+  });
+}
+
+async function connect({ url, apiKey }: Service, fetch: Fetch): Promise<import("openai").default> {
+  const { default: OpenAI } = await import("openai");
+  return new OpenAI({
+    // A local server wants no key, but the client library insists on one.
+    apiKey: apiKey ?? "none",
+    // Given, so that no environment variable is read behind it.
+    baseURL: url.href.replace(/\/$/, ""),
+    fetch,
+    // Retries are the runner's alone.
+    maxRetries: 0,
+  });
+}
+
+/** Throws usage. */
+function named(provider: string, model: string | undefined): string {
+  if (model !== undefined) return model;
+  throw new OxbowError("usage", `The ${provider} provider needs the name of a model.`, {
+    hint: "Give --model NAME, or defaults.model in the team file.",
+  });
+}
+
+/** Models that are made once, and prices where they hold. */
+function httpSource(
+  name: string,
+  { apiKey, isVendor }: Service,
+  price: (model: string) => ModelPrice | null,
+  open: (model: string | undefined) => Promise<Model>,
+): ModelSource {
+  const models = new Map<string, Promise<Model>>();
   return {
     name,
     simulated: false,
     model({ model }) {
       const known = models.get(model ?? "");
       if (known !== undefined) return known;
-      const made = open(model);
+      const made = open(model).then((inner) => withoutSecrets(inner, apiKey === null ? [] : [apiKey]));
       models.set(model ?? "", made);
       made.catch(() => models.delete(model ?? ""));
       return made;
     },
-    price: (model) => (isVendor && model !== undefined ? openaiPrice(model) : null),
+    price: (model) => (isVendor && model !== undefined ? price(model) : null),
   };
 }
 
@@ -119,17 +140,4 @@ function withoutSecrets(model: Model, secrets: readonly string[]): Model {
 
 function isBehaviour(error: unknown): boolean {
   return error instanceof Error && /^(?:ModelBehavior|ModelRefusal|User)Error$/.test(error.name);
-}
-
-function baseUrl(given: string | undefined): URL {
-  if (given === undefined || given === "") return new URL(OPENAI_URL);
-  const url = URL.canParse(given) ? new URL(given) : null;
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new OxbowError("setting_invalid", "OPENAI_BASE_URL is not an http or https URL.");
-  }
-  return url;
-}
-
-function isLoopback({ hostname }: URL): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }

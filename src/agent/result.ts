@@ -17,6 +17,7 @@ export type RunnerEvent =
     }
   /** After each answer of the model; `usage` is this turn's own, so that turns add up. */
   | { kind: "turn"; source: string; turn: number; usage: Usage }
+  /** The model is asked again: what it has said since the last turn (`text_delta`) is void. */
   | { kind: "retry"; source: string; reason: string; attempt: number; delay_ms: number };
 
 /** A failure has the same shape as a success, plus `error`. */
@@ -28,6 +29,6 @@ export interface RunResult {
   readonly elapsed_ms: number;
   readonly request_id: string | null;
   readonly trace_id: string;
-  /** Codes: provider_failed, model_behaviour, max_turns, timed_out, cancelled, internal. */
+  /** Codes: provider_failed, model_behaviour, model_refused, answer_truncated, max_turns, timed_out, cancelled, internal. */
   readonly error?: ErrorValue;
 }

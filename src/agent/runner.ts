@@ -6,12 +6,13 @@ import { randomBytes } from "node:crypto";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { NO_USAGE, type Usage, addUsage } from "../core/model.ts";
 import type { HistoryItem, RunRequest, RunResult } from "./contract.ts";
-import { isModelFailure } from "./failure.ts";
+import { isModelFailure, type ModelFailure } from "./failure.ts";
 import { createFunctionTools } from "./function-tools.ts";
 import { priceOf } from "./prices.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
 import { type Stop, createStop } from "./stop.ts";
 import { createTurnModel } from "./turns.ts";
+import { vendorFacts, vendorOf } from "./vendors.ts";
 
 export interface AgentRunnerOptions {
   /** Only `openai_agents`; a program as an agent is `runCommand`. */
@@ -122,8 +123,8 @@ async function runTurns(
         return null;
       }
       const { input_tokens: inputTokens, output_tokens: outputTokens } = answer.usage;
-      const { cachedTokens } = answer;
-      const cost = priceOf(price, { inputTokens, cachedTokens, outputTokens });
+      const { cachedTokens, cacheWriteTokens } = answer;
+      const cost = priceOf(price, { inputTokens, cachedTokens, cacheWriteTokens, outputTokens });
       book.cost = (book.cost ?? 0) + cost;
       return cost;
     },
@@ -190,22 +191,27 @@ function describe(error: unknown, stop: Stop, request: RunRequest): OxbowError {
   const cause = reason?.kind === "fatal" ? reason.error : error;
   if (hasCode(cause)) return cause;
   if (isModelFailure(cause))
-    return new OxbowError("provider_failed", cause.message, providerHint(cause.status));
+    return new OxbowError(
+      cause.code ?? "provider_failed",
+      cause.message,
+      hintFor(cause, request.models.name),
+    );
   const name = cause instanceof Error ? cause.name : "";
   const message = cause instanceof Error ? cause.message : String(cause);
   if (name === "MaxTurnsExceededError") {
     return new OxbowError("max_turns", `${request.agent} was not done after ${request.maxTurns} turns.`);
   }
-  if (name === "ModelBehaviorError" || name === "ModelRefusalError") {
-    return new OxbowError("model_behaviour", message);
-  }
+  if (name === "ModelRefusalError") return new OxbowError("model_refused", message);
+  if (name === "ModelBehaviorError") return new OxbowError("model_behaviour", message);
   return new OxbowError("internal", message);
 }
 
-function providerHint(status: number | null): { hint?: string } {
-  if (status === 401 || status === 403) return { hint: "Check OPENAI_API_KEY; the provider refused it." };
+function hintFor({ status, code }: ModelFailure, provider: string): { hint?: string } {
+  const { keyName, urlName } = vendorFacts(vendorOf(provider) ?? "openai");
+  if (code) return {};
+  if (status === 401 || status === 403) return { hint: `Check ${keyName}; the provider refused it.` };
   if (status === 404)
-    return { hint: "Check the model's name and OPENAI_BASE_URL; the provider does not know it." };
+    return { hint: `Check the model's name and ${urlName}; the provider does not know it.` };
   if (status === 429)
     return { hint: "Wait for the provider's limit, lower --max-parallel, or check the account's quota." };
   return {};

@@ -53,6 +53,11 @@ export function wellFormedArguments(text: string): string {
   return isRecord(parsedJson(text)) ? text : JSON.stringify({ [MALFORMED]: text });
 }
 
+/** For a call that was cut off: never a whole object, since nothing must be done on the word of half a call. */
+export function cutArguments(text: string): string {
+  return text.trim() === "" ? "{" : text;
+}
+
 function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -14,6 +14,7 @@ import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from 
 import { asItems, createInterjections, fromUser } from "./interjections.ts";
 import type { Sdk } from "./sdk.ts";
 import { wellFormedArguments } from "./tool-input.ts";
+import { type DoneResponse, oneCall } from "./one-call.ts";
 import { type Stop, pause } from "./stop.ts";
 
 export interface TurnOptions {
@@ -44,16 +45,13 @@ export interface Answer {
   readonly turn: number;
   readonly usage: Usage;
   readonly cachedTokens: number;
+  readonly cacheWriteTokens: number;
   readonly requestId: string | null;
   /** The answer's text, "" when there is none. */
   readonly text: string;
 }
 
 type Output = ModelResponse["output"];
-type DoneResponse = {
-  readonly response: ModelResponse;
-  readonly cachedTokens: number;
-};
 
 /** Else a short "noted" would be all that is left of the run. */
 const ANSWER_AGAIN =
@@ -92,11 +90,11 @@ export function createTurnModel(options: TurnOptions): Model {
     turn += 1;
     const told = { ...request, input: interjections.into(request.input) };
     failPoint("model.before");
-    const { response, cachedTokens } = await withRetries(options, told);
+    const { response, ...cache } = await withRetries(options, told);
     failPoint("model.after");
     const output = response.output.map((item) => repaired(item, callIds));
     const answer = { ...response, output };
-    const cost = tell(options, answer, turn, cachedTokens);
+    const cost = tell(options, answer, turn, cache);
     const items = asItems(told.input);
     const usage = usageOf(answer);
     await stop.guard(options.record({ turn, items: items.slice(recorded), output, usage, cost }));
@@ -144,13 +142,13 @@ function tell(
   { emit, source, onAnswer }: TurnOptions,
   answer: ModelResponse,
   turn: number,
-  cachedTokens: number,
+  cache: Omit<DoneResponse, "response">,
 ): number | null {
   const { output } = answer;
   const usage = usageOf(answer);
   const text = textOf(output);
   const requestId = answer.requestId ?? answer.responseId ?? null;
-  const cost = onAnswer({ turn, usage, cachedTokens, requestId, text });
+  const cost = onAnswer({ turn, usage, ...cache, requestId, text });
   if (text !== "") emit({ kind: "text", source, text });
   emit({ kind: "turn", source, turn, usage });
   for (const item of output) {
@@ -163,16 +161,15 @@ function tell(
 async function withRetries(options: TurnOptions, request: ModelRequest): Promise<DoneResponse> {
   const { stop, source } = options;
   for (let attempt = 1; ; attempt++) {
-    const seen = { output: false };
     const timer = stuckTimer(options);
     try {
-      return await oneCall(options, request, seen);
+      return await oneCall(options, request);
     } catch (error) {
       stop.signal.throwIfAborted();
       if (isOurs(error) || (!isModelFailure(error) && isSdkError(error))) throw error;
       clearTimeout(timer);
       const failure = toModelFailure(error);
-      if (!failure.retryable || seen.output || attempt > options.maxRetries) {
+      if (!failure.retryable || attempt > options.maxRetries) {
         throw attempt > 1 ? afterTries(failure, attempt) : failure;
       }
       const delay = retryDelay(failure, attempt, options.retryBaseMs);
@@ -216,108 +213,6 @@ function isOurs(error: unknown): boolean {
 /** Errors that the SDK makes of an answer (a refusal, a missing payload) are about behaviour, not about transport. */
 function isSdkError(error: unknown): boolean {
   return error instanceof Error && /^(?:ModelBehavior|ModelRefusal|User|System)Error$/.test(error.name);
-}
-
-async function oneCall(
-  options: TurnOptions,
-  request: ModelRequest,
-  seen: { output: boolean },
-): Promise<DoneResponse> {
-  const { stop, source, sdk } = options;
-  const stream = options.model.getStreamedResponse({ ...request, signal: stop.signal });
-  const events = stream[Symbol.asyncIterator]();
-  let done: DoneResponse | null = null;
-  const chat = { spoken: false, finished: false };
-  try {
-    for (;;) {
-      const next = await stop.guard(events.next());
-      if (next.done === true) break;
-      const event = next.value;
-      if (event.type === "output_text_delta") {
-        seen.output = true;
-        options.emit({ kind: "text_delta", source, text: event.delta });
-      } else if (event.type === "model") {
-        const chunk = chatChunk(event.event);
-        chat.spoken ||= chunk !== null;
-        chat.finished ||= chunk?.finished === true;
-        const failed = failedResponse(event.event, !seen.output);
-        if (failed !== null) throw failed;
-        seen.output ||= chunk?.output ?? isOutputEvent(event.event);
-      } else if (event.type === "response_done") {
-        const { id, requestId, output, usage } = event.response;
-        done = {
-          response: {
-            output,
-            usage: new sdk.Usage({
-              requests: 1,
-              inputTokens: usage.inputTokens,
-              outputTokens: usage.outputTokens,
-              totalTokens: usage.totalTokens,
-            }),
-            responseId: id,
-            ...(requestId === undefined ? {} : { requestId }),
-          },
-          cachedTokens: cachedOf(usage.inputTokensDetails),
-        };
-      }
-    }
-  } finally {
-    // Not awaited: a model that ignores the signal would hold the run; the connection goes with the signal.
-    if (stop.signal.aborted) void events.return?.().then(undefined, () => undefined);
-  }
-  // Chat Completions has no closing event: a stream without a finish_reason broke off, whatever was put together of it.
-  if (done === null || (chat.spoken && !chat.finished)) {
-    throw modelFailure("The model provider's answer broke off before it was complete", { retryable: true });
-  }
-  return done;
-}
-
-/** A Chat Completions chunk: whether it brings output, and whether it says that the answer is complete. */
-function chatChunk(event: unknown): { output: boolean; finished: boolean } | null {
-  if (typeof event !== "object" || event === null || !("choices" in event)) return null;
-  const choices: unknown = event.choices;
-  if (!Array.isArray(choices)) return { output: false, finished: false };
-  let output = false;
-  let finished = false;
-  for (const choice of choices as readonly unknown[]) {
-    if (typeof choice !== "object" || choice === null) continue;
-    if ("finish_reason" in choice && typeof choice.finish_reason === "string") finished = true;
-    const delta: unknown = "delta" in choice ? choice.delta : null;
-    if (typeof delta !== "object" || delta === null) continue;
-    output ||= Object.entries(delta).some(([key, value]) => key !== "role" && value !== null && value !== "");
-  }
-  return { output, finished };
-}
-
-/** Of the Responses API's events, only the opening ones bring nothing of the answer. */
-function isOutputEvent(event: unknown): boolean {
-  if (typeof event !== "object" || event === null || !("type" in event)) return false;
-  return (
-    typeof event.type === "string" && /^response\.(?:output|function_call|reasoning|content)/.test(event.type)
-  );
-}
-
-/** The Responses API says in an event that it gave up; the SDK would tell only that it did, not why. */
-function failedResponse(event: unknown, replayable: boolean): ModelFailure | null {
-  const type = field(event, "type");
-  if (type !== "response.failed" && type !== "response.incomplete") return null;
-  const response = field(event, "response");
-  const code = field(field(response, "error"), "code");
-  const why =
-    field(field(response, "error"), "message") ?? field(field(response, "incomplete_details"), "reason");
-  const retryable = replayable && (code === "server_error" || code === "rate_limit_exceeded");
-  const said = typeof why === "string" ? why : "no reason given";
-  return modelFailure(`The model provider did not complete its answer: ${said}`, { retryable });
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function cachedOf(details: unknown): number {
-  const first: unknown = Array.isArray(details) ? details[0] : details;
-  const cached = field(first, "cached_tokens");
-  return typeof cached === "number" ? cached : 0;
 }
 
 /**

@@ -112,9 +112,9 @@ export const ERRORS = {
   provider_missing: row(
     400,
     2,
-    "Set OPENAI_API_KEY (and OPENAI_BASE_URL for a compatible server), or give --runtime command --command '…', or give --script FILE.",
+    "Set OPENAI_API_KEY or ANTHROPIC_API_KEY (OPENAI_BASE_URL for a compatible server), or give --runtime command --command '…', or give --script FILE.",
   ),
-  provider_unknown: row(400, 2, "Use --provider openai, openai_chat or scripted."),
+  provider_unknown: row(400, 2, "Use --provider openai, openai_chat, anthropic or scripted."),
   provider_failed: row(
     502,
     1,
@@ -148,6 +148,16 @@ export const ERRORS = {
     502,
     1,
     "The model answered with something that cannot be used; try again or use another model.",
+  ),
+  model_refused: row(
+    502,
+    1,
+    "The model or its provider declined; word the task differently, or use another model.",
+  ),
+  answer_truncated: row(
+    502,
+    1,
+    "The model's answer was longer than it may be; ask for less at once, or use a model that may say more.",
   ),
   max_turns: row(500, 1, "Raise defaults.max_turns, or give the agent a smaller task."),
   dependency_failed: row(409, 1, "Fix what it depends on first, then run the task again."),

@@ -45,7 +45,11 @@ const REDIS: Row<string | undefined> = {
   parse: (t) => (/^(rediss?:\/\/[^/]|unix:\/\/\/.)/i.test(t) && URL.canParse(t) ? t : undefined),
 };
 const API_KEY: Row<string | undefined> = {
-  ...text("OPENAI_API_KEY", "model", undefined, "The key of the model provider."),
+  ...text("OPENAI_API_KEY", "model", undefined, "The key of the providers `openai` and `openai_chat`."),
+  secret: true,
+};
+const ANTHROPIC_KEY: Row<string | undefined> = {
+  ...text("ANTHROPIC_API_KEY", "model", undefined, "The key of the provider `anthropic`."),
   secret: true,
 };
 const CREDENTIAL_HELPER: Row<string | undefined> = {
@@ -63,6 +67,16 @@ const BASE_URL: Row<string | undefined> = {
     "model",
     undefined,
     "A server that speaks the OpenAI API, instead of OpenAI's own.",
+  ),
+  allowed: "an http or https URL",
+  parse: readUrl,
+};
+const ANTHROPIC_URL: Row<string | undefined> = {
+  ...text(
+    "ANTHROPIC_BASE_URL",
+    "model",
+    undefined,
+    "A server that speaks the Messages API, instead of Anthropic's own.",
   ),
   allowed: "an http or https URL",
   parse: readUrl,
@@ -147,6 +161,14 @@ const TABLE = {
     "model",
     "gpt-5-mini",
     "The model of agents for which neither --model nor the team file names one.",
+  ),
+  anthropicApiKey: ANTHROPIC_KEY,
+  anthropicBaseUrl: ANTHROPIC_URL,
+  anthropicModel: text(
+    "ANTHROPIC_MODEL",
+    "model",
+    "claude-sonnet-5-5",
+    "The same, of agents whose provider is `anthropic`.",
   ),
   orchestrateTargetAgent: text(
     "ORCHESTRATE_TARGET_AGENT",
@@ -266,6 +288,9 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     openaiApiKey: value(TABLE.openaiApiKey),
     openaiBaseUrl: value(TABLE.openaiBaseUrl),
     openaiModel: value(TABLE.openaiModel),
+    anthropicApiKey: value(TABLE.anthropicApiKey),
+    anthropicBaseUrl: value(TABLE.anthropicBaseUrl),
+    anthropicModel: value(TABLE.anthropicModel),
     orchestrateTargetAgent: value(TABLE.orchestrateTargetAgent),
     agentName: value(TABLE.agentName),
     oxbowScheduleGraceMs: value(TABLE.oxbowScheduleGraceMs),

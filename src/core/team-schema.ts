@@ -49,8 +49,12 @@ const sandbox = z.strictObject({
 const agent = z.strictObject({
   name: word.describe("Unique in the team; becomes the last part of its branches."),
   instructions: z.string().max(100_000).optional().describe("Added to what its model is told."),
-  model: word.optional().describe("Default: `defaults.model`, then OPENAI_MODEL."),
-  provider: word.optional().describe("`openai`, `openai_chat` or `scripted`. Default: `defaults.provider`."),
+  model: word.optional().describe("Default: `defaults.model`, then OPENAI_MODEL or ANTHROPIC_MODEL."),
+  provider: word
+    .optional()
+    .describe(
+      "`openai`, `openai_chat`, `anthropic` or `scripted` ([providers.md](providers.md)). Default: `defaults.provider`.",
+    ),
   runtime: z
     .enum(["openai_agents", "command", "acp"])
     .optional()
@@ -199,8 +203,8 @@ export const teamSchema = z.strictObject({
     .describe("How finished branches are merged."),
   defaults: z
     .strictObject({
-      provider: word.optional().describe("`openai` (default), `openai_chat` or `scripted`."),
-      model: word.optional().describe("Default: OPENAI_MODEL."),
+      provider: word.optional().describe("`openai` (default), `openai_chat`, `anthropic` or `scripted`."),
+      model: word.optional().describe("Default: OPENAI_MODEL, or ANTHROPIC_MODEL for `anthropic`."),
       max_turns: count(10_000)
         .optional()
         .describe(`Answers of a model in one run. Default ${TEAM_DEFAULTS.maxTurns}.`),

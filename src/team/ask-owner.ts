@@ -8,7 +8,7 @@ import type { RunResult } from "../agent/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { type OwnersAnswer, scopeAnswer } from "../../tools/scope_answer.ts";
-import { agentNamed, type Engine, runOptions, runtimeOf } from "./engine.ts";
+import { agentNamed, type Engine, modelOf, runOptions, runtimeOf } from "./engine.ts";
 
 const MAX_TURNS = 3;
 const RESPONSE_MS = 120_000;
@@ -41,7 +41,6 @@ export async function askOwner(
 ): Promise<Asked> {
   const options = runOptions(lease.task);
   const owner = agentNamed(engine, approval.owner);
-  const { defaults } = engine.team;
   const given: { answer: OwnersAnswer | null } = { answer: null };
   const stop = new AbortController();
   const tool = scopeAnswer((answer) => {
@@ -54,7 +53,7 @@ export async function askOwner(
       agent: owner.name,
       instructions: instructions(engine, owner.name, owner.instructions),
       input: question(engine, lease, approval),
-      model: options.model ?? owner.model ?? defaults.model ?? engine.settings.openaiModel,
+      model: modelOf(options, owner, engine),
       models: engine.models(options, owner),
       tools: [tool],
       context: { ...context, agent: owner.name },

@@ -11,6 +11,7 @@ import type { Store } from "../store/contract.ts";
 import type { Task } from "../core/model.ts";
 import type { TeamRegistry } from "../core/registry.ts";
 import type { ToolRegistry } from "../../tools/registry.ts";
+import { defaultModel } from "../agent/vendors.ts";
 import { OxbowError } from "../core/errors.ts";
 
 export interface Engine {
@@ -92,9 +93,19 @@ export function commandOf(options: RunOptions, agent: AgentSpec): readonly strin
 }
 
 /** `--provider`, else what a `--script` implies, else the agent's own, the team's, OpenAI. */
-export function providerOf(options: RunOptions, agent: AgentSpec, team: TeamFile): string {
+export function providerOf(options: RunOptions, agent: Pick<AgentSpec, "provider">, team: TeamFile): string {
   const scripted = options.script === null ? null : "scripted";
   return options.provider ?? scripted ?? agent.provider ?? team.defaults.provider ?? "openai";
+}
+
+/** `--model`, else the agent's own, the team's, the setting's for the provider. */
+export function modelOf(
+  options: RunOptions,
+  agent: Pick<AgentSpec, "model" | "provider">,
+  { team, settings }: Pick<Engine, "team" | "settings">,
+): string {
+  const provider = providerOf(options, agent, team);
+  return options.model ?? agent.model ?? team.defaults.model ?? defaultModel(settings, provider);
 }
 
 /** Events in the order they were emitted, a batch per turn of the event loop. What could not be written waits for the next try. */

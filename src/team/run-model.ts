@@ -11,7 +11,7 @@ import { goesOnElsewhere } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { createInbox } from "./chat.ts";
 import { handedOutBy, inputFor, instructionsFor } from "./brief.ts";
-import { runOptions } from "./engine.ts";
+import { modelOf, runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { outcomeOf } from "./outcome.ts";
 import { toolsFor } from "./tool-choice.ts";
@@ -60,7 +60,7 @@ export async function runModel(
       instructions: instructionsFor(engine, agent, mayWrite, new Set(tools.map((tool) => tool.name))),
       input: before?.opening || inputFor(engine, task, subtask, lease.attempt, restored, handedOut),
       history: before === null ? undefined : { ...before.history, settled: settling(attempt, tree, before) },
-      model: options.model ?? agent.model ?? defaults.model ?? engine.settings.openaiModel,
+      model: modelOf(options, agent, engine),
       models: engine.models(options, agent),
       tools,
       context,

@@ -73,7 +73,7 @@ async function play(replies: readonly ScriptedReply[] | ModelHandler, options: P
 const kinds = (events: readonly RunnerEvent[], kind: RunnerEvent["kind"]) =>
   events.filter((event) => event.kind === kind);
 
-describe.each(["openai", "openai_chat"])("a run over %s", (wire) => {
+describe.each(["openai", "openai_chat", "anthropic"])("a run over %s", (wire) => {
   it("reads, writes and commits, and ends with the model's text", async () => {
     const { result, events, server, context } = await play(
       [

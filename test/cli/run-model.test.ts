@@ -6,7 +6,7 @@ import {
   scriptByAgent,
   startModelServer,
 } from "../support/model-server.ts";
-import { makeShop, type Shop } from "../support/shop.ts";
+import { makeShop, type Shop, SHOP_TEAM } from "../support/shop.ts";
 import { BROKEN, CHILDREN, LEAD } from "../support/split-script.ts";
 
 async function runWith(
@@ -18,7 +18,13 @@ async function runWith(
   await using server = await startModelServer(scriptByAgent(script));
   const ended = await oxbow(["run", "Add request ids", "--ticket", "146", ...args, "--json"], {
     cwd: shop.dir,
-    env: { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl", ...env },
+    env: {
+      OPENAI_BASE_URL: server.url,
+      OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl",
+      ANTHROPIC_BASE_URL: server.origin,
+      ANTHROPIC_API_KEY: "sk-test-0123456789abcdefghijkl",
+      ...env,
+    },
   });
   return { ended, report: reportOf(ended), requests: server.requests };
 }
@@ -34,6 +40,7 @@ function lastOutput(requests: readonly ModelCall[], agent: string): any {
 describe.each([
   ["openai", "responses"],
   ["openai_chat", "chat"],
+  ["anthropic", "messages"],
 ])("a lead splits a task in three over %s", (provider, wire) => {
   it("gives each child its part and branch, hears of each end, merges all, and leaves the checkout as it was", async () => {
     using shop = makeShop();
@@ -97,6 +104,25 @@ describe.each([
       agent: "Web",
     });
     expect(shop.at("integration/146", "docs/request-id.md")).toContain("Docs");
+  });
+});
+
+describe("the models of a team", () => {
+  it("are each agent's own, from the provider that team.yaml names for it", async () => {
+    const own = SHOP_TEAM.replace(
+      "name: Api\n",
+      "name: Api\n    provider: anthropic\n    model: claude-a\n",
+    ).replace("name: Docs\n", "name: Docs\n    provider: openai_chat\n    model: small\n");
+    using shop = makeShop({ team: own.replace("name: Web\n", "name: Web\n    provider: anthropic\n") });
+    const { report, requests } = await runWith(shop, { Lead: LEAD, ...CHILDREN }, []);
+    expect(report.state).toBe("completed");
+    const asked = requests.map(({ agent, wire, model }) => `${agent} ${wire} ${model}`);
+    expect([...new Set(asked)].sort()).toEqual([
+      "Api messages claude-a",
+      "Docs chat small",
+      "Lead responses gpt-5-mini",
+      "Web messages claude-sonnet-5-5",
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * A model provider on loopback: real HTTP, the vendors' wire formats (POST /v1/responses and /v1/chat/completions,
- * streamed or not), and answers that a test decides from the conversation so far. GET /requests returns what came in.
+ * A model provider on loopback: real HTTP, the vendors' wire formats (POST /v1/responses, /v1/chat/completions
+ * and /v1/messages, streamed or not), and answers that a test decides from the conversation so far. GET /requests returns what came in.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import {
@@ -11,10 +11,21 @@ import {
   writeChat,
   writeResponses,
 } from "./model-wire.ts";
+import { readMessagesRequest, writeMessages } from "./model-wire-messages.ts";
 import { fillValue } from "../../src/agent/scripted.ts";
 
+export type Wire = "responses" | "chat" | "messages";
+
+const READERS = { responses: readResponsesRequest, chat: readChatRequest, messages: readMessagesRequest };
+const WRITERS = { responses: writeResponses, chat: writeChat, messages: writeMessages };
+const PATHS: Readonly<Record<string, Wire>> = {
+  "/v1/responses": "responses",
+  "/v1/chat/completions": "chat",
+  "/v1/messages": "messages",
+};
+
 export interface ModelCall extends Conversation {
-  readonly wire: "responses" | "chat";
+  readonly wire: Wire;
   readonly model: string;
   /** From instructions that begin with `You are <agent>`. */
   readonly agent: string | null;
@@ -33,7 +44,7 @@ export type ModelReply =
       readonly headers?: Record<string, string>;
       readonly code?: string;
     }
-  /** Responses API only: the stream opens, and says that the provider gave up. */
+  /** The stream opens, and says that the provider gave up; not Chat Completions. */
   | { readonly failed: { readonly code: string; readonly message: string } }
   /** Nothing ever comes. */
   | { readonly hang: true }
@@ -48,6 +59,8 @@ export type ModelHandler = (call: ModelCall) => ModelReply | Promise<ModelReply>
 export interface ModelServer extends AsyncDisposable {
   /** The base URL, with `/v1`. */
   readonly url: string;
+  /** The same without it, as Anthropic's is written. */
+  readonly origin: string;
   readonly requests: readonly ModelCall[];
   /** Resolves when `count` requests have come in. */
   received(count: number): Promise<void>;
@@ -71,11 +84,10 @@ export async function startModelServer(handler: ModelHandler): Promise<ModelServ
       response.end(JSON.stringify(requests.map(({ raw: _raw, ...call }) => call)));
       return;
     }
-    const wire =
-      request.url === "/v1/responses" ? "responses" : request.url === "/v1/chat/completions" ? "chat" : null;
-    if (request.method !== "POST" || wire === null) return sendError(response, 404, "No such endpoint.");
+    const wire = PATHS[request.url ?? ""];
+    if (request.method !== "POST" || wire === undefined) return sendError(response, 404, "No such endpoint.");
     const body = JSON.parse(raw) as Record<string, unknown>;
-    const read = wire === "responses" ? readResponsesRequest(body) : readChatRequest(body);
+    const read = READERS[wire](body);
     const call: ModelCall = {
       ...read,
       wire,
@@ -99,6 +111,7 @@ export async function startModelServer(handler: ModelHandler): Promise<ModelServ
   };
   return {
     url: `http://127.0.0.1:${port}/v1`,
+    origin: `http://127.0.0.1:${port}`,
     requests,
     received: async (count) => {
       if (requests.length >= count) return;
@@ -133,6 +146,13 @@ function sendError(
 async function send(response: ServerResponse, reply: ModelReply, call: ModelCall): Promise<void> {
   if ("hang" in reply) return;
   if ("failed" in reply) {
+    const { code, message } = reply.failed;
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    if (call.wire === "messages") {
+      const error = { type: "error", error: { type: code, message } };
+      response.end(`event: error\ndata: ${JSON.stringify(error)}\n\n`);
+      return;
+    }
     const failed = {
       id: "resp_failed",
       object: "response",
@@ -140,15 +160,13 @@ async function send(response: ServerResponse, reply: ModelReply, call: ModelCall
       output: [],
       error: reply.failed,
     };
-    response.writeHead(200, { "content-type": "text/event-stream" });
     response.end(
       `event: response.failed\ndata: ${JSON.stringify({ type: "response.failed", response: failed })}\n\n`,
     );
     return;
   }
   if ("status" in reply) return sendError(response, reply.status, reply.message, reply.headers, reply.code);
-  const { body, events } =
-    call.wire === "responses" ? writeResponses(reply, call.model) : writeChat(reply, call.model);
+  const { body, events } = WRITERS[call.wire](reply, call.model);
   if (call.body.stream !== true) {
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
@@ -176,6 +194,7 @@ function firstDelta(events: readonly Readonly<Record<string, unknown>>[]): numbe
     return (
       text.includes("arguments.delta") ||
       text.includes("text.delta") ||
+      /"partial_json":"[^"]|"text_delta"/.test(text) ||
       /"(?:arguments|content)":"[^"]/.test(text)
     );
   });

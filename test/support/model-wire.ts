@@ -1,4 +1,4 @@
-/** The two wire formats of test/support/model-server.ts: a request read into one shape, an answer written out of it. */
+/** Two of the wire formats of test/support/model-server.ts: a request read into one shape, an answer written out of it. */
 
 export interface ToolCall {
   readonly name: string;
@@ -10,7 +10,17 @@ export interface ToolCall {
 export interface Answer {
   readonly text?: string;
   readonly calls?: readonly ToolCall[];
-  readonly usage?: { readonly input: number; readonly output: number; readonly cached?: number };
+  readonly usage?: {
+    readonly input: number;
+    readonly output: number;
+    readonly cached?: number;
+    /** Messages API only. */
+    readonly cacheWrite?: number;
+  };
+  /** Why it ends, in the words of the wire; by default as usual. */
+  readonly stop?: string;
+  /** Messages API only: said before anything else. */
+  readonly thinking?: { readonly text: string; readonly signature: string };
 }
 
 export interface Conversation {
@@ -25,7 +35,7 @@ export interface Conversation {
   readonly lastOutputs: readonly unknown[];
 }
 
-type Item = Readonly<Record<string, unknown>>;
+export type Item = Readonly<Record<string, unknown>>;
 
 export function readResponsesRequest(body: Item): Conversation {
   const input: readonly Item[] =
@@ -53,7 +63,10 @@ export function readChatRequest(body: Item): Conversation {
   return conversation(system.map((message) => textOf(message.content)).join("\n"), kinds);
 }
 
-function conversation(instructions: string, items: readonly { kind: string; text?: string }[]): Conversation {
+export function conversation(
+  instructions: string,
+  items: readonly { kind: string; text?: string }[],
+): Conversation {
   const outputs: unknown[] = [];
   let lastOutputs: unknown[] = [];
   let turn = 1;
@@ -79,7 +92,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function textOf(content: unknown): string {
+export function textOf(content: unknown): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";
   return (content as Item[]).map((part) => (typeof part.text === "string" ? part.text : "")).join("");
@@ -87,13 +100,13 @@ function textOf(content: unknown): string {
 
 /** Ids are unique for the life of the process, as a vendor's are. */
 let made = 0;
-const newId = (prefix: string): string => `${prefix}_${(++made).toString().padStart(6, "0")}`;
+export const newId = (prefix: string): string => `${prefix}_${(++made).toString().padStart(6, "0")}`;
 
-function argumentText(call: ToolCall): string {
+export function argumentText(call: ToolCall): string {
   return typeof call.arguments === "string" ? call.arguments : JSON.stringify(call.arguments ?? {});
 }
 
-function halves(text: string): string[] {
+export function halves(text: string): string[] {
   const middle = Math.ceil(text.length / 2);
   return [text.slice(0, middle), text.slice(middle)].filter((part) => part !== "");
 }
@@ -181,7 +194,7 @@ export function writeChat(answer: Answer, model: string): { body: Item; events: 
     type: "function",
     function: { name: call.name, arguments: argumentText(call) },
   }));
-  const finish = calls.length > 0 ? "tool_calls" : "stop";
+  const finish = answer.stop ?? (calls.length > 0 ? "tool_calls" : "stop");
   const { input, output, cached = 0 } = answer.usage ?? { input: 100, output: 20 };
   const usage = {
     prompt_tokens: input,

@@ -148,7 +148,7 @@ function runCommand(program: Command, done: (code: number) => void): void {
     .addOption(
       new Option("--by <how>", "split along the team's path owners, without a model").choices(["owner"]),
     )
-    .option("--provider <name>", "openai, openai_chat (Chat Completions) or scripted")
+    .option("--provider <name>", "openai, openai_chat (Chat Completions), anthropic or scripted")
     .option("--model <name>", "the model of every agent in this run")
     .addOption(new Option("--runtime <name>", "how agents run").choices(["openai_agents", "command"]))
     .option("--command <line>", "the program of --runtime command; {task}, {branch} and {paths} are replaced")
