@@ -10,11 +10,20 @@ import { editing } from "./editing.ts";
 import { type Bench, git, markdown, type Part } from "./measure.ts";
 import { merging } from "./merging.ts";
 import { overhead } from "./overhead.ts";
+import { ownership } from "./ownership.ts";
 import { signals } from "./signals.ts";
 import { startup } from "./startup.ts";
 import { workspaces } from "./workspaces.ts";
 
-const PARTS: Readonly<Record<string, Part>> = { editing, merging, startup, overhead, signals, workspaces };
+const PARTS: Readonly<Record<string, Part>> = {
+  editing,
+  merging,
+  startup,
+  overhead,
+  signals,
+  ownership,
+  workspaces,
+};
 
 const { values } = parseArgs({
   options: { only: { type: "string", multiple: true }, quick: { type: "boolean", default: false } },

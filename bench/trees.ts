@@ -47,12 +47,12 @@ export function createRandom(seed: number): () => number {
   };
 }
 
-function pick<T>(random: () => number, values: readonly T[]): T {
+export function pick<T>(random: () => number, values: readonly T[]): T {
   return values[Math.floor(random() * values.length)] as T;
 }
 
 /** Directories grow under one another at random, and the files are dealt out among them. */
-function makePaths(count: number, random: () => number): string[] {
+export function makePaths(count: number, random: () => number): string[] {
   const directories = [{ name: "", depth: 0 }];
   while (directories.length < Math.ceil(count / FILES_PER_DIRECTORY)) {
     const parent = pick(random, directories);

@@ -21,6 +21,8 @@ export interface Glob {
   readonly named: string | null;
   /** Literal segments it begins with, joined: no path outside this directory matches. */
   readonly prefix: string;
+  /** A name after its first wildcard that every path it matches has; null when there is none, or that cannot be seen. */
+  readonly needs: string | null;
   readonly segments: readonly SegmentRank[];
 }
 
@@ -116,8 +118,13 @@ function describe(text: string, negative: boolean, named: string | null): Glob {
     directory,
     named,
     prefix,
+    needs: simpleMatcher(text) === null ? null : (literals.slice(magic + 1).findLast(isName) ?? null),
     segments: names.map(rankSegment),
   };
+}
+
+function isName(literal: string | null): literal is string {
+  return literal !== null;
 }
 
 /** The text a pattern stands for when it has no wildcard, else null. */

@@ -151,33 +151,79 @@ function refuseShared(rules: readonly Rule[]): void {
   }
 }
 
+const NO_RULES: readonly Rule[] = [];
+
 type Lookup = (path: string, accepts: (rule: Rule) => boolean) => Rule | null;
 
-/** Rules by the literal directory they begin with; literal ones by their path. The most specific accepted one is found. */
+/**
+ * Rules by a name that their paths have, else by the literal directory they begin with; literal ones by their path. The
+ * most specific accepted one is found.
+ */
 function createIndex(rules: readonly Rule[]): Lookup {
   const ordered = [...rules].sort(compareRules);
   const byPath = new Map<string, Rule[]>();
+  const byName = new Map<string, Rule[]>();
   const byPrefix = new Map<string, Rule[]>();
   for (const [rank, rule] of ordered.entries()) {
     rule.rank = rank;
-    const { literal, directory, prefix } = rule.glob;
+    const { literal, directory, prefix, needs } = rule.glob;
     if (literal !== null) file(byPath, literal, rule);
+    else if (needs !== null) file(byName, needs, rule);
     else file(byPrefix, directory ?? prefix, rule);
   }
+  const below = createMemo((dir, above) => {
+    const own = [...(byPrefix.get(dir) ?? []), ...(byName.get(nameIn(dir)) ?? [])];
+    return own.length === 0 ? above : [...above, ...own].sort((a, b) => a.rank - b.rank);
+  });
   return (path, accepts) => {
     const exact = byPath.get(path)?.find(accepts);
     if (exact !== undefined) return exact;
-    let best: Rule | null = null;
-    for (let end = path.length; end >= 0; end = end > 0 ? Math.max(path.lastIndexOf("/", end - 1), 0) : -1) {
-      const bucket = byPrefix.get(path.slice(0, end));
-      if (bucket !== undefined) best = better(bucket, best, accepts);
-    }
-    return best;
+    const best = better(below(directoryOf(path)), null, accepts);
+    const named = byName.size === 0 ? best : better(byName.get(nameIn(path)), best, accepts);
+    return better(byPrefix.get(path), named, accepts);
   };
 }
 
-function better(bucket: readonly Rule[], best: Rule | null, accepts: (rule: Rule) => boolean): Rule | null {
-  for (const rule of bucket) {
+/** `""` of what is at the top. */
+function directoryOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+}
+
+function nameIn(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Of all directories together; then it begins anew. */
+const MOST_REMEMBERED = 200_000;
+
+/** The rules that may match in a directory, made from those of the one above, the most specific first; remembered. */
+function createMemo(
+  make: (dir: string, above: readonly Rule[]) => readonly Rule[],
+): (dir: string) => readonly Rule[] {
+  const known = new Map<string, readonly Rule[]>();
+  let size = 0;
+  const of = (dir: string): readonly Rule[] => {
+    const found = known.get(dir);
+    if (found !== undefined) return found;
+    const above = dir === "" ? NO_RULES : of(directoryOf(dir));
+    const made = make(dir, above);
+    size += 1 + (made === above ? 0 : made.length);
+    if (size > MOST_REMEMBERED) {
+      known.clear();
+      size = 0;
+    }
+    known.set(dir, made);
+    return made;
+  };
+  return of;
+}
+
+function better(
+  bucket: readonly Rule[] | undefined,
+  best: Rule | null,
+  accepts: (rule: Rule) => boolean,
+): Rule | null {
+  for (const rule of bucket ?? NO_RULES) {
     if (best !== null && rule.rank >= best.rank) return best;
     if (accepts(rule)) return rule;
   }
