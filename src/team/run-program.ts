@@ -56,7 +56,8 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
     silence.signal,
   );
   const result = silence.error ? { ...ran, error: toErrorValue(silence.error) } : ran;
-  return settle(attempt, tree, result, await collect(workspace, tree));
+  // Awaited here: the workspace is given back afterwards, and a failure meets whoever waits.
+  return await settle(attempt, tree, result, await collect(workspace, tree));
 }
 
 /** What no branch can hold (an odd name, a link out) stays where a person can find it, and fails the child by name. */
