@@ -1,5 +1,5 @@
 /** Takes secrets out of anything that is shown, logged, stored or sent (SAFETY "Secrets"). Linear, idempotent. */
-import { knownRule } from "./known-secrets.ts";
+import { createKnown } from "./known-secrets.ts";
 import { assignedSecrets } from "./secret-assignments.ts";
 import { cutOutsideKeys, shapedSecrets, type Span } from "./secret-shapes.ts";
 
@@ -17,7 +17,7 @@ export interface RedactorStream {
 }
 
 export interface RedactorOptions {
-  /** Exact values, found as they are and base64-, URL-, hex- and JSON-escaped. Fewer than 4 characters are ignored. */
+  /** Exact values, found as they are and base64-, URL-, hex- and JSON-escaped, also over lines. Fewer than 4 characters are ignored. */
   readonly known?: readonly string[];
   readonly patterns?: readonly RegExp[];
 }
@@ -25,17 +25,15 @@ export interface RedactorOptions {
 const MARK = "[REDACTED]";
 /** A stream without line breaks, or a private key without end, is held back only so far. */
 const MAX_HELD = 65_536;
+/** What is longer cannot be the beginning of a line that somebody waits for. */
+const MAX_LIVE = 2048;
 const MAX_PASSES = 8;
+/** Of values that may be of several lines. */
+const MAY_BE_BLOCK = /:[ \t]{0,20}[|>[]/;
 
 export function createRedactor(options: RedactorOptions = {}): Redactor {
-  const known = options.known ?? [];
-  const rules = [knownRule(known), ...(options.patterns ?? []).map(everywhere)].filter(
-    (rule) => rule !== null,
-  );
-  const longestKnown = Math.max(
-    0,
-    ...known.filter((value) => /[\r\n]/.test(value)).map((value) => value.length),
-  );
+  const known = createKnown(options.known ?? []);
+  const patterns = (options.patterns ?? []).map(everywhere);
 
   /** Again until nothing is found: a mark may be a border that was not there before. */
   function redact(text: string): string {
@@ -52,7 +50,12 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
   }
 
   function pass(text: string): string {
-    const spans = [...shapedSecrets(text), ...assignedSecrets(text), ...matched(rules, text)];
+    const spans = [
+      ...shapedSecrets(text),
+      ...assignedSecrets(text).spans,
+      ...patterns.flatMap((pattern) => matched(pattern, text)),
+      ...(known?.spans(text, matched) ?? []),
+    ];
     if (spans.length === 0) return text;
     const result = replaced(text, spans);
     if (!/^\s*[[{"]/.test(text) || isJson(result)) return result;
@@ -60,7 +63,22 @@ export function createRedactor(options: RedactorOptions = {}): Redactor {
     return value === undefined ? result : JSON.stringify(redactedValue(value.json, pass));
   }
 
-  return { redact, stream: () => createStream(redact, longestKnown * 2) };
+  /** Where the text up to `limit` may be cut between lines so that nothing that goes on in the next line is parted. */
+  function cutOutside(text: string, limit: number): number {
+    const before = text.slice(0, limit);
+    const blocks = MAY_BE_BLOCK.test(before) ? assignedSecrets(before).blocks : [];
+    let cut = limit;
+    for (let i = 0; i < MAX_PASSES && cut > 0; i++) {
+      const outsideKeys = cutOutsideKeys(text, cut);
+      const within = blocks.findLast(({ start, end }) => start < outsideKeys && end > outsideKeys);
+      cut = within === undefined ? outsideKeys : text.lastIndexOf("\n", within.start) + 1;
+      cut = known?.cutOutside(text, cut) ?? cut;
+      if (cut === outsideKeys) return cut;
+    }
+    return 0;
+  }
+
+  return { redact, stream: () => createStream(redact, cutOutside) };
 }
 
 function everywhere(pattern: RegExp): RegExp {
@@ -68,16 +86,14 @@ function everywhere(pattern: RegExp): RegExp {
 }
 
 /** Marks of an earlier pass are never matched again. */
-function matched(rules: readonly RegExp[], text: string): Span[] {
+function matched(rule: RegExp, text: string): Span[] {
   const spans: Span[] = [];
-  if (rules.length === 0) return spans;
+  if (text.search(rule) === -1) return spans;
   let offset = 0;
   for (const piece of text.split(MARK)) {
-    for (const rule of rules) {
-      for (const match of piece.matchAll(rule)) {
-        if (match[0] === "") continue;
-        spans.push({ start: offset + match.index, end: offset + match.index + match[0].length });
-      }
+    for (const match of piece.matchAll(rule)) {
+      if (match[0] === "") continue;
+      spans.push({ start: offset + match.index, end: offset + match.index + match[0].length });
     }
     offset += piece.length + MARK.length;
   }
@@ -138,11 +154,16 @@ function redactedValue(value: unknown, redact: (text: string) => string): unknow
   );
 }
 
-/** Whole lines are let go; nothing but a private key (or a known value with line breaks in it) spans lines. */
-function createStream(redact: (text: string) => string, overlap: number): RedactorStream {
+/** Whole lines are let go, unless what is secret may go on in the next one. */
+function createStream(
+  redact: (text: string) => string,
+  cutOutside: (text: string, limit: number) => number,
+): RedactorStream {
   let held = "";
   /** Up to here nothing could be let go: without another line that stays so. */
   let tried = 0;
+  /** What is held back anyway is not looked through again for every few characters. */
+  let enough = 0;
   const letGo = (upTo: number): string => {
     const text = held.slice(0, upTo);
     held = held.slice(upTo);
@@ -152,12 +173,14 @@ function createStream(redact: (text: string) => string, overlap: number): Redact
   return {
     push(chunk) {
       held += chunk;
-      const upTo = held.length - overlap;
-      const lines = upTo <= 0 ? 0 : held.lastIndexOf("\n", upTo - 1) + 1;
-      const cut = lines === tried ? 0 : cutOutsideKeys(held, lines);
-      if (cut > 0) return letGo(cut);
+      if (held.length < enough) return "";
+      const lines = held.lastIndexOf("\n") + 1;
+      const cut = lines === tried ? 0 : cutOutside(held, lines);
       tried = lines;
-      return held.length > MAX_HELD ? letGo(forcedCut(held)) : "";
+      let shown = cut > 0 ? letGo(cut) : "";
+      if (held.length > MAX_HELD) shown += letGo(forcedCut(held));
+      enough = held.length > MAX_LIVE ? held.length * 1.25 : 0;
+      return shown;
     },
     end: () => letGo(held.length),
   };

@@ -1,5 +1,6 @@
 /** `PASSWORD=…`, `"api_key": "…"`, `token: …`: values whose name says that they are secret. Code and prose stay readable. */
 import type { Span } from "./secret-shapes.ts";
+import { arrayValues, blockValue, isStandIn, numberSpan, quotedValue, type Region } from "./secret-values.ts";
 
 const NAME =
   "(?:pass(?:word|wd|phrase|code)|(?<=[_&?-])pass|(?<![a-z])pwd|secret(?:[_-]?key[_-]?base)?|(?<=[_-])pat|token|" +
@@ -9,7 +10,7 @@ const NAME =
 
 /** 1 name, 2 its closing quote, 3 blanks and separator, 4 the value's opening quote. */
 const ASSIGNMENT = new RegExp(
-  `(${NAME})(\\\\{0,7}["']?)([ \\t]{0,20}(?::=|=|:)(?![=>:])[ \\t]{0,20})(\\\\{0,7}["'])?`,
+  `(${NAME})(\\\\{0,7}["']?)([ \\t]{0,20}(?::=|=>|=|:)(?![=>:])[ \\t]{0,20})(\\\\{0,7}["'])?`,
   "gi",
 );
 
@@ -18,34 +19,62 @@ const UNQUOTED = /(?:[^\s"'`,;&()<>[\]{}|\\]|\\[^\snrtbf"])+/y;
 /** On the right of `NAME=` lists of all kinds are part of the value. */
 const ENV_VALUE = /(?:[^\s"'`&()<>\\]|\\[^\snrtbf"])+/y;
 
-const WORDS = new Set(
-  "string str text null none nil undefined true false bool boolean number int integer any unknown void required optional never yes no on off auto default empty unset set missing include omit same-origin".split(
-    " ",
-  ),
-);
-const PLACEHOLDER =
-  /^(?:\$\{?[A-Za-z_][\w.]*\}?|\$\{\{[\w .]*\}\}|\{\{[\w .]*\}\}|<[\w -]*>|\*+|x{3,}|\.{3}|…|%s|\?)$/i;
 /** What may follow a string of JSON. */
 const STRING_END = /[ \t]{0,40}(?:[,}\]:\r\n]|$)/y;
 const MARK = "[REDACTED]";
 
-export function assignedSecrets(text: string): Span[] {
+export interface Assigned {
+  readonly spans: readonly Span[];
+  /** What must not be parted though it is of several lines; one that may go on after the text has no end. */
+  readonly blocks: readonly Span[];
+}
+
+export function assignedSecrets(text: string): Assigned {
   const spans: Span[] = [];
+  const blocks: Span[] = [];
   const isInside = quoteState(text);
   ASSIGNMENT.lastIndex = 0;
   for (let match = ASSIGNMENT.exec(text); match !== null; match = ASSIGNMENT.exec(text)) {
     const start = match.index + match[0].length;
-    const [, name = "", closing = "", separator = "", opening] = match;
-    if (closing !== opening && opening?.endsWith('"') === true && endsString(text, start, isInside)) continue;
-    const span =
-      opening === undefined
-        ? unquoted(text, start, name, closing, separator)
-        : quotedValue(text, start, opening);
-    if (span === null) continue;
-    spans.push(span);
-    ASSIGNMENT.lastIndex = Math.max(span.end, start);
+    const found = valuesOf(text, match, start, isInside);
+    if (found === null) continue;
+    spans.push(...found.spans);
+    if (found.open || found.isBlock) {
+      blocks.push({ start: match.index, end: found.open ? Number.POSITIVE_INFINITY : found.end });
+    }
+    ASSIGNMENT.lastIndex = Math.max(found.end, start);
   }
-  return spans;
+  return { spans, blocks };
+}
+
+function valuesOf(
+  text: string,
+  match: RegExpExecArray,
+  start: number,
+  isInside: (at: number) => boolean,
+): Region | null {
+  const [, name = "", closing = "", separator = "", opening] = match;
+  const isPair = separator.trim() === "=>";
+  if (isPair && (opening === undefined || !(closing !== "" || isHashKey(text, match.index)))) return null;
+  if (opening !== undefined) {
+    if (closing !== opening && opening.endsWith('"') && endsString(text, start, isInside)) return null;
+    return regionOf(quotedValue(text, start, opening));
+  }
+  if (separator.trim() === ":") {
+    const array = closing === "" ? null : arrayValues(text, start, name, closing);
+    const region = array ?? blockValue(text, start, match.index);
+    if (region !== null) return region;
+  }
+  return regionOf(unquoted(text, start, name, closing, separator));
+}
+
+function regionOf(span: Span | null): Region | null {
+  return span === null ? null : { spans: [span], end: span.end, open: false, isBlock: false };
+}
+
+/** Ruby's `:key => "…"`, or the pair of a hash on a line of its own; `token => "…"` may be a function. */
+function isHashKey(text: string, nameAt: number): boolean {
+  return /(?::|(?:^|[\r\n])[ \t]*)\w*$/.test(text.slice(Math.max(0, nameAt - 80), nameAt));
 }
 
 /** In `{"note":"token: "}` the quote after the separator ends a string of JSON; no value follows. */
@@ -69,37 +98,6 @@ function quoteState(text: string): (at: number) => boolean {
   };
 }
 
-/** Up to the quote that closes it, on the same line; quotes inside are escaped once more than their own string. */
-function quotedValue(text: string, start: number, opening: string): Span | null {
-  const quote = opening.slice(-1);
-  const level = Math.floor(Math.log2(opening.length));
-  let end = start;
-  let slashes = 0;
-  for (; end < text.length; end++) {
-    const char = text[end];
-    if (char === "\n" || char === "\r") break;
-    if (char === "\\") {
-      slashes++;
-      continue;
-    }
-    if (char === '"' && quote === "'" && slashes % 2 === 0) break;
-    if (char === quote && closes(slashes, level)) {
-      end -= Math.min(slashes, slashes % 2 === 0 ? 0 : opening.length - 1);
-      break;
-    }
-    slashes = 0;
-  }
-  const value = text.slice(start, end);
-  if (value.trim() === "" || value === MARK || PLACEHOLDER.test(value) || WORDS.has(value)) return null;
-  return { start, end };
-}
-
-/** Is a quote behind so many backslashes the end of a string that is itself `level` strings deep? */
-function closes(slashes: number, level: number): boolean {
-  if (slashes % 2 === 0) return true;
-  return level > 0 && closes((slashes - 1) / 2, level - 1);
-}
-
 function unquoted(
   text: string,
   start: number,
@@ -113,15 +111,8 @@ function unquoted(
   const value = rule.exec(text)?.[0] ?? "";
   const end = start + value.length;
   if (value === "" || text.startsWith(MARK, start) || value.startsWith("[")) return null;
-  if (/["']$/.test(closing) && separator.trim() === ":")
-    return jsonNumber(value, name, closing, { start, end });
+  if (/["']$/.test(closing) && separator.trim() === ":") return numberSpan(value, name, closing, start);
   return staysReadable(value, { name, separator, text, start, end, isEnv }) ? null : { start, end };
-}
-
-/** A number under a quoted name is JSON: what replaces it must be a JSON value too. */
-function jsonNumber(value: string, name: string, quote: string, span: Span): Span | null {
-  if (!/^-?\d{4,}$/.test(value) || !/pass|secret|pwd/i.test(name)) return null;
-  return { ...span, text: `${quote}${MARK}${quote}` };
 }
 
 interface Place {
@@ -136,8 +127,7 @@ interface Place {
 /** Code, prose and placeholders: a variable, a call, a type, a word in a sentence. */
 function staysReadable(value: string, place: Place): boolean {
   const bare = value.replace(/[.:!?]+$/, "");
-  if (bare === "" || WORDS.has(bare.toLowerCase()) || PLACEHOLDER.test(value) || /^[$@%*!~^]?$/.test(bare))
-    return true;
+  if (isStandIn(bare.toLowerCase()) || isStandIn(value) || /^[$@%*!~^]?$/.test(bare)) return true;
   if (/^[$]/.test(value)) return true;
   const next = place.text[place.end];
   if (next === "(" || next === "[" || next === "{") return true;

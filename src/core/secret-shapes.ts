@@ -37,6 +37,8 @@ const HEADERS: readonly RegExp[] = [
   // A scheme alone needs a value that is no word: “bearer certificates” and “basic authentication” are prose.
   /(?<![A-Za-z])((?:[Bb]earer|BEARER|[Bb]asic|BASIC)[ \t]{1,4})(?=[A-Za-z0-9._~+/=-]{0,200}(?:\d|=|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}/g,
   /(?<![A-Za-z])((?:set-)?cookie["']?[ \t]{0,4}:[ \t]{0,4}["']?)[^\s"'\\=;:[]{1,200}=[^\r\n"'\\]*/gi,
+  // SQL
+  /((?:\bPASSWORD|\b[Ww]ith password|\b(?:IDENTIFIED BY|[Ii]dentified by))[ \t]{1,4}')(?:[^'\r\n"\\]|'')+(?=')/g,
   // Docker's config.json
   /("auth"[ \t]{0,4}:[ \t]{0,4}")[A-Za-z0-9+/]{8,}={0,2}(?=")/g,
   /(:\/\/[^\s/?#:@"'<>\\]{0,256}:)[^\s/?#@"'<>\\]{1,512}(?=@)/g,
@@ -60,8 +62,9 @@ const PRIVATE_KEY_BEGINS = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?----
 const PRIVATE_KEY_ENDS = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 /** No private key is longer; a beginning without an end so near is a mention, or cut off. */
 const MAX_KEY = 16_384;
-/** The lines of a key whose end is missing; `\n` may be written out. */
-const KEY_LINES = /(?:(?:\\[rn]|\s)+[A-Za-z0-9+/=]{16,})*(?:(?:\\[rn]|\s)+[A-Za-z0-9+/]{1,80}={1,2})?/y;
+/** The lines of a key whose end is missing: its headers, full lines, a last one. `\n` may be written out. */
+const KEY_LINES =
+  /(?:(?:\\[rn]|\s)+[A-Z][A-Za-z-]{1,40}: [^\s"\\]{1,200})*(?:(?:\\[rn]|\s)+[A-Za-z0-9+/=]{16,})*(?:(?:\\[rn]|\s)+[A-Za-z0-9+/]{1,80}(?:={1,2}|(?=["']|(?:\\[rn]|\s){0,8}$)))?/y;
 
 function privateKeys(text: string): Span[] {
   const spans: Span[] = [];

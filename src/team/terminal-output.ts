@@ -1,5 +1,5 @@
 /** A command's output: redacted as it comes, kept up to a cap, and cut in the middle for the model. */
-import { createRedactor } from "../core/redact.ts";
+import { createRedactor, type Redactor } from "../core/redact.ts";
 
 export interface Output {
   readonly stdout: (text: string) => void;
@@ -9,20 +9,20 @@ export interface Output {
 }
 
 export function createOutput(options: {
-  /** Redacts whole lines, with what is known to be secret here. */
-  clean: (text: string) => string;
+  /** With what is known to be secret here, also when it comes in pieces. */
+  redactor: Redactor;
   /** Regular expressions of the user's. */
   patterns: readonly string[];
   capBytes: number;
 }): Output {
-  const redactor = createRedactor({ patterns: options.patterns.map((pattern) => new RegExp(pattern, "g")) });
-  const streams = { stdout: redactor.stream(), stderr: redactor.stream() };
+  const own = createRedactor({ patterns: options.patterns.map((pattern) => new RegExp(pattern, "g")) });
+  const streams = { stdout: options.redactor.stream(), stderr: options.redactor.stream() };
   const kept: string[] = [];
   let bytes = 0;
   let cut = false;
 
   const keep = (redacted: string): void => {
-    const text = options.clean(redacted);
+    const text = own.redact(redacted);
     const room = options.capBytes - bytes;
     const size = Buffer.byteLength(text);
     bytes += Math.min(size, room);

@@ -172,7 +172,7 @@ export function createTerminal(options: {
     const [program, ...args] = judge(command, at.root, { cwd: relative(at.root, folder), onDisk: true });
     const file = programFor(program, at);
     const output = createOutput({
-      clean: (text) => engine.redact(text),
+      redactor: engine.redactor,
       patterns: settings.terminalRedactPatterns,
       capBytes: settings.terminalOutputCapBytes,
     });
