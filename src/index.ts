@@ -11,11 +11,14 @@ export {
 export { openApp } from "./library.ts";
 export { AgentRunner } from "./library-runner.ts";
 export { TeamRegistry } from "./library-team.ts";
+export { createSubAgents, registerMergeStrategy } from "./sub-agents.ts";
 export { registerTool } from "./toolbox.ts";
 
 export { branchName } from "./core/branch-name.ts";
 export { checkOrigin } from "./core/check-origin.ts";
 export { OxbowError } from "./core/errors.ts";
+export { weighEvidence } from "./core/evidence.ts";
+export { evidenceMovement } from "./core/evidence-stop.ts";
 export { createOwnership } from "./core/ownership.ts";
 export { createRedactor } from "./core/redact.ts";
 export { createSupervision } from "./core/supervision.ts";
@@ -35,12 +38,33 @@ export type {
 } from "./library.ts";
 export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
 export type { NewTool } from "./toolbox.ts";
+export type { SubAgents, SubAgentsOptions, SubAgentsRun } from "./sub-agents.ts";
+export type {
+  ParallelResult,
+  SpendLimit,
+  SubAgentCall,
+  SubAgentResult,
+  SubAgentRunner,
+  SubAgentSpec,
+} from "./agent/parallel.ts";
 export type { RunnerEvent, RunResult } from "./agent/result.ts";
 export type { OriginOptions, OriginRequest, OriginVerdict } from "./core/check-origin.ts";
 export type { CommandOptions, CommandVerdict } from "./core/check-command.ts";
 export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";
 export type { CommandCode, ErrorCode, ErrorValue, OriginCode, PathCode, WebhookCode } from "./core/errors.ts";
 export type { EventBody, OxbowEvent, Report, ReportChild, ReportState } from "./core/events.ts";
+export type {
+  CheckResult,
+  Disagreement,
+  Distance,
+  Distribution,
+  Evidence,
+  EvidenceOptions,
+  FieldEvidence,
+  FieldKind,
+  FieldRule,
+} from "./core/evidence.ts";
+export type { AgentOutput, MergedAnswer, MergeStrategy } from "./core/merge-strategy.ts";
 export type {
   Approval,
   Conflict,

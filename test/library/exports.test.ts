@@ -15,14 +15,18 @@ describe("the package", () => {
       "checkWebhookUrl",
       "createOwnership",
       "createRedactor",
+      "createSubAgents",
       "createSupervision",
+      "evidenceMovement",
       "openApp",
       "orchestrateSplit",
+      "registerMergeStrategy",
       "registerTool",
       "signalSend",
       "signalWait",
       "signalWaitAll",
       "signalWaitAny",
+      "weighEvidence",
     ]);
   });
 });
