@@ -6,14 +6,15 @@ import pg from "pg";
 export type Row = Readonly<Record<string, unknown>>;
 export type Sql = (statement: string) => Promise<readonly Row[]>;
 
-/** `?schema=` of a Postgres URL says which schema. */
+/** Of `sqlite:FILE` or a Postgres: `?schema=` of a Postgres URL says which schema. */
 export async function withRows<T>(
   repo: string,
   url: string | undefined,
   use: (sql: Sql) => Promise<T>,
 ): Promise<T> {
-  if (url === undefined) {
-    using db = new DatabaseSync(join(repo, ".git/oxbow/oxbow.db"), { readOnly: true, timeout: 10_000 });
+  if (url === undefined || url.startsWith("sqlite:")) {
+    const file = url?.slice("sqlite:".length) ?? join(repo, ".git/oxbow/oxbow.db");
+    using db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
     return await use((statement) => Promise.resolve(db.prepare(statement).all()));
   }
   const client = new pg.Client(url);

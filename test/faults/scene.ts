@@ -55,6 +55,8 @@ export interface StageOptions {
   readonly models?: (answer: ModelHandler) => ModelHandler;
   /** Where the repository is. */
   readonly folder?: string;
+  /** The tables of SQLite are not in the repository's folder but elsewhere. */
+  readonly stored?: boolean;
   readonly env?: Env;
 }
 
@@ -87,14 +89,16 @@ export async function setStage(servers: Servers | null, options: StageOptions): 
   const tmp = join(folder, "tmp");
   mkdirSync(tmp);
   const schema = `faults_${process.pid}_${++made}`;
-  const storeUrl = servers ? inSchema({ url: servers.postgres }, schema) : undefined;
+  const file = options.stored === true ? `sqlite:${join(folder, "oxbow.db")}` : undefined;
+  const storeUrl = servers ? inSchema({ url: servers.postgres }, schema) : file;
   const env = {
     OPENAI_BASE_URL: models.url,
     OPENAI_API_KEY: KEY,
     OXBOW_LEASE_MS: "3000",
     OXBOW_REDIS_ALLOW_VOLATILE: "1",
     TMPDIR: tmp,
-    ...(servers ? { OXBOW_STORE_URL: storeUrl ?? "", REDIS_URL: servers.redis } : {}),
+    ...(storeUrl === undefined ? {} : { OXBOW_STORE_URL: storeUrl }),
+    ...(servers ? { REDIS_URL: servers.redis } : {}),
     ...options.env,
   };
   const before = { fingerprint: shop.fingerprint(), refs: refsOf(shop) };

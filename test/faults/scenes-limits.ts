@@ -3,8 +3,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, realpathSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import { errorOf, type Running } from "../support/cli.ts";
-import { endOf, type Played, type Plot } from "./plot.ts";
+import { endOf, type Played, type Plot, type SceneSetting } from "./plot.ts";
 import { resume, type Stage } from "./scene.ts";
 import { refsOf } from "./seen.ts";
 
@@ -62,10 +63,13 @@ async function playReady(stage: Stage, answer: () => void): Promise<Played> {
 
 const DISK_MIB = 48;
 
-/** The file system of the repository and of Oxbow's state is full in the middle of a run. */
-export function disk(): Plot {
+/**
+ * The file system of the repository and of Oxbow's state is full in the middle of a run; with `stored` the tables are
+ * elsewhere, where there is room.
+ */
+export function disk(stored = false): Plot {
   return {
-    options: { children: 6, programs: 3 },
+    options: { children: 6, programs: 3, stored },
     without: "no small file system could be mounted (that needs root)",
     place() {
       const folder = mkdtempSync(join(realpathSync(tmpdir()), "oxbow-disk-"));
@@ -91,17 +95,26 @@ async function playDisk(stage: Stage, _setting: unknown, folder: string): Promis
   await stage.answered(8);
   const filler = join(folder, "filler");
   fill(folder, filler);
-  const first = await run.ended;
-  const violations = first.code === 0 ? ["I11: it ends with 0, though the disk was full"] : [];
-  if (first.code !== 0 && !/"error"/.test(first.stderr))
-    violations.push(`no error: ${first.stderr.slice(-300)}`);
+  // Where the tables have room, attempts break, and are tried again until there is room for their work.
+  const ended = await Promise.race([
+    run.ended,
+    new Promise<null>((resolve) => setTimeout(resolve, FULL_MS, null)),
+  ]);
   const status = await stage.start(["status", "--json"]).ended;
   rmSync(filler);
-  if (status.code === null) violations.push("status was killed while the disk was full");
-  const last = await resume(stage).ended;
-  const note = first.code === 0 ? "" : `while it was full: ${codeOf(first.stderr)}`;
-  return { kills: 1, note, violations: [...violations, ...(await endOf(stage, [first, last]))] };
+  const first = ended ?? (await run.ended);
+  const violations = status.code === null ? ["status was killed while the disk was full"] : [];
+  const printed = [first];
+  if (ended !== null) {
+    if (first.code === 0) violations.push("I11: it ends with 0, though the disk was full");
+    else if (!/"error"/.test(first.stderr)) violations.push(`no error: ${first.stderr.slice(-300)}`);
+    printed.push(await resume(stage).ended);
+  }
+  const note = `while it was full: ${ended === null ? "it waited" : codeOf(first.stderr)}`;
+  return { kills: 1, note, violations: [...violations, ...(await endOf(stage, printed))] };
 }
+
+const FULL_MS = 4_000;
 
 function codeOf(stderr: string): string {
   return /"code":"(\w+)"/.exec(stderr)?.[1] ?? "?";
@@ -130,6 +143,7 @@ interface Refusal {
   readonly code: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly prepare?: (dir: string) => void;
+  readonly policy?: string;
   /** Only with servers. */
   readonly redis?: boolean;
   readonly sqlite?: boolean;
@@ -139,7 +153,7 @@ const REFUSALS: readonly Refusal[] = [
   { code: "setting_invalid", env: { OXBOW_LEASE_MS: "soon" } },
   { code: "setting_unknown", env: { OXBOW_LEASES: "1" } },
   { code: "provider_missing", env: { OPENAI_API_KEY: "", OPENAI_BASE_URL: "" } },
-  { code: "redis_unsuitable", env: { OXBOW_REDIS_ALLOW_VOLATILE: "0" }, redis: true },
+  { code: "redis_unsuitable", env: { OXBOW_REDIS_ALLOW_VOLATILE: "0" }, redis: true, policy: "allkeys-lru" },
   {
     code: "store_failed",
     sqlite: true,
@@ -147,23 +161,33 @@ const REFUSALS: readonly Refusal[] = [
   },
 ];
 
-async function playClosed(stage: Stage, { servers }: { servers: unknown }): Promise<Played> {
+async function playClosed(stage: Stage, { servers }: SceneSetting): Promise<Played> {
   const violations: string[] = [];
   // Made, so that what is refused meets a repository that is known.
   const status = await stage.start(["status", "--json"]).ended;
   if (status.code !== 0) violations.push(`status ends with ${status.code}: ${status.stderr}`);
   const before = stateOf(stage);
   let kills = 0;
-  for (const { code, env = {}, prepare, redis, sqlite } of REFUSALS) {
+  for (const { code, env = {}, prepare, redis, sqlite, policy } of REFUSALS) {
     if ((redis && servers === null) || (sqlite && servers !== null)) continue;
     kills++;
     prepare?.(stage.shop.dir);
+    if (policy !== undefined && servers) await setPolicy(servers.redis, policy);
     const ended = await stage.run([], env).ended;
     const said = ended.code === 0 ? "nothing" : errorOf(ended).code;
     if (said !== code) violations.push(`I11: ${code} was to be said, and it is ${said}: ${ended.stderr}`);
+    if (policy !== undefined && servers) await setPolicy(servers.redis, "noeviction");
     if (stateOf(stage) !== before) violations.push(`I15: something has changed after ${code}`);
   }
   return { kills, violations };
+}
+
+/** What a Redis does when its memory is full. */
+async function setPolicy(url: string, policy: string): Promise<void> {
+  const redis = new Redis(url);
+  await redis.config("SET", "maxmemory", policy === "noeviction" ? "0" : "256mb");
+  await redis.config("SET", "maxmemory-policy", policy);
+  redis.disconnect();
 }
 
 function stateOf({ shop }: Stage): string {

@@ -165,7 +165,8 @@ const SCENES: Readonly<Record<string, () => Plot>> = {
   programs: () => ({ options: { children: 6, programs: 1 }, play: programs }),
   locks: () => ({ options: { children: 3 }, play: locks }),
   closed,
-  disk,
+  disk: () => disk(),
+  "disk.repository": () => disk(true),
   ready,
   ...Object.fromEntries(SERVER_FAULTS.map((fault) => [fault, () => serverScene(fault)])),
 };

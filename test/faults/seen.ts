@@ -6,7 +6,7 @@ import type { Part } from "./shop-work.ts";
 export interface Scene {
   readonly shop: Shop;
   readonly parts: readonly Part[];
-  /** Of a Postgres with `?schema=`; undefined: the embedded SQLite. */
+  /** Of a Postgres with `?schema=`, or `sqlite:FILE`; undefined: the embedded SQLite. */
   readonly storeUrl: string | undefined;
   /** What every process of the scene has for its temporary files. */
   readonly tmp: string;
