@@ -41,6 +41,11 @@ export interface AgentRun {
   readonly maxRetries?: number | undefined;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
   readonly traceId?: string | undefined;
+  /**
+   * Providers are sent `<key>-<turn>` as `Idempotency-Key`, the same over all tries of a turn. Default: one of the run's
+   * own.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 const DEFAULT_TURNS = 40;

@@ -88,4 +88,9 @@ export interface RunRequest {
   readonly inbox?: Inbox | undefined;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
   readonly traceId?: string | undefined;
+  /**
+   * Providers are sent `<key>-<turn>` as `Idempotency-Key`, the same over all tries of a turn, so that one that knows it
+   * answers, and counts, once. Default: one of the run's own.
+   */
+  readonly idempotencyKey?: string | undefined;
 }

@@ -5,6 +5,7 @@ import { type ModelFailure, modelFailure } from "./failure.ts";
 import type { Sdk } from "./sdk.ts";
 import type { Stop } from "./stop.ts";
 import { cutArguments } from "./tool-input.ts";
+import { withRequestKey } from "./transport.ts";
 import { field, numberField, textField } from "./wire-values.ts";
 
 export interface CallOptions {
@@ -22,8 +23,12 @@ export interface DoneResponse {
   readonly cacheWriteTokens: number;
 }
 
-/** Throws a model failure, what the SDK throws about an answer, and the stop's reason. */
-export async function oneCall(options: CallOptions, request: ModelRequest): Promise<DoneResponse> {
+/** `key`: of this request, the same when it is repeated. Throws a model failure, what the SDK throws about an answer, and the stop's reason. */
+export async function oneCall(
+  options: CallOptions,
+  request: ModelRequest,
+  key: string,
+): Promise<DoneResponse> {
   const { stop, source } = options;
   const stream = options.model.getStreamedResponse({ ...request, signal: stop.signal });
   const events = stream[Symbol.asyncIterator]();
@@ -32,7 +37,7 @@ export async function oneCall(options: CallOptions, request: ModelRequest): Prom
   let finish: string | null = null;
   try {
     for (;;) {
-      const next = await stop.guard(events.next());
+      const next = await stop.guard(withRequestKey(key, () => events.next()));
       if (next.done === true) break;
       const event = next.value;
       if (event.type === "output_text_delta") {

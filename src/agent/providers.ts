@@ -2,6 +2,7 @@
 import type { Model, ModelRequest, StreamEvent } from "@openai/agents";
 import { OxbowError } from "../core/errors.ts";
 import { createAnthropicModel } from "./anthropic.ts";
+import { withPlainChat } from "./chat-stream.ts";
 import type { ModelSource } from "./contract.ts";
 import { toModelFailure } from "./failure.ts";
 import { anthropicPrice, type ModelPrice, openaiPrice } from "./prices.ts";
@@ -68,7 +69,7 @@ function createAnthropicSource(options: ModelSourceOptions): ModelSource {
 
 function createOpenAiSource(name: "openai" | "openai_chat", options: ModelSourceOptions): ModelSource {
   const service = serviceOf("openai", options);
-  const fetch = createFetch(options);
+  const fetch = withPlainChat(createFetch(options));
   let client: Promise<import("openai").default> | undefined;
   return httpSource(name, service, openaiPrice, async (model) => {
     const sdk = await loadSdk();

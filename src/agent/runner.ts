@@ -131,6 +131,7 @@ async function runTurns(
     record: async (answer) => request.onAnswer?.(answer),
     history,
     responseTimeoutMs: request.responseTimeoutMs ?? null,
+    idempotencyKey: request.idempotencyKey ?? `oxbow-${randomBytes(12).toString("hex")}`,
   });
   const functions = createFunctionTools({
     sdk,

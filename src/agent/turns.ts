@@ -39,6 +39,8 @@ export interface TurnOptions {
   readonly onTurn: (turn: number, items: readonly HistoryItem[]) => Promise<void>;
   readonly history: RunHistory | null;
   readonly responseTimeoutMs: number | null;
+  /** Of the run: with the turn it makes the key of a request. */
+  readonly idempotencyKey: string;
 }
 
 export interface Answer {
@@ -90,7 +92,7 @@ export function createTurnModel(options: TurnOptions): Model {
     turn += 1;
     const told = { ...request, input: interjections.into(request.input) };
     failPoint("model.before");
-    const { response, ...cache } = await withRetries(options, told);
+    const { response, ...cache } = await withRetries(options, told, `${options.idempotencyKey}-${turn}`);
     failPoint("model.after");
     const output = response.output.map((item) => repaired(item, callIds));
     const answer = { ...response, output };
@@ -158,12 +160,12 @@ function tell(
   return cost;
 }
 
-async function withRetries(options: TurnOptions, request: ModelRequest): Promise<DoneResponse> {
+async function withRetries(options: TurnOptions, request: ModelRequest, key: string): Promise<DoneResponse> {
   const { stop, source } = options;
   for (let attempt = 1; ; attempt++) {
     const timer = stuckTimer(options);
     try {
-      return await oneCall(options, request);
+      return await oneCall(options, request, key);
     } catch (error) {
       stop.signal.throwIfAborted();
       if (isOurs(error) || (!isModelFailure(error) && isSdkError(error))) throw error;

@@ -46,6 +46,8 @@ export type ModelReply =
     }
   /** The stream opens, and says that the provider gave up; not Chat Completions. */
   | { readonly failed: { readonly code: string; readonly message: string } }
+  /** The body as it stands, in place of what the vendor would send. */
+  | { readonly body: string | readonly string[]; readonly type?: string }
   /** Nothing ever comes. */
   | { readonly hang: true }
   /**
@@ -145,6 +147,12 @@ function sendError(
 
 async function send(response: ServerResponse, reply: ModelReply, call: ModelCall): Promise<void> {
   if ("hang" in reply) return;
+  if ("body" in reply) {
+    response.writeHead(200, { "content-type": reply.type ?? "text/event-stream" });
+    for (const part of [reply.body].flat()) response.write(part);
+    response.end();
+    return;
+  }
   if ("failed" in reply) {
     const { code, message } = reply.failed;
     response.writeHead(200, { "content-type": "text/event-stream" });
@@ -239,7 +247,7 @@ function begins(instructions: string, name: string): boolean {
 }
 
 function filled(reply: ModelReply, agent: string, call: ModelCall): ModelReply {
-  if ("status" in reply || "hang" in reply || "failed" in reply) return reply;
+  if ("status" in reply || "hang" in reply || "failed" in reply || "body" in reply) return reply;
   const run = { agent, task: call.task };
   return {
     ...reply,
