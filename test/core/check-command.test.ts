@@ -177,13 +177,20 @@ describe("the tables", () => {
     "%s name flags and kinds that exist, and refuse none that they know",
     (_name, grammar) => {
       const table = flagTable(grammar);
-      const { operands, complete, requires } = grammar;
+      const { operands, complete, requires, codeUnless, guard } = grammar;
       const mentioned = [
         operands?.firstUnless,
         operands?.minUnless,
         operands?.onlyWith,
         complete?.when,
         requires,
+        codeUnless,
+        guard?.shows,
+        guard?.silent,
+        guard?.alone,
+        guard?.single,
+        guard?.whole,
+        guard?.commitsUnless,
       ];
       for (const name of mentioned.flatMap((names) => names ?? [])) expect([...table.keys()]).toContain(name);
       for (const name of table.keys()) expect(name).toMatch(/^-{1,2}[A-Za-z0-9.][\w-]*$/);

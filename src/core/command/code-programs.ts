@@ -1,6 +1,7 @@
 /**
- * The grammars of programs that build, test and run. What runs the project's code needs an entry that spells it out;
- * what the project's own program is then given is only kept inside the root.
+ * The grammars of programs that build, test and run. A file that the line itself names may run (`node FILE`, `python3 FILE`);
+ * code that a program finds by itself (scripts, tests, build files, configuration) needs an entry that spells it out.
+ * What the project's own program is then given is only kept inside the root.
  */
 import type { Grammar } from "./grammar.ts";
 
@@ -129,6 +130,8 @@ const PYTEST: Grammar = {
     ["sends files elsewhere", "--pastebin"],
   ],
   operands: { rest: "test_id" },
+  // Even --version loads the project's conftest.py.
+  codeUnless: [],
 };
 
 const MAKE: Grammar = {
@@ -257,6 +260,8 @@ const ESLINT: Grammar = {
     ["opens a port", "--inspect-config --mcp"],
   ],
   operands: { rest: "glob" },
+  // Its configuration is a program of the project.
+  codeUnless: ["--version", "--help"],
 };
 
 export const CODE_PROGRAMS: Readonly<Record<string, Grammar>> = {

@@ -46,6 +46,8 @@ export interface Grammar {
   readonly code?: boolean;
   /** Each operand must be spelled out by an entry. */
   readonly codeOperands?: boolean;
+  /** The program itself runs what it finds in the project: an entry of one word covers it only with one of these. */
+  readonly codeUnless?: readonly string[];
   /** Two operands, of which a directory stands for the file in it that is named like the other. */
   readonly paired?: boolean;
   readonly complete?: Completion;

@@ -220,6 +220,8 @@ function wholeProblem(reading: Reading): Refusal | null {
   ) {
     return needsEntry(`${program} TARGET`);
   }
+  const isFound = grammar.codeUnless !== undefined && !given(reading, grammar.codeUnless);
+  if (isFound && reading.entry.covered < 2 && !reading.entry.open) return needsEntry(`${program} *`);
   if (grammar.paired !== true) return null;
   const [a = "", b = ""] = operands;
   return checkOperand(`${a}/${baseName(b)}`, place) ?? checkOperand(`${b}/${baseName(a)}`, place);
