@@ -136,6 +136,8 @@ export interface App extends Interventions, HandoverCalls, AsyncDisposable {
   registry(): Promise<TeamRegistry>;
   /** Where things are: for `doctor`. */
   facts(): Promise<RepositoryFacts>;
+  /** Asks the remote of a fleet whether it can be used, and changes nothing; null: there is none. Throws remote_refused, remote_unreachable. */
+  remote(): Promise<{ readonly identity: string } | null>;
   /** What is special about the repository. */
   notes(): Promise<readonly RepositoryNote[]>;
   /** The files of HEAD. */
@@ -339,6 +341,12 @@ export function openApp(options: AppOptions = {}): App {
       const clones = await repo.workspaces();
       const workspaces = { all: clones.length, idle: clones.filter(({ idle }) => idle).length };
       return { root, bare, stateDir, store, signals, identity, workspaces, git: await repo.gitVersion() };
+    },
+
+    async remote() {
+      const { remote } = (await opened()).repo;
+      await remote?.survey.probe();
+      return remote && { identity: remote.identity };
     },
 
     notes: async () => (await opened()).repo.notes(),

@@ -50,6 +50,7 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
       (tasks) => `${tasks.length} recent task${tasks.length === 1 ? "" : "s"} in ${store}`,
     );
     rows.push({ check: "signals", state: "ok", found: signals });
+    await remoteRow(rows, app, team?.team.repo.url ?? null);
     rows.push(workspacesRow(facts.workspaces, team?.team.workspace.pool ?? null));
     await attempt(
       rows,
@@ -61,6 +62,25 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
   rows.push(await sandboxRow(settings, options.env ?? environment(), facts?.stateDir ?? null));
   rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));
   return rows;
+}
+
+/** Of a fleet: asked as a fetch and a push would, without changing anything there. */
+async function remoteRow(rows: DoctorRow[], app: App, url: string | null): Promise<void> {
+  if (url === null) return;
+  await attempt(
+    rows,
+    "remote",
+    () => app.remote(),
+    (remote) => `${remote?.identity ?? "not used"}, fetched from and may be pushed to`,
+  );
+  const last = rows.at(-1);
+  if (last?.state !== "ok" || !last.found.startsWith("not used")) return;
+  rows.splice(-1, 1, {
+    check: "remote",
+    state: "warning",
+    found: "repo.url is not used, because the tasks are on this machine alone",
+    hint: "Set OXBOW_STORE_URL=postgres://… on every machine of the fleet (docs/fleet.md).",
+  });
 }
 
 /** A bare repository has no files: runs take the team.yaml of HEAD. */

@@ -139,7 +139,10 @@ function ofBase({ refs }: WholeLedger, { commit, parents }: BaseEntry, staying: 
 }
 
 /** Why nothing of a subtask may go, or null. */
-function blockerOf({ olderThanMs, now }: PlanOptions, { known, taskId, at }: SubtaskPart): string | null {
+export function blockerOf(
+  { olderThanMs, now }: PlanOptions,
+  { known, taskId, at }: SubtaskPart,
+): string | null {
   if (known === null) {
     const limit = Math.max(olderThanMs ?? KEEP_MS, UNKNOWN_MS);
     if (now - at >= limit) return null;

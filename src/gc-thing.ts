@@ -8,8 +8,8 @@ export const DAY_MS = 24 * 60 * 60 * 1000;
 export const KEEP_MS = 30 * DAY_MS;
 
 export interface Thing {
-  readonly kind: "branch" | "ref" | "workspace" | "kept" | "rows" | "log" | "file" | "lock";
-  /** The ref, the path, or the task whose rows they are. */
+  readonly kind: "branch" | "ref" | "remote" | "workspace" | "kept" | "rows" | "log" | "file" | "lock";
+  /** The ref (here; of `remote`: on the team's remote), the path, or the task whose rows they are. */
   readonly name: string;
   readonly ticket: string | null;
   readonly safe: boolean;

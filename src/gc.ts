@@ -10,9 +10,11 @@ import type { Store } from "./store/contract.ts";
 import { readSettings, shown } from "./app.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { makePlan, type Plan, type RefGroup } from "./gc-plan.ts";
-import { DAY_MS, type Thing } from "./gc-thing.ts";
+import { planRemote, type RemoteGroup } from "./gc-remote.ts";
+import { DAY_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
 import { workerIsDead } from "./host/worker.ts";
-import { isLive, openLedger, readWhole } from "./ledger.ts";
+import { isLive, openLedger, readWhole, type WholeLedger } from "./ledger.ts";
+import { loadTeam } from "./load-team.ts";
 import { unmergedWork } from "./salvage.ts";
 
 export type { Thing } from "./gc-thing.ts";
@@ -41,7 +43,10 @@ export interface Gc extends AsyncDisposable {
 }
 
 /** Throws store_failed (without rows nothing tells what is still worked on), salvage_unknown (of `force`). */
-export async function openGc(options: Pick<AppOptions, "repo" | "env">, wanted: GcOptions): Promise<Gc> {
+export async function openGc(
+  options: Pick<AppOptions, "repo" | "env" | "team" | "mirror">,
+  wanted: GcOptions,
+): Promise<Gc> {
   const rooms = await openLedger(options);
   const { store } = rooms;
   if (store === null) {
@@ -52,21 +57,39 @@ export async function openGc(options: Pick<AppOptions, "repo" | "env">, wanted: 
     );
   }
   const shared = readSettings(options.env).oxbowHome !== undefined;
-  const plan = () => planNow({ ...rooms, store }, wanted, shared);
+  const mirror = options.mirror === true;
+  if (mirror && rooms.repo.remote === null) {
+    await rooms[Symbol.asyncDispose]();
+    throw new OxbowError(
+      "usage",
+      "There is no mirror here: the team has no repo.url, or its tasks are not in Postgres.",
+    );
+  }
+  const base = rooms.repo.remote === null ? null : ((await loadTeam(options)).team.repo.base ?? null);
+  const plan = async () => {
+    // What the mirror's branches were merged into is on the remote.
+    if (mirror) await rooms.repo.remote?.survey.follow(base);
+    const { local, options: given, whole } = await planNow({ ...rooms, store }, wanted, shared);
+    const { remote } = rooms.repo;
+    if (remote === null || mirror) return { ...local, remote: [] };
+    const there = await planRemote(remote, base, whole, given);
+    return { things: [...local.things, ...there.things], groups: local.groups, remote: there.groups };
+  };
   return {
     look: async () => shown((await plan()).things),
     async collect() {
       // Also so that a wrong --force is refused before anything is done.
       const before = await plan();
       await saveLeftovers(rooms, store);
-      const { things, groups } = await plan();
+      const { things, groups, remote } = await plan();
       const left = new Set(things.map(({ name }) => name));
       const swept = before.things.filter(
         ({ kind, safe, name }) => SWEPT.has(kind) && safe && !left.has(name),
       );
       const gone: Gone[] = swept.map((thing) => ({ ...thing, problem: null }));
       for (const group of groups) gone.push(...(await removeRefs(rooms, store, group)));
-      const rest = things.filter(({ kind, safe }) => safe && kind !== "branch" && kind !== "ref");
+      for (const group of remote) gone.push(...(await removeThere(rooms, group)));
+      const rest = things.filter(({ kind, safe }) => safe && !REFS.has(kind));
       for (const thing of rest)
         gone.push({ ...thing, problem: await problemOf(() => removeOne(rooms, store, thing)) });
       const compacted = rest.some(({ kind }) => kind === "rows") && (await store.compact());
@@ -76,6 +99,7 @@ export async function openGc(options: Pick<AppOptions, "repo" | "env">, wanted: 
   };
 }
 
+const REFS: ReadonlySet<Thing["kind"]> = new Set(["branch", "ref", "remote"]);
 /** What every run takes away too. */
 const SWEPT: ReadonlySet<Thing["kind"]> = new Set(["workspace", "file", "lock"]);
 
@@ -83,7 +107,7 @@ async function planNow(
   { repo, store }: LedgerRooms & { readonly store: Store },
   wanted: GcOptions,
   shared: boolean,
-): Promise<Plan> {
+): Promise<{ local: Plan; options: PlanOptions; whole: WholeLedger }> {
   const whole = await readWhole(repo, store);
   const unmerged = await unmergedWork(repo, store, whole);
   const forced = new Set<string>();
@@ -95,16 +119,15 @@ async function planNow(
       throw new OxbowError("salvage_unknown", `No unmerged work is called ${id}.`, { details: { id } });
     for (const name of [item.id, item.where, item.commit]) if (name !== null) forced.add(name);
   }
-  return makePlan(
-    { repo, whole, unmerged, locks: await lockThings(repo), ownState: !shared },
-    {
-      olderThanMs: wanted.olderThan === undefined ? null : wanted.olderThan * DAY_MS,
-      ticket: wanted.ticket ?? null,
-      forced,
-      now: Date.now(),
-      atWork: await isAtWork(store),
-    },
-  );
+  const options: PlanOptions = {
+    olderThanMs: wanted.olderThan === undefined ? null : wanted.olderThan * DAY_MS,
+    ticket: wanted.ticket ?? null,
+    forced,
+    now: Date.now(),
+    atWork: await isAtWork(store),
+  };
+  const facts = { repo, whole, unmerged, locks: await lockThings(repo), ownState: !shared };
+  return { local: await makePlan(facts, options), options, whole };
 }
 
 async function lockThings(repo: LedgerRooms["repo"]): Promise<Thing[]> {
@@ -161,6 +184,13 @@ async function removeRefs({ repo }: LedgerRooms, store: Store, group: RefGroup):
     ]);
   });
   return group.goes.map(({ oid: _, ...thing }) => ({ ...thing, problem }));
+}
+
+/** What was merged there may have been undone since it was looked at; what is deleted is as it was. */
+async function removeThere({ repo }: LedgerRooms, { goes }: RemoteGroup): Promise<Gone[]> {
+  const refs = goes.map(({ name, oid }) => ({ ref: name, oid }));
+  const problem = await problemOf(async () => repo.remote?.survey.remove(refs));
+  return goes.map(({ oid: _, ...thing }) => ({ ...thing, problem }));
 }
 
 async function removeOne({ repo }: LedgerRooms, store: Store, { kind, name }: Thing): Promise<void> {

@@ -42,7 +42,9 @@ export interface WholeLedger {
 const ALL = 1_000_000;
 
 /** Opens what is there: a database that cannot be read does not keep the refs from being read. */
-export async function openLedger(options: Pick<AppOptions, "repo" | "env">): Promise<LedgerRooms> {
+export async function openLedger(
+  options: Pick<AppOptions, "repo" | "env" | "team" | "mirror">,
+): Promise<LedgerRooms> {
   const settings = readSettings(options.env);
   try {
     const { repo, store } = await openRooms(options, settings, options.env ?? environment());

@@ -13,6 +13,7 @@ import { hasCode, OxbowError } from "./core/errors.ts";
 import { withoutPassword } from "./core/settings.ts";
 import { onlyInOxbowRefs } from "./git/only-here.ts";
 import { workerIsDead } from "./host/worker.ts";
+import { onlyInMirrors } from "./uninstall-mirrors.ts";
 import { shownStore, STORE_ID, storeUrl } from "./store-url.ts";
 
 export interface UninstallPlan {
@@ -27,7 +28,7 @@ export interface UninstallPlan {
   };
   /** How many refs below refs/oxbow/ go. */
   readonly refs: number;
-  /** Work that would be lost: commits on no branch, and folders of files that no branch could hold. */
+  /** Work that would be lost: commits on no branch, commits of mirrors that no remote has, and folders of files that no branch could hold. */
   readonly unmerged: readonly OnlyHere[];
   readonly kept: readonly string[];
   /** Tasks that are not finished; nobody works on them now. */
@@ -44,6 +45,8 @@ export interface Uninstall extends AsyncDisposable {
   remove(options: { force: boolean }): Promise<void>;
 }
 
+/** What workers of a fleet that were started in this clone keep; elsewhere than in a clone it stays. */
+const MIRRORS = "mirrors";
 /** What `oxbow init` and every run put below a state directory. */
 const OURS = /^(?:git|git-sha256|logs|tmp|workspaces|kept)$/;
 const DATABASE = /^oxbow(?:-[0-9a-f]{12})?\.db(?:-wal|-shm|-journal)?$/;
@@ -63,7 +66,12 @@ export async function openUninstall(options: Pick<AppOptions, "repo" | "env">): 
     const found = await makePlan(rooms, { own, shared: settings.oxbowHome !== undefined, refs: refs.size });
     const elsewhere = own === null ? [await shownStore(storeUrl(settings, repo))] : [];
     if (settings.redisUrl !== undefined) elsewhere.push(withoutPassword(settings.redisUrl));
-    const plan: UninstallPlan = { ...found, elsewhere };
+    const identity = repo.remote?.identity ?? null;
+    if (identity !== null) elsewhere.push(`the remote ${identity} (oxbow gc says what of it may go)`);
+    const mirrors = found.state.goes.includes(MIRRORS)
+      ? await onlyInMirrors(repo.stateDir, { identity, options, settings })
+      : [];
+    const plan: UninstallPlan = { ...found, unmerged: [...found.unmerged, ...mirrors], elsewhere };
     return {
       plan,
       async remove({ force }) {

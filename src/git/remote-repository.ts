@@ -12,6 +12,7 @@ import type { Engine } from "./engine.ts";
 import type { MergeDesk } from "./merge-desk.ts";
 import { ATTEMPTS } from "./ref-transactions.ts";
 import { createRemote, type Remote } from "./remote.ts";
+import { createSurvey } from "./remote-survey.ts";
 import { publishedTree } from "./remote-branch.ts";
 
 /** A commit that was offered, by its id. */
@@ -136,6 +137,7 @@ function createShared(
   };
   return {
     identity,
+    survey: createSurvey(engine, remote),
     async offer(commits) {
       for (const oid of new Set(commits)) {
         // Moved: it is there already.

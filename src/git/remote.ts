@@ -36,6 +36,8 @@ export interface Remote {
   fetch(refs: readonly string[], patience?: Patience): Promise<ReadonlyMap<string, Oid>>;
   /** All of them or none. Throws remote_unreachable, remote_refused. */
   push(changes: readonly RemoteChange[], patience?: Patience): Promise<PushResult>;
+  /** What a push would meet, but for the objects and the change itself; `new: null` looks at the connection alone. */
+  rehearse(change: RemoteChange, patience?: Patience): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -101,11 +103,12 @@ export function createRemote(setup: Setup, options: RemoteOptions): Remote {
     return { ...answer, found };
   };
 
-  const pushOnce = async (changes: readonly RemoteChange[], signal?: AbortSignal) => {
+  const pushOnce = async (changes: readonly RemoteChange[], signal?: AbortSignal, rehearsal = false) => {
     await ready();
     const leases = changes.map(({ ref, old }) => `--force-with-lease=${ref}:${old ?? ""}`);
     const specs = changes.map(({ ref, new: next }) => `${next ?? ""}:${ref}`);
     const flags = ["--porcelain", "--atomic", "--no-verify", "--no-recurse-submodules"];
+    if (rehearsal) flags.push("--dry-run");
     const answer = await once("push", ["push", ...flags, ...leases, options.url, ...specs], "", signal);
     return { ...answer, verdict: answer.ok ? null : verdictOf(answer.out, answer.words) };
   };
@@ -155,6 +158,19 @@ export function createRemote(setup: Setup, options: RemoteOptions): Remote {
       throw new OxbowError(
         "remote_refused",
         `The remote of the team refuses to move ${first.ref}: ${shown(verdict.words, options.url)}`,
+      );
+    },
+    async rehearse(change, patience = {}) {
+      const { verdict } = await persist(
+        () => pushOnce([change], patience.signal, true),
+        (answer) => answer.verdict !== null,
+        patience,
+      );
+      // Whatever is said of the ref itself, the server has let this machine in to push.
+      if (verdict?.kind !== "refused" || change.new === null) return;
+      throw new OxbowError(
+        "remote_refused",
+        `The remote of the team refuses a push: ${shown(verdict.words, options.url)}`,
       );
     },
     async close() {

@@ -74,10 +74,8 @@ for (const redis of found) {
         await using server = await startModelServer(scriptByAgent({ Lead: LEAD, ...CHILDREN, Api: api }));
         const env = shared(server);
         // Nothing but the team file on one machine; a clone on the other, which stays as it is.
-        await using workers = await started(fleet, env, [
-          fleet.machine("a", false),
-          fleet.machine("b", true),
-        ]);
+        const machines = [fleet.machine("a", false), fleet.machine("b", true)];
+        await using workers = await started(fleet, env, machines);
         const before = shop.fingerprint();
         const run = startOxbow(RUN, { cwd: shop.dir, env });
         await run.line((line) => line["event"] === "work_saved" && line["source"] === "Api");
@@ -132,6 +130,19 @@ for (const redis of found) {
           ).toBe("");
         const status = await oxbow(["status", "--json"], { cwd: shop.dir, env });
         expect(status.code).toBe(0);
+
+        // What a worker's machine keeps goes when the remote has it merged; what it never pushed stays.
+        for (const each of workers.all) each.kill("SIGTERM");
+        await Promise.all(workers.all.map((each) => each.ended));
+        for (const { dir, env: own } of machines) {
+          const mirror = await oxbow(["gc", "--mirror", "--yes", "--json"], {
+            cwd: dir,
+            env: { ...env, ...own },
+          });
+          const { gone, stays } = JSON.parse(mirror.stdout);
+          expect(gone.filter((each: any) => each.problem !== null)).toEqual([]);
+          expect(stays.filter((each: any) => each.kind === "branch")).toEqual([]);
+        }
       }, 120_000);
 
       it("needs no worker: a run alone pushes its branches and their merge, and nothing to the base", async () => {
@@ -150,6 +161,45 @@ for (const redis of found) {
         expect([ended.code, reportOf(ended)["state"]]).toEqual([0, "completed"]);
         expect(fleet.git("rev-parse", "integration/146")).toBe(shop.git("rev-parse", "integration/146"));
         expect(fleet.git("rev-parse", "main")).toBe(main);
+
+        // A person's commit on a branch of an agent, and a branch that Oxbow knows nothing of.
+        fleet.git("branch", "feature/146/mine", "main");
+        const web = fleet.git("commit-tree", "-p", "feature/146/Web", "-m", "Mine", "feature/146/Web^{tree}");
+        fleet.git("update-ref", "refs/heads/feature/146/Web", web.trim());
+        const there = () => fleet.git("for-each-ref", "--format=%(refname)").trim().split("\n");
+        const all = there();
+        const doctor = await oxbow(["doctor", "--json"], { cwd: shop.dir, env });
+        expect(JSON.parse(doctor.stdout).find((row: any) => row.check === "remote")).toMatchObject({
+          state: "ok",
+        });
+        const gc = async (...args: string[]) =>
+          JSON.parse((await oxbow(["gc", ...args, "--json"], { cwd: shop.dir, env })).stdout);
+        const { things } = await gc();
+        const remote = things.filter((each: any) => each.kind === "remote");
+        const verdict = (name: string) => remote.find((each: any) => each.name === name);
+        expect(verdict("refs/heads/feature/146/Api")).toMatchObject({ safe: true });
+        expect(verdict("refs/heads/feature/146/Web")).toMatchObject({
+          safe: false,
+          reason: expect.stringContaining("Merged nowhere on the remote"),
+        });
+        expect(verdict("refs/heads/feature/146/mine")).toMatchObject({
+          safe: false,
+          reason: "No row here tells whose it is.",
+        });
+        expect([verdict("refs/heads/main"), verdict("refs/heads/integration/146")]).toEqual([
+          undefined,
+          undefined,
+        ]);
+        expect(there()).toEqual(all);
+        const { gone } = await gc("--yes");
+        expect(gone.filter((each: any) => each.problem !== null)).toEqual([]);
+        expect(there()).toEqual([
+          "refs/heads/feature/146/Web",
+          "refs/heads/feature/146/mine",
+          "refs/heads/integration/146",
+          "refs/heads/main",
+          expect.stringContaining("refs/oxbow/attempts/Web"),
+        ]);
       }, 60_000);
     });
   });

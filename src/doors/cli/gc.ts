@@ -4,6 +4,8 @@ import { clip } from "./text.ts";
 
 interface Flags {
   readonly repo: string;
+  readonly team?: string;
+  readonly mirror?: boolean;
   readonly yes?: boolean;
   readonly olderThan?: number;
   readonly ticket?: string;
@@ -12,9 +14,18 @@ interface Flags {
 }
 
 /** Exit 1 when something that is safe could not be deleted. */
-export async function gc({ repo, yes, olderThan, ticket, force, json }: Flags): Promise<number> {
+export async function gc({
+  repo,
+  team,
+  mirror,
+  yes,
+  olderThan,
+  ticket,
+  force,
+  json,
+}: Flags): Promise<number> {
   await using found = await openGc(
-    { repo },
+    { repo, team, mirror },
     {
       ...(olderThan === undefined ? {} : { olderThan }),
       ...(ticket === undefined ? {} : { ticket }),

@@ -38,6 +38,8 @@ export function gcCommand(program: Command, done: (code: number) => void): void 
     .option("--yes", "delete what is safe (without it nothing is deleted)")
     .option("--older-than <days>", "only what is older; 0 for everything", days)
     .option("--ticket <id>", "only of this ticket")
+    .option("--mirror", "what this machine's workers keep in their mirror of repo.url")
+    .option("--team <file>", "the team file (default: team.yaml)")
     .option("--force <ids...>", "also these pieces of unmerged work, as `oxbow salvage` names them")
     .option("--repo <dir>", "the repository", ".")
     .option("--json", "print one JSON value")
