@@ -171,16 +171,8 @@ export const ERRORS = {
   subtask_active: row(409, 2, "Cancel it first with `oxbow cancel SUBTASK`, then try again."),
   nothing_to_retry: row(409, 2, "Only parts that failed, were cancelled or timed out are tried again."),
   attempts_exhausted: row(500, 1, "Look at what broke each attempt, then `oxbow retry SUBTASK`."),
-  agent_disabled: row(
-    503,
-    1,
-    "Correct what makes it crash, then `oxbow retry SUBTASK`, or `oxbow assign SUBTASK AGENT`.",
-  ),
-  agent_unavailable: row(
-    503,
-    1,
-    "Start a worker that takes the agent, then `oxbow retry SUBTASK`, or `oxbow assign SUBTASK AGENT`.",
-  ),
+  agent_disabled: row(503, 1, "Correct what makes it crash, or `oxbow assign SUBTASK AGENT`."),
+  agent_unavailable: row(503, 1, "Start a worker that takes it, or `oxbow assign SUBTASK AGENT`."),
   agent_critical: row(409, 1, "A critical agent crashed; correct that, then `oxbow retry TASK`."),
   interrupted: row(409, 1, "Look at what there is before you call it again."),
   agent_stuck: row(504, 70, "Raise response_timeout_ms of the agent, or look at what keeps it.", true),
