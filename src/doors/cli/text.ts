@@ -1,4 +1,6 @@
 /** Small pieces of text for people. */
+export { duration, tokens } from "../../core/amounts.ts";
+
 export const MARKS: Readonly<Record<string, string>> = {
   planned: "·",
   blocked: "·",
@@ -8,16 +10,6 @@ export const MARKS: Readonly<Record<string, string>> = {
   cancelled: "–",
   timed_out: "✗",
 };
-
-export function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
-}
-
-export function tokens(count: number): string {
-  return count < 10_000 ? String(count) : `${(count / 1_000).toFixed(1)}k`;
-}
 
 /** Cuts a line to `width` characters; control characters (of a program's output) become blanks. */
 export function clip(text: string, width: number): string {
