@@ -1,7 +1,8 @@
 /**
  * `npm run test:faults`: every fail point, every scene, then random kills. Prints each violation with what replays it, and the
  * figures.
- *   --short                    a handful of points, on SQLite, and a small run under random kills
+ *   --short                    a handful of points and scenes, on SQLite, and a small run under random kills
+ *   --points, --scenes         all of these, and nothing else
  *   --point NAME[:N] --who run|worker|resume --engine sqlite|postgres     one case
  *   --scene NAME --seed N --engine sqlite|postgres                         one scene
  *   --mutations                      what the checker says when a finished run is tampered with
@@ -30,8 +31,8 @@ const { values: given } = parseArgs({
     seed: { type: "string", default: "1" },
     seeds: { type: "string", default: "1" },
     chaos: { type: "boolean", default: false },
-    children: { type: "string", default: "30" },
-    faults: { type: "string", default: "4" },
+    children: { type: "string" },
+    faults: { type: "string" },
   },
 });
 
@@ -55,7 +56,7 @@ const SHORT: readonly FailPoint[] = [
   "target.moved",
 ];
 
-const SHORT_SCENES = ["locks", "critical"];
+const SHORT_SCENES = ["cancelled", "critical"];
 
 /** The submission writes children too; the split is the second time. */
 const firstSplit = (point: FailPoint, who: Who) => (point === "announce.inside" && who === "run" ? 2 : 1);
@@ -137,9 +138,17 @@ function chosen(): readonly Case[] {
   );
   if (given.mutations) return [MUTATIONS];
   if (given.scene !== undefined || given.scenes) return scenes;
+  const size = given.short ? { children: 16, faults: 3 } : { children: 200, faults: 24 };
   const chaos = engines.flatMap((engine) =>
     seeds.map((seed) =>
-      asChaos({ seed, children: Number(given.children), faults: Number(given.faults) }, engine),
+      asChaos(
+        {
+          seed,
+          children: Number(given.children ?? size.children),
+          faults: Number(given.faults ?? size.faults),
+        },
+        engine,
+      ),
     ),
   );
   if (given.chaos) return chaos;

@@ -14,7 +14,7 @@ export interface PointCase {
 }
 
 const CHILDREN = 3;
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 240_000;
 const armed = ({ point, nth }: PointCase) => ({ TEST_FAIL_POINT: `${point}:${nth}:kill` });
 
 export async function playPoint(each: PointCase, servers: Servers | null): Promise<Verdict> {

@@ -97,7 +97,7 @@ async function programs(stage: Stage, { seed }: SceneSetting): Promise<Played> {
 
 /** Locks of a git that died with its run are cleared; one that somebody holds is not touched, and said. */
 async function locks(stage: Stage): Promise<Played> {
-  const first = await stage.run([], { TEST_FAIL_POINT: "ref.sent:6:kill" }).ended;
+  const first = await stage.run([], { TEST_FAIL_POINT: "ref.sent:2:kill" }).ended;
   const violations = first.code === null ? [] : ["the point was not reached"];
   const dead = leaveLocks(stage);
   if (dead.length === 0) violations.push("no transaction was under way");
