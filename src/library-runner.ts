@@ -139,6 +139,7 @@ function outsideOfTasks(agent: string): ToolContext {
     split: refuse,
     owner: refuse,
     requestScope: refuse,
+    barrier: refuse,
     signal: new AbortController().signal,
   };
 }

@@ -1,6 +1,7 @@
 /** Oxbow's own tools, in the order in which a model sees them. */
 import type { ToolDef } from "../src/core/tool.ts";
 import { applyPatch } from "./apply_patch.ts";
+import { barrierRun } from "./barrier_run.ts";
 import { chatSend } from "./chat_send.ts";
 import { commitTool } from "./commit.ts";
 import { deleteFile } from "./delete_file.ts";
@@ -38,6 +39,7 @@ export const builtinTools: readonly ToolDef[] = [
   commitTool,
   terminalRun,
   orchestrateSplit,
+  barrierRun,
   signalSend,
   signalWait,
   signalWaitAny,

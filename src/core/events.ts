@@ -3,6 +3,7 @@
  * Events are wire values: `{ event, id, ts, task_id, subtask_id?, conversation_id?, source?, … }`.
  */
 import type { ErrorValue } from "./errors.ts";
+import type { EvidenceBundle } from "./evidence-bundle.ts";
 import type { MergeEntry, MergeReason, Verification } from "./merging.ts";
 import type { Approval, ApprovalState, Conflict, Outcome, OutcomeKind, Usage } from "./model.ts";
 
@@ -95,6 +96,8 @@ export type EventBody =
   /** The model of the recipient has it before it from now on. */
   | (About & { event: "message_received"; message_id: string; sender: string })
   | (About & { event: "retry"; reason: string; attempt: number; delay_ms: number })
+  /** What `barrier_run` came back with. */
+  | (About & { event: "evidence"; bundle: EvidenceBundle })
   | (About & { event: "child_finished"; outcome: OutcomeKind; result: Outcome })
   /** Its process went away in order; another may go on with it. */
   | (About & { event: "handed_back"; attempt: number })
@@ -224,6 +227,8 @@ export interface Report {
   readonly merges: readonly MergeEntry[];
   /** What `verify:` said, of each tree it was asked about; the last that is ok is what landed. */
   readonly verifications: readonly Verification[];
+  /** What each `barrier_run` of the task came back with. */
+  readonly evidence: readonly (EvidenceBundle & { readonly subtask_id: string })[];
   /** What was asked for beyond a scope, and the answers. */
   readonly approvals: readonly Approval[];
   readonly usage: Usage;

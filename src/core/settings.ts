@@ -228,6 +228,12 @@ const TABLE = {
     undefined,
     "The tool orchestrate_split. Unset: only the lead of a run has it; 0: nobody; 1: every agent.",
   ),
+  enableBarrierTool: flag(
+    "ENABLE_BARRIER_TOOL",
+    "tools",
+    false,
+    "The tool barrier_run: the same question to several runs at once, and what their answers amount to.",
+  ),
   agentTools: TOOLS,
   agentRequireExplicitTools: flag(
     "AGENT_REQUIRE_EXPLICIT_TOOLS",
@@ -257,7 +263,7 @@ export type Settings = { readonly [K in keyof Table]: Value<Table[K]> } & {
 /** What the launcher passes on to itself, and the mark of programs that agents run. */
 const INTERNAL = new Set(["OXBOW_LAUNCHER_PID", "OXBOW_PROGRAM"]);
 /** Switches of tools that come later. Refused, because a switch that does nothing is a lie. */
-const LATER = /^ENABLE_(BARRIER_TOOL|MCP_TOOLS)$/;
+const LATER = /^ENABLE_MCP_TOOLS$/;
 /** Names that only Oxbow would use. The user's AGENT_ID or SIGNAL_CLI are none of its business. */
 const OURS =
   /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ|TERMINAL_(ALLOW|DENY|TIMEOUT|OUTPUT|FUNCTION|REDACT|SANDBOX))|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
@@ -302,6 +308,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     enableChatTools: value(TABLE.enableChatTools),
     enableTodoTools: value(TABLE.enableTodoTools),
     enableOrchestrateTool: value(TABLE.enableOrchestrateTool),
+    enableBarrierTool: value(TABLE.enableBarrierTool),
     agentTools: value(TABLE.agentTools),
     agentRequireExplicitTools: value(TABLE.agentRequireExplicitTools),
     enableTerminalTool: value(TABLE.enableTerminalTool),

@@ -3,6 +3,7 @@
  * A tool is pure in its own file; everything it can do to the world arrives through {@link ToolContext}.
  */
 import type { z } from "zod";
+import type { EvidenceBundle } from "./evidence-bundle.ts";
 import type { Json, Todo, TodoState } from "./model.ts";
 
 /** The env flag that switches a tool's group; `null` is always on. */
@@ -260,6 +261,31 @@ export interface Terminal {
   ): Promise<CommandRun>;
 }
 
+export interface BarrierRequest {
+  /** Who answers; the runs go round among them. */
+  readonly agents: readonly string[];
+  readonly input: string;
+  /** JSON Schema of an answer. */
+  readonly schema: Json;
+  /** Runs. */
+  readonly k: number;
+  /** It stops early when an answer moves the estimate by less; 0: never. */
+  readonly epsilon: number;
+  readonly minRuns: number;
+  readonly maxParallel: number | null;
+  /** Of one run, milliseconds. */
+  readonly timeoutMs: number | null;
+  /** Lists of objects by JSON Pointer: the keys that say which are the same thing. */
+  readonly matchBy: Readonly<Record<string, readonly string[]>>;
+  readonly checks: readonly {
+    /** JSON Pointer of the field that it settles. */
+    readonly path: string;
+    readonly command: string;
+    readonly pass: Json;
+    readonly fail: Json;
+  }[];
+}
+
 /** Everything a tool may touch. Built per attempt; `signal` aborts with the run. */
 export interface ToolContext {
   readonly agent: string;
@@ -272,6 +298,11 @@ export interface ToolContext {
   readonly terminal: Terminal;
   split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
   owner(path: string): OwnerAnswer;
+  /**
+   * Asks agents the same several times. Runs that fail are part of the bundle. Throws tool_input, agent_unknown,
+   * limit_exceeded, runtime_not_available, tool_disabled (checks without a terminal), command_rejected, cancelled.
+   */
+  barrier(request: BarrierRequest, signal: AbortSignal): Promise<EvidenceBundle>;
   /**
    * Asks for the right to write these paths or patterns, and waits for the answer. Throws path_rejected, tool_input,
    * limit_exceeded, fenced.

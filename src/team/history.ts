@@ -8,7 +8,8 @@ import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
 import { addUsage, NO_USAGE } from "../core/model.ts";
 import { currentOf } from "./generations.ts";
-import { allEvents, totalCost } from "./report.ts";
+import { totalCost } from "../core/cost.ts";
+import { allEvents } from "./report.ts";
 import { foldTask, type PartFacts, type TaskFacts } from "./history-fold.ts";
 
 /**

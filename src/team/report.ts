@@ -1,6 +1,7 @@
 /** The report: rows and the event stream, folded. The same value for people, JSON and (later) every other door. */
 import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/events.ts";
 import type { Verification } from "../core/merging.ts";
+import { totalCost } from "../core/cost.ts";
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import type { Engine } from "./engine.ts";
@@ -25,7 +26,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
   );
   const approvals = await engine.store.approvals.list({ taskId: task.task_id });
-  const { merged, kept, conflicts, refused, notices, verifications, ended, cancelled } = fold(
+  const { merged, kept, conflicts, refused, notices, verifications, evidence, ended, cancelled } = fold(
     await allEvents(engine, task.task_id),
   );
   const shown = (subtask: Subtask) => describe(subtask, outcomes.get(subtask.subtask_id), merged, kept);
@@ -50,6 +51,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     conflicts: [...conflicts.values()].flat(),
     merges: await engine.store.merges.list({ taskId: task.task_id }),
     verifications,
+    evidence,
     approvals,
     usage: [...everyone, ...superseded].map((part) => part.usage).reduce(addUsage, NO_USAGE),
     cost: totalCost([...everyone, ...superseded]),
@@ -67,6 +69,7 @@ function fold(events: readonly OxbowEvent[]) {
   const refused = new Set<string>();
   const notices: string[] = [];
   const verifications: Verification[] = [];
+  const evidence: Report["evidence"][number][] = [];
   let ended: number | null = null;
   /** As a whole, by a person. */
   let cancelled = false;
@@ -83,6 +86,7 @@ function fold(events: readonly OxbowEvent[]) {
       notices.push(event.message);
     } else if (event.event === "notice") notices.push(event.message);
     else if (event.event === "verify_finished") verifications.push(event.verification);
+    else if (event.event === "evidence") evidence.push({ ...event.bundle, subtask_id: id });
     else if (event.event === "merge_rework") {
       // What took its place speaks for it.
       conflicts.delete(id);
@@ -92,7 +96,7 @@ function fold(events: readonly OxbowEvent[]) {
     else if (event.event === "task_resumed" || event.event === "task_reopened") cancelled = false;
     else if (event.event === "task_finished") ended = Date.parse(event.ts);
   }
-  return { merged, kept, conflicts, refused, notices, verifications, ended, cancelled };
+  return { merged, kept, conflicts, refused, notices, verifications, evidence, ended, cancelled };
 }
 
 function describe(
@@ -130,16 +134,6 @@ function stateOf(
   const completed = count("completed");
   if (completed === parts.length && refused === 0) return "completed";
   return completed > 0 ? "partial" : "failed";
-}
-
-/** Null as soon as one part that used a model has no known price. */
-export function totalCost(parts: readonly Pick<ReportChild, "cost" | "usage">[]): number | null {
-  let total: number | null = null;
-  for (const { cost, usage } of parts) {
-    if (cost === null && usage.requests > 0) return null;
-    if (cost !== null) total = (total ?? 0) + cost;
-  }
-  return total;
 }
 
 function simulated(engine: Engine, task: Task, subtasks: readonly Subtask[]): string[] {

@@ -35,7 +35,7 @@ export async function runModel(
   const defaults = engine.team.defaults;
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
   const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit: sink.emit, signal });
-  const { context, signals, requests } = made;
+  const { context, signals, requests, barriers } = made;
   await using _terminal = made.terminal;
   const tools = toolsFor(engine, agent, subtask, options);
 
@@ -88,7 +88,7 @@ export async function runModel(
     branch: tree.branch,
     commit: committedTip(tree),
     summary: result.output,
-    ...inAll(result, requests.spent()),
+    ...[requests.spent(), ...barriers.spent()].reduce(inAll, result),
     error: result.error ?? null,
     elapsed_ms: result.elapsed_ms,
   };

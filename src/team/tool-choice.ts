@@ -18,6 +18,7 @@ export function toolsFor(
     ENABLE_CHAT_TOOLS: settings.enableChatTools,
     ENABLE_TODO_TOOLS: settings.enableTodoTools,
     ENABLE_TERMINAL_TOOL: settings.enableTerminalTool,
+    ENABLE_BARRIER_TOOL: settings.enableBarrierTool,
     ENABLE_ORCHESTRATE_TOOL: maySplit(engine, subtask, options),
   };
   return engine.tools.select({

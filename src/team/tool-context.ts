@@ -6,6 +6,7 @@ import type { BranchFiles, ToolContext } from "../core/tool.ts";
 import type { Engine } from "./engine.ts";
 import type { SavedSignals } from "./signals.ts";
 import { aboutLease } from "./about.ts";
+import { type Barriers, createBarriers } from "./barrier.ts";
 import { createChat } from "./chat.ts";
 import { fenced } from "./fenced.ts";
 import { committedTip } from "./leftovers.ts";
@@ -21,6 +22,7 @@ export interface AttemptTools {
   readonly context: ToolContext;
   readonly signals: SavedSignals;
   readonly requests: ScopeRequests;
+  readonly barriers: Barriers;
   /** To be closed when the run has ended. */
   readonly terminal: AttemptTerminal;
 }
@@ -66,6 +68,8 @@ export function createToolContext(options: {
   const deadline = performance.now() + timeoutMs - Math.min(TO_GO_ON_MS, timeoutMs / 4);
   const requests = createScopeRequests({ engine, lease, tree, scope, slots: places, deadline });
 
+  const barriers = createBarriers({ engine, lease, emit });
+
   const context: ToolContext = {
     agent: subtask.agent,
     taskId: task.task_id,
@@ -93,10 +97,11 @@ export function createToolContext(options: {
         owner: owner && { ...owner, window_person: engine.registry.windowPerson(owner.team) ?? null },
       };
     },
+    barrier: (request, waiting) => barriers.run(request, { ...context, signal: waiting }),
     requestScope: (paths, reason, waiting) => requests.ask(paths, reason, { ...context, signal: waiting }),
     signal,
   };
-  return { context, signals, requests, terminal };
+  return { context, signals, requests, barriers, terminal };
 }
 
 /** What is left of a run for going on without an answer, milliseconds. */

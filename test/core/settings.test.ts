@@ -92,7 +92,7 @@ describe("settings", () => {
   });
 
   it("says that a tool of later is not there, and guesses nothing wild", () => {
-    expect(refusal({ ENABLE_BARRIER_TOOL: "1" }).message).toContain("has no effect in this version");
+    expect(refusal({ ENABLE_MCP_TOOLS: "1" }).message).toContain("has no effect in this version");
     expect(refusal({ OXBOW_COLOR: "1" }).message).toBe("OXBOW_COLOR is not a setting of Oxbow.");
   });
 

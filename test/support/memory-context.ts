@@ -1,7 +1,10 @@
 /** A ToolContext over a map of files, for tests of tools and runs that need no repository. */
 import { OxbowError } from "../../src/core/errors.ts";
-import type { Todo } from "../../src/core/model.ts";
+import { bundleOf } from "../../src/core/evidence-bundle.ts";
+import { weighEvidence } from "../../src/core/evidence.ts";
+import { NO_USAGE, type Todo } from "../../src/core/model.ts";
 import type {
+  BarrierRequest,
   BranchFiles,
   SignalMessage,
   Signals,
@@ -15,6 +18,7 @@ export interface MemoryContext extends ToolContext {
   readonly contents: Map<string, Uint8Array>;
   readonly commits: { message: string; files: Record<string, string> }[];
   readonly splits: SplitRequest[];
+  readonly barriers: BarrierRequest[];
   readonly chats: { recipient: string; content: string }[];
   readonly commands: string[];
   readonly sent: { topic: string; payload: unknown }[];
@@ -41,6 +45,7 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
   const chats: MemoryContext["chats"] = [];
   const commands: string[] = [];
   const sent: MemoryContext["sent"] = [];
+  const barriers: BarrierRequest[] = [];
   const delay = options.delay ?? (() => Promise.resolve());
   const text = (path: string): string | null => {
     const bytes = contents.get(path);
@@ -173,6 +178,16 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
         ? { agent: "Api", team: "T", pattern: "src/**", window_person: null }
         : null,
     }),
+    async barrier(request) {
+      barriers.push(request);
+      const run = { run: 1, valid: true, value: true, stopped: false, usage: NO_USAGE, cost: 0 };
+      const asked = { agent: "Api", elapsed_ms: 1, request_id: null, trace_id: "t", error: null };
+      const facts = { barrier_id: "b_1", k: 1, stopped_early: false, movement: null, consensus_valid: true };
+      return bundleOf(
+        { ...facts, checks: [], runs: [{ ...run, ...asked }], elapsed_ms: 1 },
+        weighEvidence([true]),
+      );
+    },
     requestScope: async (paths) => ({
       ok: true,
       answers: [{ approval_id: "a_1", paths, state: "granted", decided_by: "Web", answer: null }],
@@ -181,6 +196,7 @@ export function createMemoryContext(options: MemoryOptions = {}): MemoryContext 
     contents,
     commits,
     splits,
+    barriers,
     chats,
     commands,
     sent,

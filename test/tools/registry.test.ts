@@ -86,6 +86,7 @@ describe("the built-in tools", () => {
       "commit(message)",
       "terminal_run(command, cwd?, timeout_ms?)",
       "orchestrate_split(task, num_children?, responsibilities?, allowed_paths?, wait?, target_agent?, timeout_ms?, children?, by?, ticket?)",
+      "barrier_run(agent, input, schema, k, agents?, epsilon?, min_runs?, max_parallel?, timeout_ms?, match_by?, checks?)",
       "signal_send(topic, payload)",
       "signal_wait(topic, last_id?, timeout_ms?)",
       "signal_wait_any(topics, last_ids?, timeout_ms?)",

@@ -1,5 +1,6 @@
 /** What a person sees while a task runs: a block of live lines on a terminal, plain lines elsewhere, events with --json. */
 import type { OxbowEvent } from "../../core/events.ts";
+import { evidenceLine } from "./evidence-text.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
 export interface Display {
@@ -63,6 +64,8 @@ function plainLine(event: OxbowEvent): string | null {
       return `${who}to ${event.recipient}: ${clip(event.content.trim(), 100)}`;
     case "retry":
       return `${who}retry ${event.attempt} in ${duration(event.delay_ms)}: ${clip(event.reason, 100)}`;
+    case "evidence":
+      return `${who}${evidenceLine(event.bundle)}`;
     case "agent_restarted": {
       const others = event.together.length > 0 ? `, with ${event.together.join(", ")}` : "";
       return `${who}crashed: ${clip(event.error.message, 120)}; again in ${duration(event.delay_ms)}${others}`;

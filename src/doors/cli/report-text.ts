@@ -1,4 +1,5 @@
 /** The report for a person: a table, what conflicts, and the exact commands to go on with. */
+import { evidenceLines } from "./evidence-text.ts";
 import type { Report, ReportChild } from "../../core/events.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
@@ -22,7 +23,13 @@ export function reportText(report: Report, { bare }: { bare: boolean }): string 
         `${agent}: ${clip(error.message, 400)} [${error.code}]`,
         ...(error.hint ? [`  ${error.hint}`] : []),
       );
-  lines.push(...conflictLines(report), ...approvalLines(report), "", summaryLine(report, parts));
+  lines.push(
+    ...conflictLines(report),
+    ...evidenceLines(report),
+    ...approvalLines(report),
+    "",
+    summaryLine(report, parts),
+  );
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
   lines.push(...nextLines(report, parts, bare));
