@@ -32,6 +32,9 @@ export function reportMarkdown(history: TicketHistory): string {
     `## ${plain(oneLine(title, TITLE_CHARS))}`,
     `Ticket ${code(ticket)}: ${facts.join(" · ")}${where === "" ? "" : `  \n${where}`}`,
     ...(live ? ["> Work is still going on: this is what happened so far."] : []),
+    ...(tasks.some((task) => task.simulated.length > 0)
+      ? ["> Models were simulated: the edits come from a script file."]
+      : []),
     ...waiting(history),
     ...tasks.flatMap((task, i) => [
       ...(tasks.length > 1 ? [`### ${i + 1}. ${plain(oneLine(task.title, TITLE_CHARS))}`] : []),

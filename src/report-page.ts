@@ -37,6 +37,7 @@ export function reportPage(history: TicketHistory): string {
     live
       ? `<p class="note">Work is still going on: this is what happened until ${moment(generated_at)}.</p>`
       : "",
+    simulated(tasks),
     `<figure><div class="scroll" tabindex="0" role="region" aria-label="The river">${riverSvg(history)}</div>${legend(tasks)}</figure>`,
     waiting(history),
     ...tasks.map((task, i) => taskSection(task, tasks.length > 1 ? i + 1 : null)),
@@ -48,6 +49,13 @@ export function reportPage(history: TicketHistory): string {
     "</html>",
     "",
   ].join("\n");
+}
+
+/** Said wherever results are shown. */
+function simulated(tasks: readonly HistoryTask[]): string {
+  const names = [...new Set(tasks.flatMap((task) => task.simulated))];
+  if (names.length === 0) return "";
+  return `<p class="note">Models were simulated (${escaped(names.join(", "))}): the edits come from a script file.</p>`;
 }
 
 function factList({ state, live, elapsed_ms, usage, cost, tasks, integration }: TicketHistory): string {

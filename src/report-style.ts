@@ -84,11 +84,13 @@ const RIVER = `
 const PRINT = `
 @media (max-width:640px){body{padding:24px 16px 40px}th,td{padding:8px 10px}}
 @media print{
-  @page{size:A4 landscape;margin:12mm}
-  html{background:#fff;font-size:11px} body{max-width:none;padding:0}
-  figure,.wide,.note{border-color:#ccc;background:#fff} .scroll,.wide{overflow:visible} .river{min-width:0}
-  .one .river{max-height:165mm} pre{max-height:none} tr,figure,.note{break-inside:avoid} h2{break-after:avoid}
-  details::details-content{content-visibility:visible;display:block;block-size:auto} a{color:inherit}
+  @page{size:A4 landscape;margin:11mm}
+  html{background:#fff;font-size:10.5px} body{max-width:none;padding:0} h1{font-size:24px} h2{font-size:16px;margin:18px 0 8px}
+  figure,.wide,.note{border-color:#ccc;background:#fff;overflow:visible} .scroll,.wide{overflow:visible}
+  figure{break-inside:avoid} .river,.river.crowd{min-width:0;width:100%;height:auto;max-height:128mm} .river.crowd{max-height:168mm}
+  table{font-size:10px} th,td{padding:4px 8px} td.said{min-width:0} tr,.note{break-inside:avoid} h2{break-after:avoid} thead{display:table-header-group}
+  pre{max-height:none;overflow:visible} code,pre{font-size:9px} details>summary{display:none}
+  details::details-content{content-visibility:visible;block-size:auto}
   .river *{animation:none!important}
 }`;
 

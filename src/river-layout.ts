@@ -194,8 +194,12 @@ function mergeOf({ branches }: RiverInput, i: number): number {
   return branch?.merged ?? branch?.end ?? 0;
 }
 
-/** A branch that does not come back ends in a mark. */
+/** A branch that does not come back ends in a mark, and a little more. */
 const TAIL = 56;
+
+export function markRadius(font: number): number {
+  return Math.max(6.5, font * 0.62);
+}
 
 function labelWidth({ name, note }: RiverBranch, font: number): number {
   return textWidth(name, font) + textWidth(note, font * 0.8) + font * 1.5;
@@ -205,7 +209,8 @@ function laneOf({ spot, side, row }: Placed, y: number, { font, least, most }: S
   const { branch, until, ...along } = spot;
   const flow = between(least, least + Math.log2(1 + branch.weight) * 1.6, most);
   // Towards the outside, so that a branch that turns back turns away from its name.
-  const labelY = side < 0 ? y - flow / 2 - font * 0.45 : y + flow / 2 + font * 1.05;
+  const clear = branch.merged === null ? Math.max(markRadius(font) + 1 - font * 0.2, flow / 2) : flow / 2;
+  const labelY = side < 0 ? y - clear - font * 0.45 : y + clear + font * 1.05;
   const tooFar = spot.bodyFrom + labelWidth(branch, font) > width - 10;
   return {
     ...along,

@@ -3,7 +3,7 @@ import type { TicketHistory, Verdict } from "./team/history.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";
 import { isDrawn, riverInput } from "./river-input.ts";
-import { type Lane, layOutRiver, type RiverLayout } from "./river-layout.ts";
+import { type Lane, layOutRiver, markRadius, type RiverLayout } from "./river-layout.ts";
 import { bend, f, flow, type Line } from "./river-pen.ts";
 import { axis, bedLabels, moments, taskLines } from "./river-signs.ts";
 
@@ -122,10 +122,10 @@ function laneSvg(lane: Lane, verdict: Verdict, layout: RiverLayout, bedY: Line, 
   const commits = lane.commits.map(
     (x) => `<circle class="commit" cx="${f(x)}" cy="${f(y)}" r="${f(Math.max(1.6, width * 0.3))}"/>`,
   );
-  const size = Math.max(6.5, layout.fontSize * 0.62);
+  const size = markRadius(layout.fontSize);
   const rest = verdict === "merged" ? "" : endSvg({ x: bodyTo, y, side }, verdict, width, size);
   return [
-    `<g class="lane v-${verdict} s${(lane.row + (side > 0 ? 1 : 0)) % SHADES}"><title>${escaped(title)}</title>`,
+    `<g class="lane v-${verdict} s${(lane.row * 2 + (side > 0 ? 1 : 0)) % SHADES}"><title>${escaped(title)}</title>`,
     `<path class="casing" stroke-width="${f(width + 5)}" d="${out}${body}${back}"/>`,
     back === ""
       ? ""

@@ -174,7 +174,7 @@ function momentOf(event: OxbowEvent, at: number): Moment | null {
     case "landed":
       return { kind: "landed", at, ok: true, text: `Landed in ${event.into}` };
     case "task_finished":
-      return { kind: "finished", at, ok: event.state === "completed", text: event.state };
+      return { kind: "finished", at, ok: event.state === "completed", text: `Ended: ${event.state}` };
     default:
       return null;
   }

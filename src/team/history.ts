@@ -6,6 +6,7 @@ import type { ErrorValue } from "../core/errors.ts";
 import type { Approval, Outcome, OutcomeKind, Subtask, Task, TaskState, Usage } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
+import { runOptions } from "./engine.ts";
 import { addUsage, NO_USAGE } from "../core/model.ts";
 import { currentOf } from "./generations.ts";
 import { totalCost } from "../core/cost.ts";
@@ -58,6 +59,8 @@ export interface HistoryTask extends Omit<TaskFacts, "parts"> {
   readonly live: boolean;
   readonly base: { readonly ref: string; readonly commit: string };
   readonly created_at: number;
+  /** Providers of the run that were not a real model, such as `scripted`. */
+  readonly simulated: readonly string[];
   readonly parts: readonly HistoryPart[];
   readonly approvals: readonly Approval[];
 }
@@ -121,6 +124,7 @@ export async function taskHistory({ store }: HistorySource, task: Task): Promise
     live,
     base: { ref: task.base_ref, commit: task.base_commit },
     created_at: task.created_at,
+    simulated: isScripted(task) ? ["scripted"] : [],
     ...facts,
     ended_at: live ? null : (facts.ended_at ?? task.updated_at),
     approvals,
@@ -131,6 +135,11 @@ export async function taskHistory({ store }: HistorySource, task: Task): Promise
       }),
     ),
   };
+}
+
+function isScripted(task: Task): boolean {
+  const { provider, script } = runOptions(task);
+  return provider === "scripted" || (provider === null && script !== null);
 }
 
 function describe(

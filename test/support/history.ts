@@ -65,6 +65,7 @@ export function madeHistory(
     live,
     base: { ref: "main", commit: oid(1) },
     created_at: START,
+    simulated: [],
     ended_at: live ? null : START + 30_000,
     ended_as: live ? null : "completed",
     moments: [],

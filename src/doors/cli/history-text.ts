@@ -21,6 +21,9 @@ export function historyText(history: TicketHistory): string {
     ...(integration ? [`${integration.branch} at ${integration.commit.slice(0, 10)}`] : []),
     ...tasks.flatMap((task) => ["", ...taskLines(task, tasks.length > 1)]),
   ];
+  const simulated = [...new Set(tasks.flatMap((task) => task.simulated))];
+  if (simulated.length > 0)
+    lines.push("", `Models were simulated (${simulated.join(", ")}): the edits come from a script file.`);
   if (live) lines.push("", "This is what happened so far.");
   return `${lines.join("\n")}\n`;
 }
