@@ -6,11 +6,11 @@ const NAME =
   "(?:pass(?:word|wd|phrase|code)|(?<=[_&?-])pass|(?<![a-z])pwd|secret(?:[_-]?key[_-]?base)?|(?<=[_-])pat|token|" +
   "(?<![A-Za-z])_auth|authorization|credentials?|" +
   "(?:api|access|secret|private|signing|encryption|master|account|license|ssh|deploy)[_-]?key|" +
-  "connection[_-]?string|sessid|csrf|cookie)";
+  "connection[_-]?string|sessid|csrf|cookie|(?:passwords|secrets|(?:api|access|secret)[_-]?keys)(?=\\\\{0,7}[\"']))";
 
 /** 1 name, 2 its closing quote, 3 blanks and separator, 4 the value's opening quote. */
 const ASSIGNMENT = new RegExp(
-  `(${NAME})(\\\\{0,7}["']?)([ \\t]{0,20}(?::=|=>|=|:)(?![=>:])[ \\t]{0,20})(\\\\{0,7}["'])?`,
+  `(${NAME})(\\\\{0,7}["']?)([ \\t]{0,20}(?::[ \\t]{0,4}(?:[Ss]tring|str|any)[ \\t]{0,4}=|[:?+]=|=>|=|:)(?![=>:])[ \\t]{0,20})(\\\\{0,7}["'])?`,
   "gi",
 );
 
@@ -105,7 +105,7 @@ function unquoted(
   closing: string,
   separator: string,
 ): Span | null {
-  const isEnv = separator === "=" && name === name.toUpperCase();
+  const isEnv = /^[?+]?=$/.test(separator) && name === name.toUpperCase();
   const rule = isEnv ? ENV_VALUE : UNQUOTED;
   rule.lastIndex = start;
   const value = rule.exec(text)?.[0] ?? "";
@@ -134,7 +134,7 @@ function staysReadable(value: string, place: Place): boolean {
   if (/^\d+$/.test(bare)) return !/pass|secret|pwd/i.test(place.name) ? bare.length < 10 : bare.length < 4;
   if (/^(?:\/|\.\/|\.\.\/|~\/)[\w.-]+(?:\/[\w.-]+)+$/.test(value)) return true;
   const repeatsName = bare.toLowerCase().includes(place.name.toLowerCase().replace(/[_-]/g, ""));
-  if (!place.isEnv && repeatsName && /^[A-Za-z_$][\w$.]*$/.test(bare)) return true;
+  if (!place.isEnv && repeatsName && /^[:@]?[A-Za-z_$][\w$.]*$/.test(bare)) return true;
   if (!/^[A-Za-z_$][A-Za-z_$.-]*$/.test(bare)) return place.separator !== "=" && bare.length < 4;
   if (place.isEnv) return false;
   if (bare.length <= 2) return true;

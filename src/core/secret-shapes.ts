@@ -14,9 +14,9 @@ export interface Span {
  */
 const TOKENS: readonly RegExp[] = [
   // OpenAI, Anthropic, OpenRouter and others that copied the form
-  /(?<![A-Za-z0-9])sk-(?:(?:proj|svcacct|admin|ant|or|live|test|lf)-[A-Za-z0-9_-]{8,}|[A-Za-z0-9]{20,}[A-Za-z0-9_-]*)/g,
+  /(?<![A-Za-z0-9])sk-(?:(?:proj|svcacct|admin|None|ant|or|live|test|lf)-[A-Za-z0-9_-]{8,}|[A-Za-z0-9]{20,}[A-Za-z0-9_-]*)/g,
   // Google
-  /(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}|(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])GOCSPX-[A-Za-z0-9_-]{20,}/g,
+  /(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}|(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:GOCSPX-[A-Za-z0-9_-]{20,}|1\/\/0[A-Za-z0-9_-]{30,})/g,
   // GitHub, GitLab
   /(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|gl[a-z]{2,6}-[A-Za-z0-9_-]{20,}[A-Za-z0-9_.-]*)/g,
   // Slack
@@ -25,10 +25,14 @@ const TOKENS: readonly RegExp[] = [
   /(?<![A-Za-z0-9])(?:[prs]k_(?:live|test)_[A-Za-z0-9]{8,}|whsec_[A-Za-z0-9+/=]{16,})/g,
   // npm, PyPI, Docker, Hugging Face, Groq, xAI, Replicate, Linear, DigitalOcean, Shopify, Databricks, Vault, SendGrid, age
   /(?<![A-Za-z0-9])(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{20,}|dckr_pat_[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{30,}|lin_api_[A-Za-z0-9]{20,}|do[opr]_v1_[a-f0-9]{32,}|shp[a-z]{2}_[a-fA-F0-9]{32,}|dapi[a-f0-9]{32,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{40,})/g,
+  // Atlassian, Notion, Figma, Postman, Doppler, Sentry, Supabase, New Relic, Grafana, Perplexity, PlanetScale, Fly, RubyGems, Square, Heroku, Cloudflare
+  /(?<![A-Za-z0-9])(?:AT(?:ATT|CTT|BB)[A-Za-z0-9_-]{24,}|ntn_[A-Za-z0-9]{40,}|figd_[A-Za-z0-9_-]{30,}|PMAK-[a-f0-9]{24}-[a-f0-9]{30,}|dp\.[a-z]{2,5}\.[A-Za-z0-9]{30,}|sntry[su]_[A-Za-z0-9_+/=-]{30,}|sbp_[a-f0-9]{30,}|NRAK-[A-Z0-9]{20,}|gl(?:sa|c)_[A-Za-z0-9_+/=-]{30,}|pplx-[A-Za-z0-9]{30,}|pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_-]{30,}|fm[12][a-z]?_[A-Za-z0-9_+/=-]{30,}|rubygems_[a-f0-9]{40,}|sq0[a-z]{3}-[A-Za-z0-9_-]{20,}|HRKU-[A-Za-z0-9_-]{30,}|v1\.0-[a-f0-9]{24}-[a-f0-9]{100,})/g,
+  // Terraform, Twilio, Mailgun, Telegram, Discord
+  /(?<![A-Za-z0-9])(?:[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,}|SK[a-f0-9]{32}(?![A-Za-z0-9])|key-[a-f0-9]{32}(?![A-Za-z0-9])|[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}|[MNO][A-Za-z0-9_-]{22,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,})/g,
   // AWS
   /(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])/g,
   // JSON web tokens
-  /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g,
+  /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]{8,}){0,2}/g,
 ];
 
 /** Group 1 stays. */
@@ -37,6 +41,12 @@ const HEADERS: readonly RegExp[] = [
   // A scheme alone needs a value that is no word: “bearer certificates” and “basic authentication” are prose.
   /(?<![A-Za-z])((?:[Bb]earer|BEARER|[Bb]asic|BASIC)[ \t]{1,4})(?=[A-Za-z0-9._~+/=-]{0,200}(?:\d|=|[a-z][A-Z]))[A-Za-z0-9._~+/=-]{8,}/g,
   /(?<![A-Za-z])((?:set-)?cookie["']?[ \t]{0,4}:[ \t]{0,4}["']?)[^\s"'\\=;:[]{1,200}=[^\r\n"'\\]*/gi,
+  // Signed URLs, XML, .netrc, programs' flags
+  /([?&](?:sig|signature|x-(?:amz|goog)-signature)=)[^&\s"'<>\\]{8,}/gi,
+  /(<[\w:.-]{0,60}(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?)>)[^<>\s"\\][^<>\r\n"\\]{0,1000}(?=<\/)/gi,
+  /(\blogin[ \t]{1,4}[^\s"]{1,200}\s{1,4}password[ \t]{1,4})[^\s"'\\]+/g,
+  /((?<![\w-])--?[a-z][\w-]{0,40}(?<=[-_](?:password|passwd|passphrase|secret|token|api-key|apikey|access-key))[ \t]{1,4})(?=[^\s"'\\]{0,200}[\d!@#%^&*])[^\s"'\\<>$(-][^\s"'\\]{3,}/gi,
+  /((?<=\bcurl\b[^\r\n"\\;|&]{0,200}[ \t])(?:-u|--user)[ \t=]?'?[^\s:"'\\]{1,100}:)[^\s"'\\]+/g,
   // SQL
   /((?:\bPASSWORD|\b[Ww]ith password|\b(?:IDENTIFIED BY|[Ii]dentified by))[ \t]{1,4}')(?:[^'\r\n"\\]|'')+(?=')/g,
   // Docker's config.json

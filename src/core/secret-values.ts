@@ -19,7 +19,7 @@ const WORDS = new Set(
   ),
 );
 const PLACEHOLDER =
-  /^(?:\$\{?[A-Za-z_][\w.]*\}?|\$\{\{[\w .]*\}\}|\{\{[\w .]*\}\}|<[\w -]*>|\*+|x{3,}|\.{3}|…|%s|\?)$/i;
+  /^(?:\$\{?[A-Za-z_][\w.]*\}?|\$\{\{[\w .]*\}\}|\{\{[\w .]*\}\}|<[\w -]*>|\*+|x{3,}|\.{3}|…|%s|\?|YOUR[_-][A-Z_-]+)$/i;
 
 /** No value, only what stands in its place: a type, a variable, a mark. */
 export function isStandIn(value: string): boolean {

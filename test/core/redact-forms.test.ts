@@ -44,6 +44,25 @@ describe("values that are written in other ways", () => {
       "ALTER USER me WITH PASSWORD 'it''s me'; CREATE USER x IDENTIFIED BY 'y z'",
       `ALTER USER me WITH PASSWORD '${MARK}'; CREATE USER x IDENTIFIED BY '${MARK}'`,
     ],
+    [
+      "a typed declaration",
+      "const password: string = 'abc'; let token: &str",
+      `const password: string = '${MARK}'; let token: &str`,
+    ],
+    ["other assignments", "PASSWORD?=abc\nTOKEN+=abc", `PASSWORD?=${MARK}\nTOKEN+=${MARK}`],
+    [
+      "names of many",
+      '{"passwords":["a"],"api_keys":["b"],"tokens":[7]}',
+      `{"passwords":["${MARK}"],"api_keys":["${MARK}"],"tokens":[7]}`,
+    ],
+    ["XML", "<server><password>hunter2</password></server>", `<server><password>${MARK}</password></server>`],
+    [".netrc", "machine h login me password hunter2", `machine h login me password ${MARK}`],
+    [
+      "a program's flags",
+      "x --db-password hunter2 --token TOKEN; curl -s -u me:pass1 https://x; docker run -u 1000:1000",
+      `x --db-password ${MARK} --token TOKEN; curl -s -u me:${MARK} https://x; docker run -u 1000:1000`,
+    ],
+    ["a signed URL", "https://x/y?se=2026&sig=abcdefgh%2B1234&x=1", `https://x/y?se=2026&sig=${MARK}&x=1`],
     ["a shell", "PASSWORD='it'\\''s' TOKEN='a'\"'\"'b' X='c'", `PASSWORD='${MARK}' TOKEN='${MARK}' X='c'`],
     ["Python", 'password = """a "b" c"""\nx = """y"""', `password = """${MARK}"""\nx = """y"""`],
     ["CSV", '"password=""abc def""","b"', `"password=""${MARK}""","b"`],
@@ -94,6 +113,8 @@ describe("values that are written in other ways", () => {
     '{"token":1234567}',
     "password=''; token=\"\"; x = ''",
     "The password 'field' is required.",
+    "api_key: YOUR_API_KEY, WHERE password = :password",
+    "key-value, MTA.is.not-a-token, v1.0-beta, 12:AA, dp.st.x, glsa_x",
   ])("%j stays readable", (text) => {
     expect(redact(text)).toBe(text);
   });
@@ -102,6 +123,38 @@ describe("values that are written in other ways", () => {
     expect(redact("It starts with -----BEGIN PRIVATE KEY-----\nand then words follow.")).toBe(
       `It starts with ${MARK}\nand then words follow.`,
     );
+  });
+});
+
+describe("keys of other vendors", () => {
+  const some = (length: number) => "aB3dE5gH7jK9mN2pQ4rS6tU8vW0xY1zC".repeat(8).slice(0, length);
+  const hex = (length: number) => "0123456789abcdef".repeat(10).slice(0, length);
+  it.each([
+    ["Atlassian", `ATATT3x${some(60)}`],
+    ["Notion", `ntn_${some(46)}`],
+    ["Figma", `figd_${some(40)}`],
+    ["Postman", `PMAK-${hex(24)}-${hex(34)}`],
+    ["Doppler", `dp.pt.${some(43)}`],
+    ["Sentry", `sntrys_${some(60)}`],
+    ["Supabase", `sbp_${hex(40)}`],
+    ["Grafana", `glsa_${some(32)}_${hex(8)}`],
+    ["Perplexity", `pplx-${some(48)}`],
+    ["Terraform", `${some(14)}.atlasv1.${some(60)}`],
+    ["Twilio", `SK${hex(32)}`],
+    ["Mailgun", `key-${hex(32)}`],
+    ["Telegram", `123456789:AA${some(33)}`],
+    ["Discord", `MTA${some(21)}.GabcDe.${some(38)}`],
+    ["RubyGems", `rubygems_${hex(48)}`],
+    ["Google, to refresh", `1//0${some(60)}`],
+    ["an encrypted token", `eyJhbGciOiJSU0EifQ.${some(50)}.${some(16)}.${some(30)}.${some(22)}`],
+  ])("%s", (_vendor, secret) => {
+    for (const [before, after] of [
+      ["", ""],
+      ["the key ", ", keep it"],
+      ['{"a":"', '"}'],
+      ["(", ")"],
+    ] as const)
+      expect(redact(before + secret + after)).toBe(before + MARK + after);
   });
 });
 
@@ -234,7 +287,7 @@ describe("the rules of every redaction, for these too", () => {
     );
   });
 
-  const HOSTILE = String.raw`"password":["~"api_key":[1,~password='a''~password='''~x=>~'password'=>'~%68%75%6e~\u0068~\\\~\n~%e2%82%ac~[[~"password":[[~PASSWORD 'a~password: |\n `;
+  const HOSTILE = String.raw`"password":["~"api_key":[1,~password='a''~password='''~x=>~'password'=>'~%68%75%6e~\u0068~\\\~\n~%e2%82%ac~[[~"password":[[~PASSWORD 'a~curl -u ~login a ~<token>~--x-token a~key-~.atlasv1~password: |\n `;
   it.each([...HOSTILE.split("~"), "aHVudGVy\n", "\n", "password: |\n ", '"password":[\n'])(
     "reads a megabyte of %j in linear time",
     (unit) => {
