@@ -1,6 +1,6 @@
 /**
  * A run of many children under workers, while a seed decides what is killed next: a worker, the run, a program of an agent,
- * Redis, Postgres, their connections. A fault comes after so many answers of the models, so that a seed gives the same plan
+ * a git, Redis, Postgres, their connections. A fault comes after so many answers of the models, so that a seed gives the same plan
  * on any machine.
  */
 import type { Ended, Running } from "../support/cli.ts";
@@ -10,7 +10,7 @@ import { type Servers, resume, setStage, type Stage, type Verdict, within } from
 import { type KeptServers, SERVER_FAULTS, strikeServer } from "./server-faults.ts";
 import { byModels, partsOf } from "./shop-work.ts";
 
-const FAULTS = ["worker", "run", "term", "program", "run.term", "worker", "program"] as const;
+const FAULTS = ["worker", "run", "term", "program", "run.term", "git", "worker", "program", "git"] as const;
 type Fault = (typeof FAULTS)[number] | (typeof SERVER_FAULTS)[number];
 
 export interface ChaosOptions {
@@ -32,7 +32,7 @@ export function planOf({ seed, children, faults }: ChaosOptions, withServers: bo
   return Array.from({ length: faults }, (_, i) => ({
     after: gap * (i + 1) - roll(gap),
     fault: kinds[roll(kinds.length)] ?? "worker",
-    which: roll(2),
+    which: roll(5),
   }));
 }
 
@@ -62,18 +62,21 @@ async function play(
     printed.push(running.ended);
     return running;
   };
-  const newWorker = () => stage.start(["worker", "--concurrency", "4", "--json"]);
-  const workers = [newWorker(), newWorker()];
-  await Promise.all(workers.map((each) => each.line((line) => line["event"] === "worker_started")));
+  const newWorker = async () => {
+    const worker = stage.start(["worker", "--concurrency", "4", "--json"]);
+    await worker.line((line) => line["event"] === "worker_started");
+    return worker;
+  };
+  const workers = [await newWorker(), await newWorker()];
   let run = tell(stage.run());
   let over = false;
   const strike = async (fault: Fault, which: number): Promise<boolean> => {
     switch (fault) {
       case "worker":
       case "term":
-        workers[which]?.kill(fault === "term" ? "SIGTERM" : "SIGKILL");
-        await workers[which]?.ended;
-        workers[which] = newWorker();
+        workers[which % 2]?.kill(fault === "term" ? "SIGTERM" : "SIGKILL");
+        await workers[which % 2]?.ended;
+        workers[which % 2] = await newWorker();
         return true;
       case "run":
       case "run.term":
@@ -81,21 +84,27 @@ async function play(
         await run.ended;
         return true;
       case "program":
-        return killProgram(stage, which, () => over);
+        return killOne(stage.programs, which, () => over);
+      case "git":
+        return killOne(stage.gits, which, () => over);
       default:
         if (!kept) return false;
         await strikeServer(fault, kept);
         return true;
     }
   };
-  const strikes = (async () => {
+  let striking: Promise<boolean> = Promise.resolve(false);
+  const strikes = async () => {
     for (const { after, fault, which } of planOf(options, servers !== null)) {
       await stage.answered(after);
       if (over) return;
       stage.look();
-      if (await strike(fault, which)) struck.set(fault, (struck.get(fault) ?? 0) + 1);
+      striking = strike(fault, which);
+      if (await striking) struck.set(fault, (struck.get(fault) ?? 0) + 1);
     }
-  })();
+  };
+  // What could not be struck is met at the end.
+  strikes().catch(() => undefined);
   let last = await run.ended;
   // Killed, told to stop, or without its servers for too long: as a person would, it is resumed.
   for (let again = 0; last.code !== 0 && again < options.faults + 3; again++) {
@@ -104,7 +113,7 @@ async function play(
   }
   over = true;
   const held = stage.look();
-  await Promise.race([strikes, Promise.resolve()]);
+  await striking;
   for (const each of workers) each.kill("SIGTERM");
   const left = await Promise.all(workers.map((each) => each.ended));
   const violations = [...(await stage.check(await Promise.all(printed)))];
@@ -119,9 +128,13 @@ async function play(
 }
 
 /** Waits for one to be at work. */
-async function killProgram(stage: Stage, which: number, isOver: () => boolean): Promise<boolean> {
+async function killOne(
+  find: () => readonly number[],
+  which: number,
+  isOver: () => boolean,
+): Promise<boolean> {
   for (let tries = 0; tries < 200 && !isOver(); tries++) {
-    const alive = stage.programs();
+    const alive = find();
     const pid = alive[which % Math.max(1, alive.length)];
     if (pid !== undefined && kill(pid)) return true;
     await new Promise((soon) => setTimeout(soon, 25));

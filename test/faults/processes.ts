@@ -21,6 +21,13 @@ export function programsOf(scene: Pick<Scene, "shop" | "tmp">, mark: string): re
   );
 }
 
+/** Git's processes, that of another program's as well. */
+export function gitsOf(scene: Pick<Scene, "shop" | "tmp">): readonly number[] {
+  return processesOf(scene).filter(
+    (pid) => gone(() => readFileSync(`/proc/${pid}/comm`, "latin1").trim()) === "git",
+  );
+}
+
 export interface Held {
   /** Open files of the process that had the most. */
   readonly handles: number;

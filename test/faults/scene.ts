@@ -7,7 +7,7 @@ import { type ModelHandler, startModelServer } from "../support/model-server.ts"
 import type { Shop } from "../support/shop.ts";
 import { inSchema, runSql } from "../support/store-sql.ts";
 import { check } from "./checker.ts";
-import { type Held, heldBy, kill, processesOf, programsOf } from "./processes.ts";
+import { gitsOf, type Held, heldBy, kill, processesOf, programsOf } from "./processes.ts";
 import { refsOf, type Scene } from "./seen.ts";
 import { answersFor, KEY, makeWork, type Part, partsOf, PROGRAM_MARK, TICKET } from "./shop-work.ts";
 
@@ -33,6 +33,8 @@ export interface Stage extends AsyncDisposable {
   answered(count: number): Promise<void>;
   /** Programs of agents that are at work now. */
   programs(): readonly number[];
+  /** Git's processes that are there now. */
+  gits(): readonly number[];
   /** Notes what the scene's processes hold just now; returns the most so far. */
   look(): Held;
   seen(printed: readonly Ended[], options?: CheckOptions): Scene;
@@ -123,6 +125,7 @@ export async function setStage(servers: Servers | null, options: StageOptions): 
       while (answers < count) await wake.promise;
     },
     programs: () => programsOf(place, PROGRAM_MARK),
+    gits: () => gitsOf(place),
     look: () => (most = heldBy(processesOf(place), most)),
     seen,
     check: (printed, how) => check(seen(printed, how)),
