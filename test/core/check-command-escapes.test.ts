@@ -26,7 +26,7 @@ beforeEach(() => {
   mkdirSync(join(root, "other"));
   writeFileSync(join(top, "secret"), "outside-secret\n");
   for (const file of ["a", "b", "sub/x", "other/x"]) writeFileSync(join(root, file), `text of ${file}\n`);
-  for (const file of [".env", "sub/.env", "other/.env"])
+  for (const file of [".env", "sub/.env", "other/.env", "sub/.ENV.local", "other/.ENV.local"])
     writeFileSync(join(root, file), `inside-secret ${file}\n`);
   writeFileSync(join(root, ".env.example"), "text of the example\n");
   symlinkSync("../../secret", join(root, "sub/link"));
@@ -140,6 +140,7 @@ describe("a known way out", () => {
     "grep -r secret",
     "grep -rh secret --include=.env .",
     "grep -rh secret --include='.env*' --include='*' sub other",
+    "grep -rh secret --include=.ENV.local .",
     "grep -rh secret -e secret -- . sub",
     "diff sub other",
     "diff -r sub other",

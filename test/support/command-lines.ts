@@ -192,6 +192,8 @@ export const COMMAND_LINES: readonly (readonly [entries: string, line: string, c
   ["-", "git log -L1,5:.env", "secret_file"],
   ["-", "git log -L :f:.env", "secret_file"],
   ["-", "git log -L:f:../x", "traversal"],
+  ["-", "git log -L1,2:/etc/passwd", "absolute"],
+  ["-", "git log -L '/a/,/b/:src/a.ts'", "ok"],
   ["-", "git log -O/etc/passwd", "flag"],
   ["-", "git ls-files -X /etc/passwd", "absolute"],
   ["-", "git ls-files --exclude-from=/etc/passwd", "absolute"],

@@ -29,8 +29,9 @@ export function diffSide(text: string, place: Place): Refusal | null {
 }
 
 /** `1,5:file`, `:function:file`, `/from/,/to/:file`. */
-export function lineRange(text: string): Refusal | null {
-  return afterColons(text);
+export function lineRange(text: string, place: Place): Refusal | null {
+  const file = text.split(":").at(-1) ?? "";
+  return afterColons(text) ?? (text.includes(":") ? checkOperand(file, place) : null);
 }
 
 /** What follows each colon may be a path in a tree. */

@@ -8,6 +8,9 @@ const NAMES = "takes file names from a file";
 const FOLLOWS = "follows every symlink";
 const WAITS = "waits for more, for ever";
 
+/** `.env*` in any case. */
+const SECRETS = ".[eE][nN][vV]*";
+
 const files = (flags: readonly string[], more: Partial<Grammar> = {}): Grammar => ({
   flags: [...flags, ...ABOUT],
   operands: { rest: "path" },
@@ -61,7 +64,7 @@ const GREP: Grammar = {
   digits: true,
   complete: {
     when: ["-r"],
-    add: ["--exclude-dir=.git", "--exclude-dir=.env*", "--exclude=.env*"],
+    add: ["--exclude-dir=.git", `--exclude-dir=${SECRETS}`, `--exclude=${SECRETS}`],
   },
 };
 
@@ -90,7 +93,8 @@ const RG: Grammar = {
   ],
   operands: { first: "text", firstUnless: ["-e", "-f", "--files", "--type-list"], rest: "path" },
   // A hidden file is read when any ignore file of the tree names it after a `!`.
-  complete: { add: ["--glob=!.git", "--glob=!.env*"] },
+  // An --iglob counts more than any --glob.
+  complete: { add: ["--iglob=!.git", "--iglob=!.env*"] },
 };
 
 const FIND: Grammar = {
@@ -137,7 +141,7 @@ const DIFF: Grammar = {
   operands: { rest: "path", min: 2, max: 2, minUnless: [...ABOUT, "-v"] },
   paired: true,
   // In a directory it would read what each symlink points to.
-  complete: { forDirectories: true, add: ["--no-dereference", "--exclude=.git", "--exclude=.env*"] },
+  complete: { forDirectories: true, add: ["--no-dereference", "--exclude=.git", `--exclude=${SECRETS}`] },
 };
 
 const TAR: Grammar = {
