@@ -10,9 +10,11 @@ export interface RemoteUrl {
 /** `user@host:path`, as Git and ssh write it. */
 const SCP = /^(?:([\w.-]+)@)?([A-Za-z0-9][\w.-]*|\[[0-9a-fA-F:]+\]):(?!\/\/)(.+)$/;
 const SCHEMES = new Set(["https:", "ssh:", "file:"]);
+/** Nothing goes over a wire. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 /**
- * https, ssh and file only: `ext::` and the like would run programs. A password is refused, since the team file is read
+ * https, ssh and file only (http to this very machine): `ext::` and the like would run programs. A password is refused, since the team file is read
  * by many. The text of a refusal names nothing that may be secret.
  */
 export function parseRemoteUrl(text: string): RemoteUrl | { readonly refused: string } {
@@ -24,8 +26,10 @@ export function parseRemoteUrl(text: string): RemoteUrl | { readonly refused: st
     return path.startsWith("-") ? { refused: "is not a URL" } : { url: text, identity: sameName(host, path) };
   }
   const parsed = URL.canParse(text) ? new URL(text) : null;
-  if (!parsed || !SCHEMES.has(parsed.protocol)) return { refused: "must be an https, ssh or file URL" };
-  if (parsed.password !== "" || (parsed.protocol === "https:" && parsed.username !== ""))
+  const known =
+    parsed?.protocol === "http:" ? LOOPBACK.test(parsed.hostname) : SCHEMES.has(parsed?.protocol ?? "");
+  if (!parsed || !known) return { refused: "must be an https, ssh or file URL" };
+  if (parsed.password !== "" || (/^https?:$/.test(parsed.protocol) && parsed.username !== ""))
     return { refused: "holds a password or token; give it with OXBOW_GIT_CREDENTIAL_HELPER" };
   if (/^-|%2d/i.test(parsed.hostname) || parsed.search !== "" || parsed.hash !== "")
     return { refused: "is not the URL of a repository" };

@@ -123,7 +123,10 @@ export function gitEnv(site: GitSite): Record<string, string> {
   }
   if (site.remote !== undefined) {
     for (const key of REMOTE_KEYS) copy(outer, key, env);
-    env["GIT_ALLOW_PROTOCOL"] = "https:ssh:file";
+    // Not every TLS library that git is built with looks at these itself.
+    copy(outer, "SSL_CERT_FILE", env, "GIT_SSL_CAINFO");
+    copy(outer, "SSL_CERT_DIR", env, "GIT_SSL_CAPATH");
+    env["GIT_ALLOW_PROTOCOL"] = "https:http:ssh:file";
     env["GIT_SSH_COMMAND"] = site.remote.sshCommand ?? "ssh -o BatchMode=yes";
   }
   if (site.gitDir !== undefined) env["GIT_DIR"] = site.gitDir;
@@ -143,9 +146,14 @@ export function gitEnv(site: GitSite): Record<string, string> {
   return env;
 }
 
-function copy(from: Readonly<Record<string, string>>, key: string, to: Record<string, string>): void {
+function copy(
+  from: Readonly<Record<string, string>>,
+  key: string,
+  to: Record<string, string>,
+  as: string = key,
+): void {
   const value = from[key];
-  if (value !== undefined) to[key] = value;
+  if (value !== undefined) to[as] = value;
 }
 
 export interface GitAnswer {

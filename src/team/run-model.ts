@@ -47,6 +47,8 @@ export async function runModel(
   async function save(_turn: number, items: readonly HistoryItem[]): Promise<void> {
     wip = tree.edited ? ((await keepEdits(attempt, tree)) ?? wip) : null;
     await sink.flush();
+    // Whoever goes on with the conversation elsewhere has to find the edits that it speaks of.
+    await tree.published(signal);
     failPoint("turn.before");
     if (items.length > 0) await record.turn(items, wip ?? tree.tip);
     else await signals.saveCursors();

@@ -126,6 +126,8 @@ function withCommitEvents(tree: BranchTree, committed: (commit: Committed) => vo
     diff: (signal) => tree.diff(signal),
     async commit(message, signal) {
       const made = await tree.commit(message, signal);
+      // Told, it is there for others too.
+      if (made) await tree.published(signal);
       if (made) committed({ ...made, message: message.split("\n", 1)[0] ?? "" });
       return made;
     },

@@ -21,6 +21,7 @@ describe("the URL of the remote that machines share", () => {
     expect(identity("https://git.example.com:8443/acme/shop")).toBe("git.example.com:8443/acme/shop");
     expect(identity("git@git.example.com:acme/Shop")).toBe("git.example.com/acme/Shop");
     expect(identity("file:///srv/shop.git")).toBe("/srv/shop");
+    expect(identity("http://127.0.0.1:8080/shop.git")).toBe("127.0.0.1:8080/shop");
   });
 
   it.each([
@@ -30,6 +31,8 @@ describe("the URL of the remote that machines share", () => {
     "ext::git.example.com/x",
     "fd::17",
     "http://git.example.com/x",
+    "http://127.0.0.1.example.com/x",
+    "http://user@localhost/x",
     "git://git.example.com/x",
     "ssh://-oProxyCommand=x/y",
     "ssh://%2doProxyCommand=x/y",

@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseRemoteUrl } from "../../src/core/remote-url.ts";
 import { plainEnvironment } from "./cli.ts";
 import { makeShop, SHOP_TEAM, type Shop } from "./shop.ts";
 
@@ -27,10 +28,17 @@ export interface Fleet extends Disposable {
   repositories(): string[];
 }
 
-export function makeFleet(): Fleet {
+/** Where a fleet's bare remote is going to be. */
+export function fleetFolder(): { readonly folder: string; readonly remote: string } {
   const folder = mkdtempSync(join(tmpdir(), "oxbow-fleet-"));
-  const remote = join(folder, "remote.git");
-  const url = pathToFileURL(remote).href;
+  return { folder, remote: join(folder, "remote.git") };
+}
+
+/** `url`: how the machines reach the remote; by default as a file. */
+export function makeFleet(at: { folder: string; remote: string; url?: string } = fleetFolder()): Fleet {
+  const { folder, remote } = at;
+  const file = pathToFileURL(remote).href;
+  const url = at.url ?? file;
   const shop = makeShop({ team: `repo: { base: main, url: "${url}" }\n${SHOP_TEAM}` });
   const git = (...args: string[]) =>
     execFileSync("git", args, {
@@ -41,8 +49,10 @@ export function makeFleet(): Fleet {
     });
   mkdirSync(remote);
   git("init", "--quiet", "--bare", "--initial-branch=main");
-  shop.git("push", "--quiet", url, "main");
-  const identity = remote.replace(/^\//, "/").replace(/\.git$/, "");
+  shop.git("push", "--quiet", file, "main");
+  const parsed = parseRemoteUrl(url);
+  if ("refused" in parsed) throw new Error(parsed.refused);
+  const { identity } = parsed;
   return {
     shop,
     remote,
@@ -51,7 +61,7 @@ export function makeFleet(): Fleet {
     git,
     machine(name, clone) {
       const dir = join(folder, name, "work");
-      if (clone) execFileSync("git", ["clone", "--quiet", url, dir], { env: plainEnvironment() });
+      if (clone) execFileSync("git", ["clone", "--quiet", file, dir], { env: plainEnvironment() });
       else {
         mkdirSync(dir, { recursive: true });
         cpSync(join(shop.dir, "team.yaml"), join(dir, "team.yaml"));
