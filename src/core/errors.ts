@@ -224,11 +224,6 @@ export const ERRORS = {
     2,
     "Correct the CODEOWNERS file at the line shown, or write team.yaml by hand.",
   ),
-  codeowners_invalid: row(
-    400,
-    2,
-    "Correct the CODEOWNERS file at the line shown, or write team.yaml by hand.",
-  ),
   conflict_unknown: row(
     404,
     2,
