@@ -16,7 +16,7 @@ import type {
 import type { BranchAllocation, RepositoryNote } from "./git/contract.ts";
 import type { WorkerPresence } from "./store/contract.ts";
 import type { DoctorRow } from "./doctor.ts";
-import type { MadeTeam } from "./init.ts";
+import type { InitOptions, MadeTeam } from "./init.ts";
 import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
 import type { WorkersMode } from "./team/fleet.ts";
@@ -172,8 +172,8 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
   return (await import("./doctor.ts")).examine(options);
 }
 
-/** Writes a team.yaml that fits the repository. Throws usage when there is one. */
-export async function initTeam(options: { repo?: string; force?: boolean }): Promise<MadeTeam> {
+/** Writes a team.yaml that fits the repository. Throws usage when there is one, codeowners_invalid. */
+export async function initTeam(options: InitOptions): Promise<MadeTeam> {
   return (await import("./init.ts")).initTeam(options);
 }
 

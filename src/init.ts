@@ -1,19 +1,34 @@
 /** `oxbow init`: a team.yaml that fits the repository at hand, one agent per top-level folder, for a person to edit. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { openApp } from "./app.ts";
 import { OxbowError } from "./core/errors.ts";
-import { isProtected } from "./core/paths.ts";
+import { codeownersTeam } from "./core/codeowners-agents.ts";
+import { CODEOWNERS_PLACES, type SkippedLine } from "./core/codeowners.ts";
+import { createOwnership } from "./core/ownership.ts";
+import { isProtected, pathProblem } from "./core/paths.ts";
+import { parseTeamFile } from "./core/team-file.ts";
 
 const MOST_AGENTS = 8;
+/** Characters of a list on one line. */
+const WIDEST = 100;
 
 export interface MadeTeam {
   readonly file: string;
   readonly agents: readonly string[];
+  /** Lines of a CODEOWNERS file that GitHub skips, and so does this. */
+  readonly skipped: readonly SkippedLine[];
 }
 
-/** Throws usage when there is a team.yaml already, not_a_repository, unborn_head. */
-export async function initTeam(options: { repo?: string; force?: boolean }): Promise<MadeTeam> {
+export interface InitOptions {
+  readonly repo?: string;
+  readonly force?: boolean;
+  /** An agent for each owner that the CODEOWNERS file of the checkout names, in place of one for each folder. */
+  readonly fromCodeowners?: boolean;
+}
+
+/** Throws usage when there is a team.yaml already, or no CODEOWNERS; not_a_repository, unborn_head, codeowners_invalid. */
+export async function initTeam(options: InitOptions): Promise<MadeTeam> {
   await using app = openApp({ repo: options.repo });
   const { root, bare, files: all } = await app.files();
   if (bare)
@@ -26,14 +41,38 @@ export async function initTeam(options: { repo?: string; force?: boolean }): Pro
     throw new OxbowError("usage", `There is a team.yaml already: ${file}.`, {
       hint: "Edit it, or replace it with --force.",
     });
-  const agents = agentsFor(files);
-  writeFileSync(file, teamText(basename(root), agents));
-  return { file, agents: ["Lead", ...agents.map((agent) => agent.name)] };
+  const { agents, skipped } =
+    options.fromCodeowners === true ? fromCodeowners(root, files) : { agents: agentsFor(files), skipped: [] };
+  const text = teamText(basename(root), agents);
+  // What is written can be read: a CODEOWNERS file may have more in it than a team.
+  parseTeamFile(text, file);
+  writeFileSync(file, text);
+  return { file, agents: ["Lead", ...agents.map((agent) => agent.name)], skipped };
+}
+
+function fromCodeowners(root: string, files: readonly string[]) {
+  const place = CODEOWNERS_PLACES.find((each) => existsSync(join(root, each)));
+  if (place === undefined)
+    throw new OxbowError("usage", `There is no CODEOWNERS file in ${root}.`, {
+      hint: `GitHub looks for ${CODEOWNERS_PLACES.join(", ")}.`,
+    });
+  const { agents, skipped } = codeownersTeam(readFileSync(join(root, place), "utf8"), ["Lead"]);
+  const owners = createOwnership(Object.fromEntries(agents.map((each) => [each.name, each.allowedPaths])));
+  const counts = new Map<string, number>();
+  for (const path of files) {
+    const owner = pathProblem(path) === null ? owners.findOwner(path) : null;
+    if (owner !== null) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  }
+  const drafted = agents.map(({ name, allowedPaths: paths, codeOwners }): Drafted => {
+    return { name, paths, codeOwners, files: counts.get(name) ?? 0 };
+  });
+  return { agents: drafted, skipped };
 }
 
 interface Drafted {
   readonly name: string;
   readonly paths: readonly string[];
+  readonly codeOwners?: readonly string[];
   readonly files: number;
 }
 
@@ -84,11 +123,17 @@ function teamText(team: string, agents: readonly Drafted[]): string {
     "    responsibilities: [plan]",
     "    allowed_paths: []",
   ];
+  const list = (key: string, values: readonly string[]): string[] => {
+    const shown = values.map((value) => JSON.stringify(value));
+    const short = `    ${key}: [${shown.join(", ")}]`;
+    return short.length <= WIDEST ? [short] : [`    ${key}:`, ...shown.map((value) => `      - ${value}`)];
+  };
   for (const agent of agents)
     lines.push(
       `  - name: ${JSON.stringify(agent.name)}  # ${agent.files} file${agent.files === 1 ? "" : "s"}`,
+      ...(agent.codeOwners === undefined ? [] : list("code_owners", agent.codeOwners)),
       "    responsibilities: [build]",
-      `    allowed_paths: [${agent.paths.map((path) => JSON.stringify(path)).join(", ")}]`,
+      ...list("allowed_paths", agent.paths),
     );
   return `${lines.join("\n")}\n`;
 }

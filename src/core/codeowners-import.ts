@@ -6,7 +6,7 @@
 import type { Codeowners, CodeownersRule } from "./codeowners.ts";
 import { OxbowError } from "./errors.ts";
 import { compareSpecificity, type Glob, parsePattern } from "./glob.ts";
-import { coversPath, globText, intersect, parseNames, type PathPattern } from "./glob-overlap.ts";
+import { coversPath, globText, intersect, isLiteral, parseNames, type PathPattern } from "./glob-overlap.ts";
 import { isProtected } from "./paths.ts";
 import { quoted } from "./text.ts";
 
@@ -107,16 +107,12 @@ function mayMeet({ pieces }: Unit, { matches }: CodeownersRule): boolean {
 function unitsOf(rule: CodeownersRule): Unit[] {
   if (rule.owners.length === 0) return [];
   const [whole, below] = rule.matches;
-  const literal = whole !== undefined && globLiteral(whole);
+  const literal = whole !== undefined && isLiteral(whole);
   // A path without wildcards owns what is below it, too; one that becomes instructions or code only so.
   if (literal && below !== undefined) return [unit(whole, rule)];
   const folder = whole?.slice(0, -2) ?? [];
-  if (folder.length > 0 && globLiteral(folder) && isProtected(globText(folder))) return [unit(folder, rule)];
+  if (folder.length > 0 && isLiteral(folder) && isProtected(globText(folder))) return [unit(folder, rule)];
   return rule.matches.map((pattern) => unit(pattern, rule));
-}
-
-function globLiteral(pattern: PathPattern): boolean {
-  return pattern.every((name) => name?.every((token) => typeof token === "object") === true);
 }
 
 function unit(pattern: PathPattern, rule: CodeownersRule): Unit {
@@ -168,7 +164,7 @@ const MOST_UNITS = 200;
 function negatives({ owner, rule, from, parts }: Loss, units: readonly Unit[]): readonly string[] {
   const later = units.filter((each) => each.owner === owner && each.rule.line > rule.line);
   const whole =
-    rule.matches.length === 2 && globLiteral(rule.matches[0] ?? []) ? rule.matches.slice(0, 1) : rule.matches;
+    rule.matches.length === 2 && isLiteral(rule.matches[0] ?? []) ? rule.matches.slice(0, 1) : rule.matches;
   for (const candidate of [whole, parts]) {
     const texts = candidate.map(globText);
     const taken = texts.flatMap((text) => piecesOf(text, rule));

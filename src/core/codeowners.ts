@@ -73,6 +73,12 @@ function readLine(raw: string): Read {
   return { pattern, owners, matches };
 }
 
+/** The first that is no owner, as a sentence without its end; or null. */
+export function ownerProblem(owners: readonly string[]): string | null {
+  const odd = owners.find((owner) => !OWNER.test(owner));
+  return odd === undefined ? null : `${quoted(odd)} is no owner: write @user, @org/team or an address`;
+}
+
 const OWNER = /^(?:@[A-Za-z0-9_-]+(?:\/[A-Za-z0-9._-]+)?|[^\s@]+@[^\s@]+\.[^\s@]+)$/;
 
 function unsupported(pattern: string, rest: string): string | null {

@@ -46,6 +46,11 @@ function tokenText(token: Token): string {
   return typeof token === "string" ? token : token.char.replace(/[\\*?[\](){}|"]/, "\\$&");
 }
 
+/** True for a path without wildcards. */
+export function isLiteral(pattern: PathPattern): boolean {
+  return pattern.every((name) => name?.every((token) => typeof token === "object") === true);
+}
+
 /** Patterns that together match what both match; null when there would be too many. */
 export function intersect(a: PathPattern, b: PathPattern): readonly PathPattern[] | null {
   return meet<NamePattern>(a, b, {

@@ -1,5 +1,6 @@
 /** Who is in which team, what each agent owns, and the person a team escalates to. Agents may come and change at run time. */
 import { branchName } from "./branch-name.ts";
+import { codeownersTeam } from "./codeowners-agents.ts";
 import { OxbowError } from "./errors.ts";
 import { createOwnership, type Ownership } from "./ownership.ts";
 import { pathProblem } from "./paths.ts";
@@ -25,6 +26,7 @@ const DEFAULTS: Omit<AgentSpec, "name" | "team"> = {
   skills: [],
   responsibilities: [],
   allowedPaths: [],
+  codeOwners: [],
   unbounded: true,
   readPaths: null,
   group: null,
@@ -46,6 +48,22 @@ export class TeamRegistry {
     const registry = new this();
     registry.#put(file.agents);
     if (file.windowPerson !== null) registry.setWindowPerson(file.team, file.windowPerson);
+    return registry;
+  }
+
+  /**
+   * One agent for each set of owners that a CODEOWNERS file names, all of one team. Files that become instructions or code
+   * for others are owned only where a line names them. Throws codeowners_invalid, with the line that cannot be expressed.
+   */
+  static fromCodeowners<T extends TeamRegistry>(this: new () => T, text: string, team = "codeowners"): T {
+    const registry = new this();
+    const agents = codeownersTeam(text).agents.map((agent) => ({
+      ...DEFAULTS,
+      ...agent,
+      team,
+      unbounded: false,
+    }));
+    registry.#put(agents);
     return registry;
   }
 

@@ -23,6 +23,8 @@ export interface AgentSpec {
   readonly skills: readonly string[];
   readonly responsibilities: readonly string[];
   readonly allowedPaths: readonly string[];
+  /** Who stands for it on GitHub: `@user`, `@org/team` or an address. */
+  readonly codeOwners: readonly string[];
   /** The team file gives no allowed_paths: it owns nothing, and may write whatever is not protected. */
   readonly unbounded: boolean;
   /** Null: it may read everything. */
@@ -199,6 +201,7 @@ function shapeAgent(raw: RawAgent, team: string): AgentSpec {
     skills: raw.skills ?? [],
     responsibilities: raw.responsibilities ?? [],
     allowedPaths: raw.allowed_paths ?? [],
+    codeOwners: raw.code_owners ?? [],
     unbounded: raw.allowed_paths === undefined,
     readPaths: raw.read_paths ?? null,
     group: raw.group ?? null,

@@ -75,6 +75,9 @@ const agent = z.strictObject({
     .describe(
       "Patterns of the files it owns and may write; `!` takes some out. Left out: it owns none, and may write any.",
     ),
+  code_owners: words
+    .optional()
+    .describe("Who stands for it on GitHub (`@user`, `@org/team`), for `oxbow owners export`."),
   read_paths: patterns.optional().describe("Patterns of the files it may read. Default: all."),
   group: word.optional().describe("One of `groups`."),
   domain: word.optional().describe("A label of yours."),

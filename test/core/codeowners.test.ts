@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { translateCodeowners } from "../../src/core/codeowners-import.ts";
 import { parseCodeowners } from "../../src/core/codeowners.ts";
+import { codeownersText, differences, type ExportedAgent } from "../../src/core/codeowners-export.ts";
 import { hasCode } from "../../src/core/errors.ts";
 import { createOwnership } from "../../src/core/ownership.ts";
 
@@ -160,5 +161,108 @@ describe("as allowed_paths", () => {
       { numRuns: 1_000, seed: 6 },
     );
     expect(refused).toBeLessThan(50);
+  });
+});
+
+describe("from allowed_paths", () => {
+  const agent = (name: string, ...allowedPaths: string[]): ExportedAgent => ({
+    name,
+    allowedPaths,
+    codeOwners: [`@${name.toLowerCase()}`],
+  });
+  const lines = (...agents: ExportedAgent[]) =>
+    codeownersText(agents)
+      .split("\n")
+      .slice(1)
+      .filter((line) => line !== "")
+      .map((line) => line.replace(/ +/g, " "));
+
+  it("is in the order in which the last line that matches is the most specific", () => {
+    expect(
+      lines(agent("Api", "src/api/**", "**/*.ts"), agent("Docs", "docs", "**"), agent("Web", "src/*/ui/")),
+    ).toEqual(["* @docs", "*.ts @api", "/docs @docs", "/src/*/ui @web", "/src/api @api"]);
+  });
+
+  it("says again what was said before where an agent gives something up", () => {
+    expect(lines(agent("All", "**"), agent("Src", "src/**", "!src/gen/**"))).toEqual([
+      "* @all",
+      "/src @src",
+      "/src/gen @all",
+      "/src/gen/ @all",
+    ]);
+  });
+
+  it("refuses an agent that nobody on GitHub stands for, and what GitHub does not know", () => {
+    const refusal = (one: ExportedAgent) => {
+      try {
+        return codeownersText([one]);
+      } catch (error) {
+        return hasCode(error, "codeowners_invalid") ? error.message : error;
+      }
+    };
+    expect(refusal({ name: "A", allowedPaths: ["a"], codeOwners: [] })).toBe(
+      "The agent A has no code_owners.",
+    );
+    expect(refusal({ name: "A", allowedPaths: ["a"], codeOwners: ["me"] })).toContain('"me" is no owner');
+    expect(refusal(agent("A", "src/[ab].ts"))).toContain("brackets or groups");
+    expect(refusal(agent("A", "src/#1"))).toContain("a character that GitHub does not know");
+  });
+
+  const folder = fc.constantFrom("src", "docs", "lib", ".x");
+  const file = fc.constantFrom("a.md", "b.ts", "c.md");
+  const wild = fc.constantFrom(
+    "*.md",
+    "?.ts",
+    "*",
+    "**/*.md",
+    "**",
+    "**/b.ts",
+    "*/a.md",
+    "**/lib/**",
+    "**/docs/*",
+  );
+  const pattern = fc
+    .tuple(fc.boolean(), fc.array(folder, { maxLength: 2 }), fc.option(fc.oneof(wild, file)))
+    .map(
+      ([negative, names, end]) => [negative, [...names, ...(end === null ? [] : [end])].join("/")] as const,
+    )
+    .filter(([, text]) => text !== "")
+    .map(([negative, text]) => (negative ? `!${text}` : text));
+  const team = fc.array(fc.array(pattern, { maxLength: 4 }), { minLength: 1, maxLength: 3 });
+  const tree = fc.uniqueArray(
+    fc.tuple(fc.array(folder, { maxLength: 3 }), file).map(([names, name]) => [...names, name].join("/")),
+    { minLength: 1, maxLength: 30 },
+  );
+
+  it("names the owners that the team has, on any tree whose directories are not called like files", () => {
+    fc.assert(
+      fc.property(team, tree, (patterns, files) => {
+        const agents = patterns.map((list, i) => agent(["A", "B", "C"][i] ?? "", ...list));
+        let find: (path: string) => string | null;
+        try {
+          find = createOwnership(
+            Object.fromEntries(agents.map((each) => [each.name, each.allowedPaths])),
+          ).findOwner;
+        } catch (error) {
+          if (hasCode(error, "team_config")) return;
+          throw error;
+        }
+        const text = codeownersText(agents);
+        const owner = (path: string) => agents.find(({ name }) => name === find(path)) ?? null;
+        for (const path of files)
+          expect([path, owner(path)?.codeOwners.join(" ") ?? null]).toEqual([path, lastMatch(text, path)]);
+        expect(differences(text, files, owner)).toEqual([]);
+      }),
+      { numRuns: 1_000, seed: 6 },
+    );
+  });
+
+  it("tells where the file says otherwise: a directory that is called like a file", () => {
+    const agents = [agent("A", "**/*.md"), agent("B", "**/b.ts")];
+    const find = createOwnership(Object.fromEntries(agents.map((each) => [each.name, each.allowedPaths])));
+    const owner = (path: string) => agents.find(({ name }) => name === find.findOwner(path)) ?? null;
+    expect(differences(codeownersText(agents), ["x.md/y", "x.md/b.ts", "AGENTS.md"], owner)).toEqual([
+      { path: "x.md/y", agent: null, owners: ["@a"] },
+    ]);
   });
 });

@@ -4,7 +4,7 @@ import { exitCode, showError } from "./failure.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { handoverCommands } from "./handover-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
-import { approvalsCommand, scopeCommand } from "./review-commands.ts";
+import { approvalsCommand, ownersCommand, scopeCommand } from "./review-commands.ts";
 import { workCommands } from "./work-commands.ts";
 
 const VERSION = "0.1.0";
@@ -63,8 +63,9 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     .description("Write a team.yaml that fits this repository, for you to edit.")
     .option("--repo <dir>", "the repository", ".")
     .option("--force", "replace a team.yaml that is there")
+    .option("--from-codeowners", "an agent for each owner of the CODEOWNERS file, with what they own")
     .option("--json", "print one JSON value")
-    .addHelpText("after", examples("oxbow init", "oxbow init --repo ../shop"))
+    .addHelpText("after", examples("oxbow init", "oxbow init --from-codeowners", "oxbow init --repo ../shop"))
     .action(async (options) => done(await (await import("./init.ts")).init(options)));
   program
     .command("status")
@@ -92,6 +93,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
       examples("oxbow owner src/api/users.ts", "oxbow owner docs/guide.md README.md --json"),
     )
     .action(async (paths, options) => done(await (await import("./owner.ts")).owner(paths, options)));
+  ownersCommand(program, done);
   handoverCommands(program, done);
   branchCommand(program, done);
   scopeCommand(program, done);

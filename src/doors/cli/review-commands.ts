@@ -21,6 +21,24 @@ export function scopeCommand(program: Command, done: (code: number) => void): vo
     .action(async (branch, options) => done(await (await import("./scope.ts")).check(branch, options)));
 }
 
+export function ownersCommand(program: Command, done: (code: number) => void): void {
+  const owners = program.command("owners").description("Who owns what, for others to read.");
+  owners
+    .command("export")
+    .description(
+      "Print a CODEOWNERS file that says what the team file says. Exit 1 when it differs for a file of HEAD.",
+    )
+    .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml of the repository)")
+    .option("--output <file>", "write it there instead")
+    .option("--json", "print one JSON value")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  oxbow owners export\n  oxbow owners export --output .github/CODEOWNERS\n",
+    )
+    .action(async (options) => done(await (await import("./owners.ts")).exportOwners(options)));
+}
+
 export function approvalsCommand(program: Command, done: (code: number) => void): void {
   const approvals = program
     .command("approvals")
