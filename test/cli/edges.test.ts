@@ -119,7 +119,7 @@ describe("where the repository is", () => {
     const report = JSON.parse(
       readFileSync(join(shop.dir, ".git/report"), "utf8").trim().split("\n").at(-1) ?? "",
     );
-    expect(report).toMatchObject({ state: "completed", base: { ref: "HEAD" } });
+    expect(report).toMatchObject({ state: "completed", base: { ref: "main" } });
     expect(shop.git("status", "--porcelain")).toBe("");
     expect(git(other.dir, "for-each-ref", "refs/heads", "--format=%(refname)")).toBe("refs/heads/main");
   });
