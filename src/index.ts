@@ -15,6 +15,7 @@ export { createSubAgents, registerMergeStrategy } from "./sub-agents.ts";
 export { registerTool } from "./toolbox.ts";
 
 export { branchName } from "./core/branch-name.ts";
+export { createBudget } from "./core/budget.ts";
 export { checkOrigin } from "./core/check-origin.ts";
 export { OxbowError } from "./core/errors.ts";
 export { weighEvidence } from "./core/evidence.ts";
@@ -48,6 +49,16 @@ export type {
   SubAgentSpec,
 } from "./agent/parallel.ts";
 export type { RunnerEvent, RunResult } from "./agent/result.ts";
+export type {
+  Budget,
+  BudgetLeft,
+  BudgetLimit,
+  BudgetRefusal,
+  BudgetState,
+  BudgetUnit,
+  BudgetUse,
+  BudgetVerdict,
+} from "./core/budget.ts";
 export type { OriginOptions, OriginRequest, OriginVerdict } from "./core/check-origin.ts";
 export type { CommandOptions, CommandVerdict } from "./core/check-command.ts";
 export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";
@@ -64,6 +75,7 @@ export type {
   FieldKind,
   FieldRule,
 } from "./core/evidence.ts";
+export type { AgentShare, EvidenceBundle, EvidenceCheck, EvidenceRun } from "./core/evidence-bundle.ts";
 export type { AgentOutput, MergedAnswer, MergeStrategy } from "./core/merge-strategy.ts";
 export type {
   Approval,
@@ -82,6 +94,7 @@ export type { Redactor, RedactorOptions, RedactorStream } from "./core/redact.ts
 export type { NewAgent, RegisteredOwner } from "./core/registry.ts";
 export type { AgentSpec, TeamFile } from "./core/team-file.ts";
 export type {
+  BarrierRequest,
   SignalMessage,
   SignalTimeout,
   SplitChild,

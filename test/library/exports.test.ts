@@ -13,6 +13,7 @@ describe("the package", () => {
       "checkOrigin",
       "checkPath",
       "checkWebhookUrl",
+      "createBudget",
       "createOwnership",
       "createRedactor",
       "createSubAgents",
