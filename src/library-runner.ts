@@ -18,7 +18,7 @@ export interface AgentRunnerOptions {
   readonly script?: string | undefined;
   /** Default: the process's environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Milliseconds before the first retry of a model call; it doubles up to 30 s. Default 500. */
+  /** The most before the first retry of a model call, milliseconds; it doubles up to 30 s. Default 500. */
   readonly retryBaseMs?: number | undefined;
 }
 
@@ -67,6 +67,7 @@ export class AgentRunner {
    * the same shape. Aborting `signal` gives the code `cancelled`, `timeoutMs` gives `timed_out`.
    */
   run(request: AgentRun, signal?: AbortSignal): Promise<RunResult> {
+    const open = () => this.#open();
     const { agent, context = {}, maxTurns = DEFAULT_TURNS, timeoutMs = DEFAULT_TIMEOUT_MS } = request;
     return this.#runner.run(
       {
@@ -83,6 +84,9 @@ export class AgentRunner {
           model: async (wanted) => {
             const { models, model } = this.#open();
             return models.model({ ...wanted, model: wanted.model ?? model });
+          },
+          get limiter() {
+            return open().models.limiter;
           },
           price: (named) => {
             const { models, model } = this.#open();

@@ -3,6 +3,7 @@
  * behave the same everywhere. It never sees the store or a repository: effects arrive through ToolContext.
  */
 import type { AgentInputItem, Model, ModelResponse } from "@openai/agents";
+import type { Limiter } from "../core/limiter.ts";
 import type { Json, Usage } from "../core/model.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
 import type { ModelPrice } from "./prices.ts";
@@ -18,6 +19,8 @@ export interface ModelSource {
   model(request: { agent: string; task: string; model: string | undefined }): Promise<Model>;
   /** The price of a model at this provider; null (or no such method) when it is not known. */
   price?(model: string | undefined): ModelPrice | null;
+  /** Shared by all runs that use the provider with the same key; none: every run has one of its own. */
+  readonly limiter?: Limiter | undefined;
 }
 
 /** What others write to an agent while it runs. */

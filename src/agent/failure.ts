@@ -60,7 +60,7 @@ export function toModelFailure(error: unknown, secrets: readonly string[] = []):
     const retryable = told === null ? isRetryableStatus(status) : told === "true";
     return modelFailure(`The model provider answered HTTP ${status}: ${message}`, {
       status,
-      retryAfterMs: retryAfter(error),
+      retryAfterMs: retryAfter(error, status),
       retryable: retryable && !(code !== null && HOPELESS.has(code)),
     });
   }
@@ -121,16 +121,52 @@ function isNetwork(error: unknown): boolean {
 }
 
 /** `Retry-After` in seconds or as a date, or the vendor's `retry-after-ms`; milliseconds. */
-function retryAfter(error: unknown): number | null {
+function retryAfter(error: unknown, status: number): number | null {
   const ms = Number.parseFloat(headerOf(error, "retry-after-ms") ?? "");
   if (Number.isFinite(ms) && ms >= 0) return ms;
   const told = headerOf(error, "retry-after");
-  if (told === null) return null;
-  const seconds = Number(told);
-  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const said = told === null || told.trim() === "" ? null : momentMs(told);
+  return said ?? (status === 429 ? resetAfter(error) : null);
+}
+
+/** By what a limit is counted, as the names of headers have it. */
+const LIMITS = ["", "-requests", "-tokens", "-input-tokens", "-output-tokens"];
+/** Such a reset is when a limit is whole again; the next request is taken long before. */
+const MOST_RESET_MS = 60_000;
+
+/** `x-ratelimit-reset…` and Anthropic's `anthropic-ratelimit-…-reset`, of the limits that are used up. */
+function resetAfter(error: unknown): number | null {
+  const resets = LIMITS.flatMap((limit) => {
+    const kinds = [
+      [`x-ratelimit-remaining${limit}`, `x-ratelimit-reset${limit}`],
+      [`anthropic-ratelimit${limit}-remaining`, `anthropic-ratelimit${limit}-reset`],
+    ];
+    return kinds.flatMap(([remaining = "", reset = ""]) => {
+      const left = headerOf(error, remaining);
+      const told = headerOf(error, reset);
+      const ms = told === null || (left !== null && Number(left) > 0) ? null : momentMs(told);
+      return ms === null ? [] : [ms];
+    });
+  });
+  return resets.length === 0 ? null : Math.min(MOST_RESET_MS, Math.max(...resets));
+}
+
+/** Milliseconds until then: seconds, a moment in Unix time, `1m30s`, `20ms`, or a date. */
+function momentMs(told: string): number | null {
+  const number = Number(told);
+  if (Number.isFinite(number)) {
+    if (number < 1e9) return Math.max(0, number * 1000);
+    return Math.max(0, (number < 1e11 ? number * 1000 : number) - Date.now());
+  }
+  const parts = [...told.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  if (parts.length > 0 && parts.map(([whole]) => whole).join("") === told.trim()) {
+    return parts.reduce((sum, [, count, unit = "s"]) => sum + Number(count) * (UNIT_MS[unit] ?? 0), 0);
+  }
   const date = Date.parse(told);
   return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 function headerOf(error: unknown, name: string): string | null {
   const headers = field(error, "headers");

@@ -1,10 +1,12 @@
 /** Where models come from. Nothing here loads a client library before the first model is asked for. */
 import type { Model, ModelRequest, StreamEvent } from "@openai/agents";
 import { OxbowError } from "../core/errors.ts";
+import type { Limiter } from "../core/limiter.ts";
 import { createAnthropicModel } from "./anthropic.ts";
 import { withPlainChat } from "./chat-stream.ts";
 import type { ModelSource } from "./contract.ts";
 import { toModelFailure } from "./failure.ts";
+import { limiterFor } from "./limiter.ts";
 import { anthropicPrice, type ModelPrice, openaiPrice } from "./prices.ts";
 import { parseScript } from "./script-file.ts";
 import { createScriptedModel, stepsFor } from "./scripted.ts";
@@ -22,6 +24,8 @@ export interface ModelSourceOptions extends Credentials {
   readonly script?: { readonly file: string; readonly text: string } | undefined;
   /** Bytes of one streamed answer; more is a failure. Default 64 MiB. */
   readonly maxAnswerBytes?: number | undefined;
+  /** Default: the process's own for the server and the key. */
+  readonly limiter?: Limiter | undefined;
 }
 
 /**
@@ -62,7 +66,7 @@ function createAnthropicSource(options: ModelSourceOptions): ModelSource {
   const service = serviceOf("anthropic", options);
   const { url: baseUrl, apiKey } = service;
   const fetch = createFetch(options);
-  return httpSource("anthropic", service, anthropicPrice, async (model) =>
+  return httpSource("anthropic", options, service, anthropicPrice, async (model) =>
     createAnthropicModel({ baseUrl, apiKey, fetch, model: named("anthropic", model) }),
   );
 }
@@ -71,7 +75,7 @@ function createOpenAiSource(name: "openai" | "openai_chat", options: ModelSource
   const service = serviceOf("openai", options);
   const fetch = withPlainChat(createFetch(options));
   let client: Promise<import("openai").default> | undefined;
-  return httpSource(name, service, openaiPrice, async (model) => {
+  return httpSource(name, options, service, openaiPrice, async (model) => {
     const sdk = await loadSdk();
     client ??= connect(service, fetch);
     const openai = await client;
@@ -104,7 +108,8 @@ function named(provider: string, model: string | undefined): string {
 /** Models that are made once, and prices where they hold. */
 function httpSource(
   name: string,
-  { apiKey, isVendor }: Service,
+  options: ModelSourceOptions,
+  { url, apiKey, isVendor }: Service,
   price: (model: string) => ModelPrice | null,
   open: (model: string | undefined) => Promise<Model>,
 ): ModelSource {
@@ -112,6 +117,7 @@ function httpSource(
   return {
     name,
     simulated: false,
+    limiter: options.limiter ?? limiterFor(url, apiKey),
     model({ model }) {
       const known = models.get(model ?? "");
       if (known !== undefined) return known;

@@ -1,4 +1,5 @@
 /** What a run tells while it goes on, and what it comes to. Without the SDK's types: this is part of the package's face. */
+import type { BreakerState } from "../core/breaker.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
 
@@ -18,7 +19,12 @@ export type RunnerEvent =
   /** After each answer of the model; `usage` is this turn's own, so that turns add up. */
   | { kind: "turn"; source: string; turn: number; usage: Usage }
   /** The model is asked again: what it has said since the last turn (`text_delta`) is void. */
-  | { kind: "retry"; source: string; reason: string; attempt: number; delay_ms: number };
+  | { kind: "retry"; source: string; reason: string; attempt: number; delay_ms: number }
+  /**
+   * The provider is held to be down (`open`), tried once for all (`half_open`), or up again (`closed`); told by the run
+   * whose request it was.
+   */
+  | { kind: "breaker"; source: string; provider: string; state: BreakerState; reason: string | null };
 
 /** A failure has the same shape as a success, plus `error`. */
 export interface RunResult {

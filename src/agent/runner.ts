@@ -8,6 +8,7 @@ import { NO_USAGE, type Usage, addUsage } from "../core/model.ts";
 import type { HistoryItem, RunRequest, RunResult } from "./contract.ts";
 import { isModelFailure, type ModelFailure } from "./failure.ts";
 import { createFunctionTools } from "./function-tools.ts";
+import { createLimiter } from "./limiter.ts";
 import { priceOf } from "./prices.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
 import { type Stop, createStop } from "./stop.ts";
@@ -17,7 +18,7 @@ import { vendorFacts, vendorOf } from "./vendors.ts";
 export interface AgentRunnerOptions {
   /** Only `openai_agents`; a program as an agent is `runCommand`. */
   readonly runtime: string;
-  /** Milliseconds before the first retry of a model call; it doubles up to 30 s. Default 500. */
+  /** The most before the first retry of a model call, milliseconds; it doubles up to 30 s. Default 500. */
   readonly retryBaseMs?: number | undefined;
 }
 
@@ -109,6 +110,9 @@ async function runTurns(
     emit,
     onTurn,
     model: await stop.guard(models.model({ agent: source, task: request.input, model: request.model })),
+    // Asked for after its model: a source may be opened by that.
+    limiter: models.limiter ?? createLimiter(),
+    provider: models.name,
     maxRetries: request.maxRetries ?? DEFAULT_RETRIES,
     retryBaseMs,
     inbox: request.inbox ?? null,

@@ -7,30 +7,19 @@
  */
 import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
 import { failPoint } from "../host/fail-point.ts";
-import { hasCode, OxbowError } from "../core/errors.ts";
+import { OxbowError } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
-import type { AnswerRecord, HistoryItem, Inbox, RunHistory, RunnerEvent } from "./contract.ts";
-import { type ModelFailure, isModelFailure, modelFailure, toModelFailure } from "./failure.ts";
+import type { AnswerRecord, HistoryItem, Inbox, RunHistory } from "./contract.ts";
 import { asItems, createInterjections, fromUser } from "./interjections.ts";
-import type { Sdk } from "./sdk.ts";
 import { wellFormedArguments } from "./tool-input.ts";
-import { type DoneResponse, oneCall } from "./one-call.ts";
-import { type Stop, pause } from "./stop.ts";
+import type { DoneResponse } from "./one-call.ts";
+import { answerOf, type RetryOptions } from "./retries.ts";
 
-export interface TurnOptions {
-  readonly sdk: Sdk;
-  readonly model: Model;
-  readonly source: string;
-  readonly stop: Stop;
-  /** Retries of one model call after the first. */
-  readonly maxRetries: number;
-  /** The first retry's delay, milliseconds; it doubles, up to 30 s. */
-  readonly retryBaseMs: number;
+export interface TurnOptions extends RetryOptions {
   /** Messages for the model; null when nobody can write to it. */
   readonly inbox: Inbox | null;
   /** Answers of the model, those to messages that came after its last one included. */
   readonly maxTurns: number;
-  readonly emit: (event: RunnerEvent) => void;
   /** Called with each answer before the SDK sees it; returns what it cost. */
   readonly onAnswer: (answer: Answer) => number | null;
   /** Awaited before the SDK sees the answer. */
@@ -38,7 +27,6 @@ export interface TurnOptions {
   /** Awaited before the model is called again; the turn is the one that has just ended, from 1. */
   readonly onTurn: (turn: number, items: readonly HistoryItem[]) => Promise<void>;
   readonly history: RunHistory | null;
-  readonly responseTimeoutMs: number | null;
   /** Of the run: with the turn it makes the key of a request. */
   readonly idempotencyKey: string;
 }
@@ -58,7 +46,6 @@ type Output = ModelResponse["output"];
 /** Else a short "noted" would be all that is left of the run. */
 const ANSWER_AGAIN =
   "This came in while you gave your final answer. See whether there is something left to do, then give your final answer again in full: only the last one counts.";
-const MAX_RETRY_DELAY_MS = 30_000;
 
 export function createTurnModel(options: TurnOptions): Model {
   const { stop, inbox, maxTurns } = options;
@@ -92,7 +79,7 @@ export function createTurnModel(options: TurnOptions): Model {
     turn += 1;
     const told = { ...request, input: interjections.into(request.input) };
     failPoint("model.before");
-    const { response, ...cache } = await withRetries(options, told, `${options.idempotencyKey}-${turn}`);
+    const { response, ...cache } = await answerOf(options, told, `${options.idempotencyKey}-${turn}`);
     failPoint("model.after");
     const output = response.output.map((item) => repaired(item, callIds));
     const answer = { ...response, output };
@@ -158,63 +145,6 @@ function tell(
     emit({ kind: "tool_called", source, tool: item.name, call_id: item.callId, arguments: item.arguments });
   }
   return cost;
-}
-
-async function withRetries(options: TurnOptions, request: ModelRequest, key: string): Promise<DoneResponse> {
-  const { stop, source } = options;
-  for (let attempt = 1; ; attempt++) {
-    const timer = stuckTimer(options);
-    try {
-      return await oneCall(options, request, key);
-    } catch (error) {
-      stop.signal.throwIfAborted();
-      if (isOurs(error) || (!isModelFailure(error) && isSdkError(error))) throw error;
-      clearTimeout(timer);
-      const failure = toModelFailure(error);
-      if (!failure.retryable || attempt > options.maxRetries) {
-        throw attempt > 1 ? afterTries(failure, attempt) : failure;
-      }
-      const delay = retryDelay(failure, attempt, options.retryBaseMs);
-      if (delay >= stop.remaining()) {
-        throw modelFailure(
-          `${failure.message} (a retry is possible in ${Math.ceil((failure.retryAfterMs ?? delay) / 1000)} s, which is after the run's time limit)`,
-          failure,
-        );
-      }
-      options.emit({ kind: "retry", source, reason: failure.message, attempt, delay_ms: Math.round(delay) });
-      await pause(delay, stop.signal);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-/** Ends the run when this one answer takes too long: another attempt may get one. */
-function stuckTimer({ responseTimeoutMs, source, stop }: TurnOptions): NodeJS.Timeout | undefined {
-  if (responseTimeoutMs === null) return undefined;
-  const message = `The model of ${source} gave no answer within ${responseTimeoutMs} ms.`;
-  return setTimeout(() => stop.fatal(new OxbowError("agent_stuck", message)), responseTimeoutMs);
-}
-
-function afterTries(failure: ModelFailure, tries: number): ModelFailure {
-  return modelFailure(`${failure.message} (after ${tries} tries)`, failure);
-}
-
-/** Exponential with jitter (half of it fixed), never shorter than what the server asked for. */
-function retryDelay(failure: ModelFailure, attempt: number, baseMs: number): number {
-  const ceiling = Math.min(MAX_RETRY_DELAY_MS, baseMs * 2 ** (attempt - 1));
-  if (failure.retryAfterMs !== null) return failure.retryAfterMs + Math.random() * Math.min(ceiling, 250);
-  return ceiling / 2 + (Math.random() * ceiling) / 2;
-}
-
-/** An error of the table, and not a vendor's whose code happens to read like one of ours. */
-function isOurs(error: unknown): boolean {
-  return hasCode(error) && error.name === "OxbowError";
-}
-
-/** Errors that the SDK makes of an answer (a refusal, a missing payload) are about behaviour, not about transport. */
-function isSdkError(error: unknown): boolean {
-  return error instanceof Error && /^(?:ModelBehavior|ModelRefusal|User|System)Error$/.test(error.name);
 }
 
 /**

@@ -2,6 +2,7 @@
  * The one event stream. The command line, the report and (later) REST, WebSocket and SSE all fold it.
  * Events are wire values: `{ event, id, ts, task_id, subtask_id?, conversation_id?, source?, … }`.
  */
+import type { BreakerState } from "./breaker.ts";
 import type { ErrorValue } from "./errors.ts";
 import type { EvidenceBundle } from "./evidence-bundle.ts";
 import type { MergeEntry, MergeReason, Verification } from "./merging.ts";
@@ -98,6 +99,11 @@ export type EventBody =
   | (About & { event: "retry"; reason: string; attempt: number; delay_ms: number })
   /** What `barrier_run` came back with. */
   | (About & { event: "evidence"; bundle: EvidenceBundle })
+  /**
+   * A model provider is held to be down (`open`), tried once for all (`half_open`), or up again (`closed`). Told by the
+   * child whose request it was; it holds for all that use the provider in the same process.
+   */
+  | (About & { event: "breaker"; provider: string; state: BreakerState; reason: string | null })
   | (About & { event: "child_finished"; outcome: OutcomeKind; result: Outcome })
   /** Its process went away in order; another may go on with it. */
   | (About & { event: "handed_back"; attempt: number })

@@ -157,6 +157,10 @@ function toEvent(event: RunnerEvent, redact: (text: string) => string) {
       const { attempt, delay_ms } = event;
       return { event: "retry" as const, reason: redact(event.reason), attempt, delay_ms };
     }
+    case "breaker": {
+      const { provider, state, reason } = event;
+      return { event: "breaker" as const, provider, state, reason: reason === null ? null : redact(reason) };
+    }
   }
 }
 

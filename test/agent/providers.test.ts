@@ -138,6 +138,32 @@ describe("a failure of a model call", () => {
     expect(told({})).toBeNull();
   });
 
+  it("reads when a limit that is used up is whole again, where nothing else is said", () => {
+    const told = (headers: Record<string, string>, status = 429) =>
+      toModelFailure(Object.assign(new Error("x"), { status, headers: new Headers(headers) })).retryAfterMs;
+    const openai = {
+      "x-ratelimit-remaining-requests": "12",
+      "x-ratelimit-reset-requests": "6m0s",
+      "x-ratelimit-remaining-tokens": "0",
+      "x-ratelimit-reset-tokens": "1.5s",
+    };
+    expect(told(openai)).toBe(1500);
+    expect(told({ ...openai, "retry-after": "1" })).toBe(1000);
+    expect(told(openai, 503)).toBeNull();
+    expect(told({ "x-ratelimit-reset-requests": "20ms" })).toBe(20);
+    expect(told({ "x-ratelimit-reset": "3" })).toBe(3000);
+    expect(told({ "x-ratelimit-reset": String(Date.now() + 10_000) })).toBeGreaterThan(5000);
+    expect(told({ "x-ratelimit-reset": String(Math.ceil(Date.now() / 1000) + 3600) })).toBe(60_000);
+    const anthropic = new Date(Date.now() + 30_000).toISOString();
+    expect(
+      told({
+        "anthropic-ratelimit-requests-remaining": "0",
+        "anthropic-ratelimit-requests-reset": anthropic,
+      }),
+    ).toBeGreaterThan(20_000);
+    expect(told({ "x-ratelimit-reset": "soon" })).toBeNull();
+  });
+
   it("is retryable by its status, unless the server or the account says otherwise", () => {
     const retryable = (facts: object) => toModelFailure(Object.assign(new Error("x"), facts)).retryable;
     expect([400, 401, 404, 408, 422, 429, 500, 503].filter((status) => retryable({ status }))).toEqual([

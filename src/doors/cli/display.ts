@@ -66,6 +66,8 @@ function plainLine(event: OxbowEvent): string | null {
       return `${who}retry ${event.attempt} in ${duration(event.delay_ms)}: ${clip(event.reason, 100)}`;
     case "evidence":
       return `${who}${evidenceLine(event.bundle)}`;
+    case "breaker":
+      return `${who}${event.provider} ${PROVIDER[event.state]}${event.reason === null ? "" : `: ${clip(event.reason, 100)}`}`;
     case "agent_restarted": {
       const others = event.together.length > 0 ? `, with ${event.together.join(", ")}` : "";
       return `${who}crashed: ${clip(event.error.message, 120)}; again in ${duration(event.delay_ms)}${others}`;
@@ -93,6 +95,12 @@ function plainLine(event: OxbowEvent): string | null {
 }
 
 type ApprovalEvent = Extract<OxbowEvent, { event: "approval_requested" | "approval_decided" }>;
+
+const PROVIDER = {
+  open: "does not work; nobody asks it for a while",
+  half_open: "is tried again",
+  closed: "works again",
+};
 
 function approvalText(event: ApprovalEvent): string {
   const paths = clip(event.paths.join(", "), 200);

@@ -1,0 +1,117 @@
+/**
+ * How fast requests may go to a server that says only when it was too fast. Pure: times are milliseconds of one clock
+ * that never goes back.
+ *
+ * Nothing is held back until the server refuses a request for its rate. Then nobody sends anything until it said to come
+ * again, and after that at the rate at which it took requests, a little below it, evenly. After a while without a refusal
+ * the rate grows, first slowly, then faster; the refusal that this ends with puts it back to where it was safe, and makes
+ * the next while longer. (Halving it there would swing around the limit and lose a quarter of it.)
+ */
+export interface Pacer {
+  /** When the next request may be sent; not before `now`. */
+  readyAt(now: number): number;
+  /** One is sent. */
+  sent(now: number): void;
+  /** One that was sent then was refused for its rate; `waitMs` is what the server asked for, null when nothing. */
+  limited(sentAt: number, now: number, waitMs: number | null): void;
+  /** Nobody sends anything before that. */
+  hold(until: number): void;
+  /** Requests a second; null while nothing is held back. */
+  rate(): number | null;
+}
+
+/** Below what the server took: its clock is not ours. */
+const MARGIN = 0.98;
+/** What is kept of the rate after a refusal that nothing but the server can have caused: at once, or after a while. */
+const KEPT = { early: 0.5, steady: 0.96, steadyMs: 5_000 };
+/** Without a refusal before the rate grows: so many times what a refusal costs. */
+const HOLD = { waits: 12, least: 2_000, most: 60_000 };
+const GROWTH = { everyMs: 1_000, first: 0.02, fine: 0.08, most: 0.5 };
+const LATE_MS = 10;
+/** Requests a millisecond. */
+const LEAST_RATE = 1 / 60_000;
+/** Where the server does not say, and at least where it takes nothing at all; it grows with every round. */
+const WAIT = { unsaid: 250, growth: 1.5, least: 20, most: 30_000 };
+
+/** From the end of one wait to the end of the next. */
+interface Round {
+  readonly startedAt: number;
+  sent: number;
+  refused: number;
+  /** Of the first refusal. */
+  limitedAt: number | null;
+}
+
+/** `random`: at least 0 and below 1; it keeps several processes from coming back together. */
+export function createPacer(random: () => number = Math.random): Pacer {
+  let rate: number | null = null;
+  let nextAt = 0;
+  let blockedUntil = 0;
+  let round: Round | null = null;
+  /** What was taken since then, for rounds in which nothing is. */
+  let last = { startedAt: 0, taken: 0 };
+  let emptyRounds = 0;
+  let growAt = 0;
+  let growth = 0;
+  /** The rates before the last two steps. */
+  let safe: readonly number[] = [];
+  let holdMs = HOLD.least;
+
+  const slowDown = ({ startedAt, sent, refused, limitedAt }: Round): void => {
+    const taken = sent - refused;
+    emptyRounds = taken > 0 ? 0 : emptyRounds + 1;
+    if (taken > 0) last = { startedAt, taken };
+    const wait = blockedUntil - (limitedAt ?? startedAt);
+    const seen =
+      Math.max(1, last.taken) / Math.max(1, blockedUntil - (last.taken > 0 ? last.startedAt : startedAt));
+    const steady = limitedAt !== null && limitedAt - startedAt >= KEPT.steadyMs;
+    const [before] = safe;
+    if (rate === null) rate = MARGIN * seen;
+    else if (before !== undefined) rate = before;
+    else rate = Math.max(MARGIN * Math.min(seen, rate), rate * (steady ? KEPT.steady : KEPT.early));
+    rate = Math.max(LEAST_RATE, rate);
+    const patience = before === undefined ? HOLD.waits * wait : growth > GROWTH.fine ? 2 * wait : 2 * holdMs;
+    holdMs = Math.min(HOLD.most, Math.max(HOLD.least, patience));
+    growth = 0;
+    safe = [];
+    growAt = blockedUntil + holdMs;
+    nextAt = blockedUntil;
+  };
+
+  /** Only while there is more to send than may go. */
+  const grow = (now: number): void => {
+    if (rate === null || now < growAt || now - nextAt > 1 / rate) return;
+    growth = growth === 0 ? GROWTH.first : Math.min(GROWTH.most, growth * 2);
+    safe = [...safe, rate].slice(-2);
+    rate *= 1 + growth;
+    growAt = now + GROWTH.everyMs;
+  };
+
+  return {
+    readyAt: (now) => Math.max(now, blockedUntil, rate === null ? 0 : nextAt),
+    sent(now) {
+      if (round === null || round.limitedAt !== null) {
+        if (round !== null) slowDown(round);
+        round = { startedAt: now, sent: 0, refused: 0, limitedAt: null };
+      }
+      round.sent++;
+      grow(now);
+      // What a late timer cost is caught up with.
+      if (rate !== null) nextAt = Math.max(nextAt, now - Math.max(1 / rate, LATE_MS)) + 1 / rate;
+    },
+    limited(sentAt, now, waitMs) {
+      if (round !== null && sentAt >= round.startedAt) {
+        round.refused++;
+        round.limitedAt ??= now;
+      }
+      const grown = (ms: number): number => Math.min(WAIT.most, ms * WAIT.growth ** emptyRounds);
+      const least = emptyRounds === 0 ? 0 : grown(WAIT.least);
+      const wait = Math.max(least, waitMs ?? grown(WAIT.unsaid) * (0.5 + random()));
+      blockedUntil = Math.max(blockedUntil, now + wait);
+    },
+    hold(until) {
+      blockedUntil = Math.max(blockedUntil, until);
+    },
+    rate: () => (rate === null ? null : rate * 1000),
+  };
+}
