@@ -73,6 +73,14 @@ export interface WorkspaceSpec {
   readonly link: readonly string[];
 }
 
+/** What becomes of a finished branch that does not land. */
+export interface MergePolicy {
+  readonly conflicts: "rework" | "owner" | "escalate";
+  readonly squash: boolean;
+  /** New subtasks for one branch. */
+  readonly maxReworks: number;
+}
+
 /** Something in the file that is valid but has no effect yet. */
 export interface TeamNotice {
   readonly line: number;
@@ -88,7 +96,8 @@ export interface TeamFile {
   readonly repo: { readonly base: string | null; readonly url: string | null };
   readonly workspace: WorkspaceSpec;
   readonly verify: readonly string[];
-  readonly mergeConflicts: "rework" | "owner" | "escalate";
+  readonly verifyNetwork: boolean;
+  readonly merge: MergePolicy;
   readonly defaults: TeamDefaults;
   readonly limits: Limits;
   readonly groups: readonly GroupSpec[];
@@ -159,7 +168,12 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
     repo: { base: raw.repo?.base ?? null, url: raw.repo?.url ?? null },
     workspace: shapeWorkspace(raw.workspace),
     verify: raw.verify ?? [],
-    mergeConflicts: raw.merge?.conflicts ?? "rework",
+    verifyNetwork: raw.verify_network ?? false,
+    merge: {
+      conflicts: raw.merge?.conflicts ?? "rework",
+      squash: raw.merge?.squash ?? false,
+      maxReworks: raw.merge?.max_reworks ?? TEAM_DEFAULTS.maxReworks,
+    },
     defaults: {
       provider: defaults?.provider ?? null,
       model: defaults?.model ?? null,

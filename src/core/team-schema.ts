@@ -9,6 +9,7 @@ export const TEAM_DEFAULTS = {
   maxTurns: 40,
   timeoutMs: 900_000,
   workspacesKept: 4,
+  maxReworks: 2,
   limits: { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 },
   group: { maxRestarts: 3, maxRestartsWithStrategy: 5, windowS: 300 },
 } as const;
@@ -193,14 +194,34 @@ export const teamSchema = z.strictObject({
     .describe(
       "The private clones in which programs run ([workspaces.md](workspaces.md)). Without it, clones are gone with the process that made them.",
     ),
-  verify: z.array(line).max(100).optional().describe("Commands that must pass on the combined tree."),
-  verify_network: z.boolean().optional().describe("Lets `verify` use the network."),
+  verify: z
+    .array(line)
+    .max(100)
+    .optional()
+    .describe(
+      "Commands that must pass on the combined tree before it lands ([merging.md](merging.md)), such as `npm test`; words in quotes, no shell.",
+    ),
+  verify_network: z.boolean().optional().describe("Lets `verify` use the network. Default `false`."),
   merge: z
     .strictObject({
       conflicts: z
         .enum(["rework", "owner", "escalate"])
         .optional()
-        .describe("A conflict becomes a new subtask, goes to the owner, or to the window person."),
+        .describe(
+          "What does not merge, or fails `verify`, becomes a new subtask of its agent (`rework`, default) or of the owner of the files that conflict (`owner`), or waits for the window person (`escalate`).",
+        ),
+      squash: z
+        .boolean()
+        .optional()
+        .describe("One commit for each branch, in place of a merge. Default `false`."),
+      max_reworks: z
+        .int()
+        .min(0)
+        .max(100)
+        .optional()
+        .describe(
+          `New subtasks for one branch; after them it waits for the window person. Default ${TEAM_DEFAULTS.maxReworks}.`,
+        ),
     })
     .optional()
     .describe("How finished branches are merged."),
@@ -269,7 +290,7 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: ["verify", "verify_network", "merge", "budget", "plugins", "mcp_servers"],
+  team: ["budget", "plugins", "mcp_servers"],
   repo: [],
   agents: [],
   sandbox: [],

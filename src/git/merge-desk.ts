@@ -2,6 +2,8 @@
  * What the merge queue does to a repository: it builds what is to land without moving anything, moves the target from
  * exactly where it looked, under its own fence, and notes on what landed why it may.
  */
+import { unlink } from "node:fs/promises";
+import path from "node:path";
 import { refComponent } from "../core/branch-name.ts";
 import type { Conflict } from "../core/model.ts";
 import { hasCode } from "../core/errors.ts";
@@ -14,6 +16,7 @@ import type { Engine } from "./engine.ts";
 import type { Merger } from "./merge.ts";
 import { stack, type Stacked, type StackRequest } from "./merge-stack.ts";
 import { coAuthor, messageWithTrailers, nowSeconds } from "./message.ts";
+import { isMissing } from "./missing.ts";
 import { addNote } from "./notes.ts";
 import { TREE_MODE } from "./objects.ts";
 import { QUEUES } from "./ref-transactions.ts";
@@ -42,6 +45,8 @@ export interface MergeDesk {
   unfence(target: string, fence: Oid): Promise<void>;
   /** Moves the target from where it was looked at. Throws branch_moved, fenced, branch_checked_out. */
   land(move: { target: string; from: Oid | null; to: Oid; fence: Oid }): Promise<void>;
+  /** Whether a commit is there, and `tip` has it in its history. */
+  reaches(tip: Oid, commit: Oid): Promise<boolean>;
   /** Adds a note to a commit, in `refs/notes/oxbow`; one that is there is replaced. */
   note(commit: Oid, text: string): Promise<void>;
 }
@@ -68,8 +73,10 @@ export function createMergeDesk(engine: Engine, merger: () => Promise<Merger>): 
       );
       try {
         await refs.apply([{ ref, old, new: made }]);
+        if (old !== null) await dropFence(engine, old);
         return made;
       } catch (error) {
+        await dropFence(engine, made);
         if (hasCode(error, "fenced")) return null;
         throw error;
       }
@@ -77,6 +84,7 @@ export function createMergeDesk(engine: Engine, merger: () => Promise<Merger>): 
     async unfence(target, fence) {
       try {
         await refs.apply([{ ref: queueRef(target), old: fence, new: null }]);
+        await dropFence(engine, fence);
       } catch (error) {
         if (!hasCode(error, "fenced")) throw error;
       }
@@ -89,8 +97,18 @@ export function createMergeDesk(engine: Engine, merger: () => Promise<Merger>): 
         { ref, old: from, new: to },
       ]);
     },
+    reaches: async (tip, commit) =>
+      (await engine.objects.commitOrNull(commit)) !== null && (await engine.isAncestor(commit, tip)),
     note: (commit, text) => addNote(engine, commit, text),
   };
+}
+
+/** Nothing names it any more, and its like is never made again. */
+async function dropFence({ setup }: Engine, oid: Oid): Promise<void> {
+  const file = path.join(setup.objectDir, oid.slice(0, 2), oid.slice(2));
+  await unlink(file).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
 }
 
 /** Of these the merged tree holds both sides, between markers; or beside one another, with a name made up for one. */
@@ -112,9 +130,9 @@ async function draft(
   const conflicts = weighed.kind === "conflict" ? weighed.conflicts : [];
   const tree = weighed.kind === "contained" ? target : weighed.tree;
   const edits: TreeEdit[] = [];
-  for (const { path, kind } of conflicts) {
+  for (const { path: at, kind } of conflicts) {
     if (SHOWN_IN_TREE.has(kind)) continue;
-    const raw = toRaw(path);
+    const raw = toRaw(at);
     const kept = await trees.find(target, raw);
     if (kept === null) edits.push({ path: raw, mode: null });
     else if (kept.mode !== TREE_MODE) edits.push({ path: raw, ...kept, content: null });

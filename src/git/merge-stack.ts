@@ -5,6 +5,7 @@ import { commitsSince } from "./commits-since.ts";
 import type { MergeResult, MergeSource, Oid } from "./contract.ts";
 import type { NewCommit } from "./commit-writer.ts";
 import type { Engine } from "./engine.ts";
+import { SQUASHED } from "./handover.ts";
 import { type Merger, mergeCommit } from "./merge.ts";
 import { stackPlain } from "./merge-batch.ts";
 import { coAuthor, messageWithTrailers, nowSeconds } from "./message.ts";
@@ -114,6 +115,7 @@ async function commitFor(engine: Engine, making: Making): Promise<NewCommit> {
       ["Oxbow-Task", source.taskId],
       ["Oxbow-Subtask", source.subtaskId],
       ["Oxbow-Agent", source.agent],
+      [SQUASHED, source.commit],
       ...agents.map((agent): [string, string] => ["Co-authored-by", coAuthor(agent)]),
     ],
   );

@@ -2,7 +2,7 @@
 import type { AgentSpec } from "../core/team-file.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
-import { currentOf, lineOf } from "./generations.ts";
+import { currentOf, lineOf } from "./lines.ts";
 
 export function instructionsFor(
   engine: Engine,

@@ -5,15 +5,17 @@ import type { EventBody, Report, ReportState } from "../core/events.ts";
 import type { Json, Outcome, Subtask, Task, TaskState } from "../core/model.ts";
 import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
-import { STOP } from "../core/stop.ts";
+import { hasCode, toErrorValue } from "../core/errors.ts";
+import { goesOnElsewhere, STOP } from "../core/stop.ts";
 import { createBell } from "./bell.ts";
-import { mergeFinished } from "./fan-in.ts";
+import { cancelMerges, mergeFinished } from "./fan-in.ts";
 import { freeDeadLeases } from "./fleet.ts";
-import { currentOf } from "./generations.ts";
+import { currentOf } from "./lines.ts";
 import { stopReason } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
 import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { relaySoon } from "./relay.ts";
+import { repeatedly } from "./repeatedly.ts";
 import { makeReport } from "./report.ts";
 import { tellUntold } from "./untold.ts";
 
@@ -21,24 +23,28 @@ import { tellUntold } from "./untold.ts";
 export const LOOK_MS = 1_000;
 
 /**
- * Every subtask has its outcome. Merging takes no notice of a cancellation, unless it came first. Null when a part was
- * added meanwhile (a person had one tried again): then the task goes on.
+ * Every subtask has its outcome. What `signal` hands back while it is merged is left as it is. Null when a part was added
+ * meanwhile (a branch that does not land is reworked, a person had one tried again): then the task goes on.
  */
 export async function conclude(
   engine: Engine,
   task: Task,
   drive: Drive,
   cancelled: boolean,
+  signal: AbortSignal = drive.lost,
 ): Promise<Report | null> {
   await drive.confirm();
   await tellUntold(engine, task);
-  if (!cancelled) await mergeFinished(engine, task);
+  if (!cancelled && (await mergeAll(engine, task, drive, signal)) === "handed_back")
+    return makeReport(engine, task);
   failPoint("merge.after");
   const report = await makeReport(engine, task);
   await drive.confirm();
   const outcomes = await engine.store.outcomes(task.task_id);
   const gaveUp = currentOf(await engine.store.subtasks(task.task_id)).some(({ subtask_id }) => {
     const outcome = outcomes.find((each) => each.subtask_id === subtask_id);
+    const merge = report.merges.find((each) => each.subtask_id === subtask_id);
+    if (merge?.state === "escalated" && report.state !== "cancelled") return true;
     return outcome?.error !== null && outcome !== undefined && FOR_REVIEW.has(outcome.error.code);
   });
   const state = gaveUp ? "needs_review" : TASK_STATE[report.state];
@@ -48,6 +54,37 @@ export async function conclude(
   ]);
   failPoint("end.after");
   return ended ? report : null;
+}
+
+/** Merging is short, but `verify` is not: whoever cancels the task, or stops this process, does not wait for it. */
+async function mergeAll(
+  engine: Engine,
+  task: Task,
+  drive: Drive,
+  signal: AbortSignal,
+): Promise<"merged" | "handed_back"> {
+  const stop = new AbortController();
+  const look = async () => {
+    const now = (await engine.store.liveTasks()).find((each) => each.task.task_id === task.task_id);
+    if (now?.cancelled) stop.abort(stopReason(now));
+  };
+  const failed = (error: unknown) => engine.log.error({ error: toErrorValue(error) }, "merge_not_watched");
+  const looking = repeatedly(LOOK_MS, look, failed);
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  try {
+    await mergeFinished(engine, task, stopped);
+  } catch (error) {
+    if (!stopped.aborted && !hasCode(error, "fenced")) throw error;
+    // Whoever merges there now, or carries the task, goes on with it.
+    await drive.confirm();
+    if (!stopped.aborted) return mergeAll(engine, task, drive, signal);
+    if (goesOnElsewhere(stopped)) return "handed_back";
+    await requestCancel(engine, task);
+    await cancelMerges(engine, task, drive.lost);
+  } finally {
+    looking.stop();
+  }
+  return "merged";
 }
 
 /** Ends that a person has to look at: what crashed would crash again. */

@@ -1,116 +1,150 @@
 /**
- * Finished branches meet on `integration/<ticket>`: in dependency order, one writer, without a checkout.
- * A branch that conflicts is left whole and reported; the others go on. Merging takes no notice of a cancellation: it is
- * short, and each merge is safe to repeat.
+ * Finished branches meet on `integration/<ticket>`: in dependency order, one writer, without a checkout, verified as a whole
+ * before the target moves. A branch that does not land becomes a rework, or waits for a person; the others go on.
  */
-import type { Conflict, Outcome, Subtask, Task } from "../core/model.ts";
 import type { EventBody } from "../core/events.ts";
-import type { MergeResult, MergeSource } from "../git/contract.ts";
+import type { MergeEntry } from "../core/merging.ts";
+import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import { integrationBranch } from "../core/branch-name.ts";
-import { currentOf } from "./generations.ts";
+import { fillQueue } from "./merge-gate.ts";
+import { type Landing, landSome } from "./merge-land.ts";
+import { mergeOrder } from "./merge-order.ts";
+import { aboutEntry, escalation, settle } from "./merge-settle.ts";
+import { openMergeWriter } from "./merge-writer.ts";
 import { bringWork } from "./remote.ts";
-import { openScope, outOfScope } from "./scope.ts";
-import { baseOf, changesOutside } from "./scope-check.ts";
-import { aboutLease } from "./about.ts";
+import { refuseDropped } from "./rework-check.ts";
+import { baseOf } from "./scope-check.ts";
 
-export async function mergeFinished(engine: Engine, task: Task): Promise<void> {
-  const subtasks = currentOf(await engine.store.subtasks(task.task_id));
+/**
+ * Merges what finished. Afterwards nothing of the task is queued but what waits for a rework. Safe to repeat after a crash
+ * anywhere. Throws fenced (another process merges there now), cancelled (`signal`; `verify` takes its time).
+ */
+export async function mergeFinished(engine: Engine, task: Task, signal: AbortSignal): Promise<void> {
+  const { store } = engine;
+  const subtasks = await store.subtasks(task.task_id);
   await bringWork(engine, subtasks);
-  const outcomes = new Map(
-    (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
-  );
-  const ready: { subtask: Subtask; source: MergeSource }[] = [];
-  for (const subtask of mergeOrder(subtasks)) {
-    const outcome = outcomes.get(subtask.subtask_id);
-    if (!outcome) continue;
-    const admitted = await admit(engine, task, subtask, outcome);
-    if ("branch" in admitted) ready.push({ subtask, source: admitted });
-    else await engine.store.append([admitted.refusal]);
-  }
-  if (ready.length === 0) return;
-  const target = integrationBranch(task.ticket);
-  const sources = ready.map(({ source }) => source);
-  const results = await engine.repo.mergeAll({ target, start: task.base_commit, sources });
-  for (const [i, { subtask, source }] of ready.entries()) {
-    const result = results[i];
-    if (!result) continue;
-    const { branch, commit } = source;
-    const about = { ...aboutLease({ subtask }), branch, commit };
-    if (result.kind === "conflict") {
-      const conflicts = await nameConflicts(engine, task, subtask, result.conflicts, outcomes);
-      await engine.store.append([{ event: "merge_conflict", ...about, conflicts }]);
-    } else
-      await engine.store.append([{ event: "merged", ...about, into: target, merge_commit: result.commit }]);
-  }
-}
-
-/** Dependencies first, then the order of the split. */
-export function mergeOrder(subtasks: readonly Subtask[]): Subtask[] {
-  const byId = new Map(subtasks.map((subtask) => [subtask.subtask_id, subtask]));
-  const ordered = new Set<Subtask>();
-  const place = (subtask: Subtask) => {
-    if (ordered.has(subtask)) return;
-    for (const id of subtask.depends_on) {
-      const needed = byId.get(id);
-      if (needed && !ordered.has(needed)) place(needed);
-    }
-    ordered.add(subtask);
+  await fillQueue(engine, task, subtasks);
+  const queued = async () => store.merges.list({ taskId: task.task_id, state: "queued" });
+  if ((await queued()).length === 0) return;
+  const start = task.base_commit;
+  await using writer = await openMergeWriter(engine, integrationBranch(task.ticket), start, signal);
+  const landing: Landing = {
+    engine,
+    task,
+    subtasks,
+    writer,
+    start,
+    signal,
+    verified: new Map(),
+    passed: new Set(),
+    baseOf: (entry) => startOf(engine, task, subtasks, entry),
+    standsOn: () => [],
   };
-  for (const subtask of [...subtasks].sort((a, b) => a.position - b.position)) place(subtask);
-  return [...ordered];
-}
-
-/** What may be merged, or the event that says why it is not. */
-async function admit(
-  engine: Engine,
-  task: Task,
-  subtask: Subtask,
-  outcome: Outcome,
-): Promise<MergeSource | { readonly refusal: EventBody }> {
-  const about = aboutLease({ subtask });
-  const { branch, commit } = outcome;
-  if (outcome.outcome !== "completed")
-    return { refusal: { event: "merge_skipped", ...about, branch, reason: outcome.outcome } };
-  if (branch === null || commit === null)
-    return { refusal: { event: "merge_skipped", ...about, branch, reason: "nothing committed" } };
-  const outside = await leftScope(engine, subtask, task, commit);
-  if (outside.length > 0) {
-    const { code, message } = outOfScope(engine, subtask, outside);
-    return { refusal: { event: "refused", ...about, code, message } };
+  for (;;) {
+    const entries = await store.merges.list({ taskId: task.task_id });
+    const { ready, lost, needs } = sortOut(entries, subtasks);
+    const now = { ...landing, standsOn: (id: string) => needs.get(id) ?? [] };
+    if (await refuseDropped(now, ready, entries)) continue;
+    if (ready.length > 0) await landSome(now, ready);
+    else if (lost.length > 0) await giveUp(now, lost);
+    else return;
   }
-  return { branch, commit, agent: subtask.agent, subtaskId: subtask.subtask_id, taskId: task.task_id };
 }
 
-/** The gate: what a branch changed since it started must lie in its scope, whoever wrote it. */
-async function leftScope(engine: Engine, subtask: Subtask, task: Task, commit: string): Promise<string[]> {
-  const scope = await openScope(engine, subtask);
-  const { outside } = await changesOutside(engine, scope, await baseOf(engine, subtask, task), commit);
-  return outside.map(({ path }) => path);
+/** A task that is cancelled while it merges: what has not landed never will. */
+export async function cancelMerges(engine: Engine, task: Task, signal: AbortSignal): Promise<void> {
+  const { store } = engine;
+  const left = await store.merges.list({ taskId: task.task_id, state: "queued" });
+  if (left.length === 0) return;
+  const target = integrationBranch(task.ticket);
+  await using writer = await openMergeWriter(engine, target, task.base_commit, signal);
+  const subtasks = await store.subtasks(task.task_id);
+  const reason = { code: "cancelled", message: "The task was cancelled while it was merged." };
+  await settle(
+    { engine, task, subtasks, writer },
+    left.map(({ subtask_id }) => ({ subtask_id, state: "failed", reason })),
+    left.map((entry) => ({
+      event: "merge_skipped",
+      ...aboutEntry({ subtasks }, entry),
+      branch: entry.branch,
+      reason: "cancelled",
+    })),
+  );
 }
 
-type BareConflict = Extract<MergeResult, { kind: "conflict" }>["conflicts"][number];
-
-/** Adds who can settle it: the agents that changed the path, and its owner. */
-async function nameConflicts(
+/** Of one that stands on others: where its own changes begin. */
+async function startOf(
   engine: Engine,
   task: Task,
-  subtask: Subtask,
-  bare: readonly BareConflict[],
-  outcomes: ReadonlyMap<string, Outcome>,
-): Promise<Conflict[]> {
-  const touched = new Map<string, Set<string>>();
-  for (const outcome of outcomes.values()) {
-    if (outcome.outcome !== "completed" || !outcome.commit) continue;
-    for (const { path } of await engine.repo.changedPaths(task.base_commit, outcome.commit)) {
-      const agents = touched.get(path) ?? new Set();
-      touched.set(path, agents.add(outcome.agent));
+  subtasks: readonly Subtask[],
+  { subtask_id }: MergeEntry,
+): Promise<string | undefined> {
+  const subtask = subtasks.find((each) => each.subtask_id === subtask_id);
+  return subtask && subtask.depends_on.length > 0 ? baseOf(engine, subtask, task) : undefined;
+}
+
+interface Lost {
+  readonly entry: MergeEntry;
+  /** What it stands on, and has not landed. */
+  readonly on: MergeEntry;
+}
+
+/** What can land now, in order; and what never will by itself, because what it stands on does not. */
+export function sortOut(
+  entries: readonly MergeEntry[],
+  subtasks: readonly Subtask[],
+): {
+  readonly ready: readonly MergeEntry[];
+  readonly lost: readonly Lost[];
+  /** By subtask, those whose branches it stands on. */
+  readonly needs: ReadonlyMap<string, readonly string[]>;
+} {
+  const byId = new Map(entries.map((entry) => [entry.subtask_id, entry]));
+  /** The one that speaks for a subtask: that of its rework, if there is one. */
+  const speaker = (id: string): MergeEntry | null => {
+    const entry = byId.get(id) ?? null;
+    if (entry?.state !== "rework" || entry.reworked_by === null) return entry;
+    return speaker(entry.reworked_by) ?? entry;
+  };
+  const ready: MergeEntry[] = [];
+  const lost: Lost[] = [];
+  const stands = new Map<string, readonly string[]>();
+  const passing = new Set<string>();
+  for (const subtask of mergeOrder(subtasks)) {
+    const entry = byId.get(subtask.subtask_id);
+    if (entry?.state !== "queued") continue;
+    // What committed nothing has no entry, and is nothing to wait for.
+    const needs = subtask.depends_on.flatMap((id) => speaker(id) ?? []);
+    stands.set(
+      subtask.subtask_id,
+      needs.map((on) => on.subtask_id),
+    );
+    const missing = needs.filter((on) => on.state !== "landed" && !passing.has(on.subtask_id));
+    const dead = missing.find(({ state }) => state === "escalated" || state === "failed");
+    if (dead) lost.push({ entry, on: dead });
+    else if (missing.length === 0) {
+      ready.push(entry);
+      passing.add(entry.subtask_id);
     }
   }
-  return bare.map((conflict) => {
-    const agents = touched.get(conflict.path) ?? new Set<string>();
-    agents.add(subtask.agent);
-    const owner = engine.registry.ownerIfAny(conflict.path);
-    return { ...conflict, agents: [...agents].sort(), owners: owner ? [owner.agent] : [] };
+  return { ready, lost, needs: stands };
+}
+
+/** They hold the changes of what did not land: a person settles that first, or both have failed. */
+async function giveUp(landing: Landing, lost: readonly Lost[]): Promise<void> {
+  const events: EventBody[] = [];
+  const changes = lost.map(({ entry, on }) => {
+    const message = `It stands on ${on.branch}, which has not landed. ${on.reason?.message ?? ""}`.trim();
+    const reason = { code: "dependency_not_landed", message };
+    const { branch, commit, subtask_id } = entry;
+    const escalated = on.state === "escalated";
+    events.push(
+      escalated
+        ? escalation(landing, entry, reason)
+        : { event: "refused", ...aboutEntry(landing, entry), ...reason },
+    );
+    return { subtask_id, state: escalated ? "escalated" : "failed", reason, branch, commit } as const;
   });
+  await settle(landing, changes, events);
 }

@@ -83,7 +83,8 @@ async function carryOn(
         if (end === "handed_back") return await makeReport(engine, task);
         if (end === "cancelled") await endCancelled(engine, task, drive.lost);
       }
-      const report = await conclude(engine, task, drive, end === "cancelled");
+      const stopped = AbortSignal.any([signal, drive.lost]);
+      const report = await conclude(engine, task, drive, end === "cancelled", stopped);
       if (report) return report;
     }
   } catch (error) {

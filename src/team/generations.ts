@@ -11,26 +11,10 @@ import { OxbowError } from "../core/errors.ts";
 import { ownScope } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { agentNamed } from "./engine.ts";
+import { currentOf } from "./lines.ts";
 import { bringWork } from "./remote.ts";
 import { scopeOf } from "./scope.ts";
 import { baseOf, changesOutside } from "./scope-check.ts";
-
-/** Those whose place no other has taken, in their order. */
-export function currentOf(subtasks: readonly Subtask[]): readonly Subtask[] {
-  const replaced = new Set(subtasks.map((subtask) => subtask.supersedes));
-  return subtasks.filter(({ subtask_id }) => !replaced.has(subtask_id));
-}
-
-/** The subtask itself, and those whose place it took, the newest first. */
-export function lineOf(subtasks: readonly Subtask[], subtask: Subtask): readonly Subtask[] {
-  const line = [subtask];
-  for (let at: Subtask | undefined = subtask; at?.supersedes; ) {
-    const earlier: Subtask | undefined = subtasks.find((each) => each.subtask_id === at?.supersedes);
-    if (earlier) line.push(earlier);
-    at = earlier;
-  }
-  return line;
-}
 
 /** The one that has taken its place, however often. */
 function newestOf(subtasks: readonly Subtask[], id: string): string {

@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
 import { runOptions } from "./engine.ts";
 import { addUsage, NO_USAGE } from "../core/model.ts";
-import { currentOf } from "./generations.ts";
+import { currentOf } from "./lines.ts";
 import { totalCost } from "../core/cost.ts";
 import { allEvents } from "./report.ts";
 import { foldTask, type PartFacts, type TaskFacts } from "./history-fold.ts";

@@ -1,11 +1,11 @@
 /** The report: rows and the event stream, folded. The same value for people, JSON and (later) every other door. */
 import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/events.ts";
-import type { Verification } from "../core/merging.ts";
+import type { MergeEntry, Verification } from "../core/merging.ts";
 import { totalCost } from "../core/cost.ts";
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import type { Engine } from "./engine.ts";
-import { currentOf } from "./generations.ts";
+import { currentOf } from "./lines.ts";
 import { providerOf, runOptions, runtimeOf } from "./engine.ts";
 
 const PAGE = 1_000;
@@ -30,6 +30,8 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     await allEvents(engine, task.task_id),
   );
   const shown = (subtask: Subtask) => describe(subtask, outcomes.get(subtask.subtask_id), merged, kept);
+  const merges = await engine.store.merges.list({ taskId: task.task_id });
+  const open = merges.filter((merge) => subtasks.some(({ subtask_id }) => subtask_id === merge.subtask_id));
   const parts = subtasks.map((subtask) => ({ subtask, child: shown(subtask) }));
   const superseded = all.filter((subtask) => !subtasks.includes(subtask)).map(shown);
   const lead = parts.find(({ subtask }) => subtask.root)?.child ?? null;
@@ -43,13 +45,13 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     task_id: task.task_id,
     ticket: task.ticket,
     title: task.title,
-    state: stateOf(everyone, [...conflicts.values()].flat(), refused.size, cancelled),
+    state: stateOf(everyone, [...conflicts.values()].flat(), unlanded(open, refused), cancelled),
     integration: tip !== undefined && merged.size > 0 ? { branch, commit: tip } : null,
     lead,
     children,
     superseded,
     conflicts: [...conflicts.values()].flat(),
-    merges: await engine.store.merges.list({ taskId: task.task_id }),
+    merges,
     verifications,
     evidence,
     approvals,
@@ -99,6 +101,14 @@ function fold(events: readonly OxbowEvent[]) {
   return { merged, kept, conflicts, refused, notices, verifications, evidence, ended, cancelled };
 }
 
+/** The branches that did not land, by code, beside those whose children did not complete. */
+function unlanded(merges: readonly MergeEntry[], refused: ReadonlySet<string>): ReadonlyMap<string, string> {
+  const found = new Map([...refused].map((id) => [id, "refused"]));
+  for (const { subtask_id, state, reason } of merges)
+    if (state === "failed" || state === "escalated") found.set(subtask_id, reason?.code ?? state);
+  return found;
+}
+
 function describe(
   subtask: Subtask,
   outcome: Outcome | undefined,
@@ -125,14 +135,16 @@ function describe(
 function stateOf(
   parts: readonly ReportChild[],
   conflicts: readonly Conflict[],
-  refused: number,
+  unlanded: ReadonlyMap<string, string>,
   cancelled: boolean,
 ): ReportState {
   const count = (outcome: ReportChild["outcome"]) => parts.filter((part) => part.outcome === outcome).length;
-  if ((cancelled && count("cancelled") > 0) || count("running") > 0) return "cancelled";
+  const left = [...unlanded.values()];
+  const stopped = count("cancelled") > 0 || left.includes("cancelled");
+  if ((cancelled && stopped) || count("running") > 0) return "cancelled";
   if (conflicts.length > 0) return "conflict";
   const completed = count("completed");
-  if (completed === parts.length && refused === 0) return "completed";
+  if (completed === parts.length && left.length === 0) return "completed";
   return completed > 0 ? "partial" : "failed";
 }
 

@@ -14,6 +14,7 @@ import { handedOutBy, inputFor, instructionsFor } from "./brief.ts";
 import { modelOf, runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { outcomeOf } from "./outcome.ts";
+import { isRework } from "./rework.ts";
 import { toolsFor } from "./tool-choice.ts";
 import { aboutLease } from "./about.ts";
 import { createToolContext } from "./tool-context.ts";
@@ -31,6 +32,8 @@ export async function runModel(
   const about = aboutLease(lease);
   const again = lease.attempt > 1;
   const restored = again && agent.recovery === "resume" ? await restore(attempt, tree) : 0;
+  // A rework is told itself what is on its branch, and why.
+  const told = isRework(lease.message) ? { ...subtask, supersedes: null } : subtask;
   const handedOut = again || subtask.supersedes !== null ? await handedOutBy(engine, task, subtask) : [];
   const defaults = engine.team.defaults;
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
@@ -60,7 +63,7 @@ export async function runModel(
     {
       agent: agent.name,
       instructions: instructionsFor(engine, agent, mayWrite, new Set(tools.map((tool) => tool.name))),
-      input: before?.opening || inputFor(engine, task, subtask, lease.attempt, restored, handedOut),
+      input: before?.opening || inputFor(engine, task, told, lease.attempt, restored, handedOut),
       history: before === null ? undefined : { ...before.history, settled: settling(attempt, tree, before) },
       model: modelOf(options, agent, engine),
       models: engine.models(options, agent),

@@ -1,10 +1,11 @@
 /** May this subtask write there, and read? The answer names the owner, so that an agent knows whom to ask. */
-import type { Subtask } from "../core/model.ts";
+import type { Approval, Subtask } from "../core/model.ts";
 import type { ReadRule } from "../git/contract.ts";
 import type { Engine } from "./engine.ts";
 import { OxbowError } from "../core/errors.ts";
 import { createMatcher, createReadMatcher } from "../core/ownership.ts";
 import { ownScope } from "../core/split.ts";
+import { lineOf } from "./lines.ts";
 
 export interface Scope {
   allows(path: string): boolean;
@@ -69,13 +70,23 @@ export function scopeOf(
 
 /** With what was granted so far. The file tools and the merge gate go by the same rows. */
 export async function openScope(engine: Engine, subtask: Subtask): Promise<SubtaskScope> {
-  const filter = { subtaskId: subtask.subtask_id, state: "granted" } as const;
-  const granted = await engine.store.approvals.list(filter);
-  return scopeOf(
-    engine,
-    subtask,
-    granted.flatMap(({ paths }) => paths),
-  );
+  const { store } = engine;
+  const { task_id, subtask_id, supersedes } = subtask;
+  const first = supersedes === null;
+  const line = first ? [subtask] : lineOf(await store.subtasks(task_id), subtask);
+  const filter = first ? { subtaskId: subtask_id } : { taskId: task_id };
+  const granted = await store.approvals.list({ ...filter, state: "granted" });
+  return scopeOf(engine, subtask, grantsOf(granted, line));
+}
+
+/** What was granted to a subtask, or to its agent in one whose place it has taken; `line` begins with the subtask. */
+export function grantsOf(
+  granted: readonly Pick<Approval, "subtask_id" | "paths">[],
+  line: readonly Subtask[],
+): readonly string[] {
+  const [self] = line;
+  const own = new Set(line.flatMap((each) => (each.agent === self?.agent ? [each.subtask_id] : [])));
+  return granted.flatMap(({ subtask_id, paths }) => (own.has(subtask_id) ? paths : []));
 }
 
 export function outOfScope(engine: Engine, subtask: Subtask, paths: readonly string[]): OxbowError {

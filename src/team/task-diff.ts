@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts";
 import type { FileDifference } from "../git/show-diff.ts";
 import type { Ticket } from "./ticket.ts";
 import { OxbowError } from "../core/errors.ts";
-import { currentOf } from "./generations.ts";
+import { currentOf } from "./lines.ts";
 import { baseOf } from "./scope-check.ts";
 import { findTicket } from "./ticket.ts";
 

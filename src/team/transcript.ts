@@ -10,7 +10,7 @@ import type { SavedInbox } from "./chat.ts";
 import type { SavedSignals } from "./signals.ts";
 import { OxbowError } from "../core/errors.ts";
 import { addUsage, NO_USAGE } from "../core/model.ts";
-import { currentOf } from "./generations.ts";
+import { currentOf } from "./lines.ts";
 
 type Entry =
   | (AnswerRecord & {

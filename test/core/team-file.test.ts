@@ -8,7 +8,7 @@ window_person: team-lead@example.com
 repo: { base: main, url: git@example.com:pay/pay.git }
 workspace: { pool: 4, setup: ["npm ci"], link: ["node_modules"] }
 verify: ["npm test"]
-merge: { conflicts: rework }
+merge: { conflicts: owner, squash: true, max_reworks: 1 }
 defaults: { provider: openai, model: some-model, max_turns: 30, timeout_ms: 600000 }
 budget: { usd: 5, tokens: 2000000, wall_ms: 3600000 }
 limits: { max_parallel: 8, max_depth: 2, max_children_per_split: 10, max_children: 20 }
@@ -61,6 +61,9 @@ describe("a team file", () => {
       lead: "Lead",
       windowPerson: "team-lead@example.com",
       repo: { base: "main" },
+      verify: ["npm test"],
+      verifyNetwork: false,
+      merge: { conflicts: "owner", squash: true, maxReworks: 1 },
       defaults: { provider: "openai", model: "some-model", maxTurns: 30, timeoutMs: 600_000 },
       limits: { maxParallel: 8, maxDepth: 2, maxChildrenPerSplit: 10, maxChildren: 20 },
     });
@@ -87,12 +90,7 @@ describe("a team file", () => {
       column: 1,
       message: "`mcp_servers:` is read but not acted on yet",
     });
-    expect(notices.map((notice) => notice.message.split("`")[1])).toEqual([
-      "verify:",
-      "merge:",
-      "budget:",
-      "mcp_servers:",
-    ]);
+    expect(notices.map((notice) => notice.message.split("`")[1])).toEqual(["budget:", "mcp_servers:"]);
   });
 
   it("has the defaults of the contract", () => {
@@ -102,6 +100,8 @@ describe("a team file", () => {
       windowPerson: null,
       defaults: { provider: null, model: null, maxTurns: 40, timeoutMs: 900_000 },
       limits: { maxParallel: 16, maxDepth: 3, maxChildrenPerSplit: 50, maxChildren: 200 },
+      verify: [],
+      merge: { conflicts: "rework", squash: false, maxReworks: 2 },
       notices: [],
     });
     expect(team.agents[0]).toMatchObject({ allowedPaths: [], readPaths: null, tools: null, timeoutMs: null });

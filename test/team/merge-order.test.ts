@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Subtask } from "../../src/core/model.ts";
-import { mergeOrder } from "../../src/team/fan-in.ts";
+import { mergeOrder } from "../../src/team/merge-order.ts";
 
 function subtask(position: number, dependsOn: readonly number[]): Subtask {
   return {

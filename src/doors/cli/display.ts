@@ -89,6 +89,11 @@ function plainLine(event: OxbowEvent): string | null {
       return `${who}merged into ${event.into}`;
     case "merge_conflict":
       return `${who}${conflictText(event.conflicts)}`;
+    case "merge_rework":
+    case "merge_escalated":
+    case "verify_started":
+    case "verify_finished":
+      return mergeText(event);
     default:
       return null;
   }
@@ -114,6 +119,33 @@ function approvalText(event: ApprovalEvent): string {
 function alertText(event: Extract<OxbowEvent, { event: "alert" }>): string {
   const id = event.subtask_id ?? "";
   return `[${event.agent}] blocked: ${event.message}\n  Give it to another:  oxbow assign ${id} AGENT   or   oxbow cancel ${id}\n  Without that it ends at ${event.until}.`;
+}
+
+type MergeEvent = Extract<
+  OxbowEvent,
+  { event: "merge_rework" | "merge_escalated" | "verify_started" | "verify_finished" }
+>;
+
+function mergeText(event: MergeEvent): string {
+  const who = event.source ? `[${event.source}] ` : "";
+  switch (event.event) {
+    case "verify_started": {
+      const { length } = event.branches;
+      return `verifying ${length === 0 ? "the target by itself" : `${length} ${length === 1 ? "branch" : "branches"} together`}`;
+    }
+    case "verify_finished": {
+      const { ok, runs } = event.verification;
+      const took = duration(runs.reduce((sum, run) => sum + run.duration_ms, 0));
+      const failed = runs.find((run) => !run.ok);
+      return ok || !failed
+        ? `verified in ${took}`
+        : `verify failed: ${clip(failed.tail.split("\n")[0] ?? "", 160)}`;
+    }
+    case "merge_rework":
+      return `${who}${event.branch} goes back to ${event.agent}: ${clip(event.reason.message, 160)}`;
+    case "merge_escalated":
+      return `${who}${event.branch} waits for ${event.person ?? "a person"}: ${clip(event.reason.message, 200)}`;
+  }
 }
 
 function conflictText(conflicts: readonly { readonly path: string }[]): string {
@@ -165,6 +197,8 @@ function liveDisplay(): Display {
       if (event.event === "notice" || event.event === "workers") say(`${event.message}\n`);
       if (event.event === "approval_requested" || event.event === "approval_decided")
         say(`${approvalText(event)}\n`);
+      if (event.event === "merge_escalated" || event.event === "verify_finished")
+        say(`${mergeText(event)}\n`);
       if (event.event === "alert") say(`${alertText(event)}\n`);
       update(rows, event);
       dirty = true;
@@ -234,6 +268,9 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
       break;
     case "merge_conflict":
       row.doing = conflictText(event.conflicts);
+      break;
+    case "merge_rework":
+      row.doing = `reworked by ${event.agent}`;
       break;
     default:
       break;
