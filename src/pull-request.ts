@@ -46,6 +46,9 @@ export async function openPullRequest(
     const made = await run("gh", [...args, "--body-file", "-"], { ...options, input: body }, signal);
     const url = /https:\/\/\S+/.exec(made.stdout.toString("utf8"))?.[0] ?? null;
     if (made.exitCode === 0 && url !== null) return { url, error: null };
+    // It was opened before: the push has brought it up to date.
+    const known = /already exists:?\s*(https:\/\/\S+)/.exec(made.stderr.toString("utf8"))?.[1];
+    if (known !== undefined) return { url: known, error: null };
     const words = made.timedOut ? "it took too long" : made.stderr.toString("utf8").trim().slice(0, 1000);
     const error = new OxbowError("command_failed", `gh pr create failed: ${words || "no message"}`, {
       hint: "Correct that, or run the command yourself.",

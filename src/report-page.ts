@@ -107,6 +107,18 @@ function legend(tasks: readonly HistoryTask[]): string {
   return `<figcaption>${rows.join("")}</figcaption>`;
 }
 
+const NUMBER = ' class="n"';
+const COLUMNS = [
+  ["Agent", ""],
+  ["Verdict", ""],
+  ["Branch", ""],
+  ["Commits", NUMBER],
+  ["Tokens", NUMBER],
+  ["Cost", NUMBER],
+  ["Time", NUMBER],
+  ["What it says", ""],
+] as const;
+
 function taskSection(task: HistoryTask, n: number | null): string {
   const head =
     n === null ? "<h2>Who did what</h2>" : `<h2 dir="auto">${n}. ${escaped(oneLine(task.title, 200))}</h2>`;
@@ -114,8 +126,7 @@ function taskSection(task: HistoryTask, n: number | null): string {
     n === null
       ? ""
       : `<p class="over">${escaped(task.state.replace("_", " "))} · from <bdi>${escaped(task.base.ref)}</bdi> · ${moment(task.created_at)}</p>`;
-  const header =
-    "<tr><th>Agent</th><th>Verdict</th><th>Branch</th><th class=n>Commits</th><th class=n>Tokens</th><th class=n>Cost</th><th class=n>Time</th><th>What it says</th></tr>";
+  const header = `<tr>${COLUMNS.map(([name, kind]) => `<th scope="col"${kind}>${name}</th>`).join("")}</tr>`;
   return `<section>${head}${about}<div class="wide"><table><thead>${header}</thead><tbody>${task.parts.map(partRow).join("\n")}</tbody></table></div></section>`;
 }
 
@@ -126,7 +137,7 @@ function partRow(part: HistoryPart): string {
   const { agent, root, verdict, superseded, branch, commits, usage, cost, elapsed_ms } = part;
   return [
     `<tr${superseded ? ' class="old"' : ""}>`,
-    `<td class="who"><bdi>${escaped(agent)}</bdi>${root ? " (lead)" : ""}</td>`,
+    `<th scope="row" class="who"><bdi>${escaped(agent)}</bdi>${root ? " (lead)" : ""}</th>`,
     `<td><span class="verdict v-${verdict}">${GLYPHS[verdict]} ${escaped(verdict.replace("_", " "))}</span>${superseded ? "<br>tried again" : ""}</td>`,
     `<td class="br">${branch === null ? "–" : `<code>${escaped(branch)}</code>`}</td>`,
     `<td class="n">${commits.length}</td>`,

@@ -21,7 +21,7 @@ export function waiting({ ticket, tasks, live }: TicketHistory): string {
   const next =
     live || items.length === 0
       ? ""
-      : `<p><code>oxbow conflicts list</code> · <code>oxbow merge ${escaped(ticket)} --partial</code> takes what is there so far.</p>`;
+      : `<p><code>oxbow conflicts show ${escaped(ticket)}</code> · <code>oxbow merge ${escaped(ticket)} --partial</code> takes what is there so far.</p>`;
   return `<section><h2>Waits for a person</h2><div class="note warn">${all.join("")}${next}</div></section>`;
 }
 

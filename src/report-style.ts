@@ -35,10 +35,10 @@ figcaption span::before{content:"";display:inline-block;width:22px;height:5px;bo
 table{border-collapse:collapse;width:100%;font-size:14px}
 th{font-size:12px;font-weight:600;color:var(--soft);text-align:left;padding:9px 14px;border-bottom:1px solid var(--line);white-space:nowrap}
 td{padding:9px 14px;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-tr:last-child>td{border-bottom:0}
+tbody tr:last-child>td{border-bottom:0}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.who{font-weight:600;min-width:7em} td.br{min-width:12em} td.said{min-width:16em;max-width:44em;color:var(--soft)}
-td.said p{margin:0 0 4px;color:var(--ink)} tr.old>td{opacity:.62}
+tbody th{font-size:inherit;color:inherit;white-space:normal;vertical-align:top;min-width:7em;overflow-wrap:anywhere} tbody tr:last-child>th{border-bottom:0} td.br{min-width:12em} td.said{min-width:16em;max-width:44em;color:var(--soft)}
+td.said p{margin:0 0 4px;color:var(--ink)} tr.old>*{opacity:.62}
 .verdict{white-space:nowrap;font-weight:600;color:var(--k,var(--ink))}
 code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 code{background:var(--code);border-radius:4px;padding:1px 5px;overflow-wrap:anywhere}

@@ -6,7 +6,7 @@ import { oneLine } from "./markup.ts";
 
 const NAME_CHARS = 26;
 /** Beyond this many branches only names are written along them. */
-const MANY = 30;
+const MANY = 24;
 
 /** The lead's own part is told beside the river unless it has commits of its own. */
 export function isDrawn(part: HistoryPart): boolean {

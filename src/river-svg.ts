@@ -22,8 +22,8 @@ export const GLYPHS: Readonly<Record<Verdict, string>> = {
 
 /** Water with as much contrast as it needs comes in so many shades; neighbours differ. */
 const SHADES = 4;
-/** Beyond this many branches a lane is a straight line. */
-const WAVY = 40;
+/** Beyond this many branches a lane is a straight line, and the ways out and back are thin. */
+const WAVY = 24;
 
 /** `id` begins the ids of its definitions, so that two rivers fit in one page. */
 export function riverSvg(history: TicketHistory, id = "river"): string {
@@ -126,7 +126,7 @@ function laneSvg(lane: Lane, verdict: Verdict, layout: RiverLayout, bedY: Line, 
   const rest = verdict === "merged" ? "" : endSvg({ x: bodyTo, y, side }, verdict, width, size);
   return [
     `<g class="lane v-${verdict} s${(lane.row * 2 + (side > 0 ? 1 : 0)) % SHADES}"><title>${escaped(title)}</title>`,
-    `<path class="casing" stroke-width="${f(width + 5)}" d="${out}${body}${back}"/>`,
+    `<path class="casing" stroke-width="${f(width + 5)}" d="${waves ? `${out}${body}${back}` : `M${f(bodyFrom)} ${f(y)}${body}`}"/>`,
     back === ""
       ? ""
       : `<path class="stream back" stroke-width="${f(width)}" d="M${f(bodyTo)} ${f(y)}${back}"/>`,

@@ -150,7 +150,8 @@ export async function land(
   const ref = `refs/heads/${plan.into}`;
   await handover.mayAdvance(ref);
   for (let tries = 1; ; tries++) {
-    const before = (await engine.repo.readRef(ref)) ?? "";
+    const before = await engine.repo.readRef(ref);
+    if (before === null) throw new OxbowError("rev_not_found", `${plan.into} is gone; nothing was moved.`);
     const made = await combine(engine, handover, plan, before, squash, signal);
     if (made.kind !== "landed") return made;
     try {
