@@ -4,6 +4,9 @@ import { type Rows, text } from "./rows.ts";
 import { refsOf, type Scene } from "./seen.ts";
 import { REFUSED, TICKET } from "./shop-work.ts";
 
+/** The evidence of `verify:`. */
+const NOTES = "refs/notes/oxbow";
+
 /** Every commit that anybody was told of, and what a checkout is. */
 export function checkGit({ shop, before }: Scene, rows: Rows, found: string[]): void {
   if (shop.fingerprint() !== before.fingerprint)
@@ -32,7 +35,7 @@ export function checkGit({ shop, before }: Scene, rows: Rows, found: string[]): 
   for (const [ref, oid] of before.refs) if (refs.get(ref) !== oid) found.push(`I3: ${ref} was moved`);
   const branches = new Set(rows.subtasks.map((row) => `refs/heads/${text(row, "branch")}`));
   for (const ref of refs.keys()) {
-    if (before.refs.has(ref) || ref.startsWith("refs/oxbow/")) continue;
+    if (before.refs.has(ref) || ref.startsWith("refs/oxbow/") || ref === NOTES) continue;
     if (ref !== `refs/heads/integration/${TICKET}` && !branches.has(ref))
       found.push(`I3: ${ref} is nobody's`);
   }

@@ -9,7 +9,7 @@
  *   --chaos --children N --faults N --seed N --engine sqlite|postgres      one run under random kills
  */
 import { parseArgs } from "node:util";
-import { FAIL_POINTS, type FailPoint } from "../../src/host/fail-point.ts";
+import { FAIL_POINTS, type FailPoint, VERIFY_POINTS } from "../../src/host/fail-point.ts";
 import { keepServer } from "../support/servers-keep.ts";
 import { type ChaosOptions, planOf, playChaos } from "./chaos.ts";
 import { playMutations } from "./mutations.ts";
@@ -44,8 +44,10 @@ interface Case {
   play(servers: Servers | null, kept: KeptServers): Promise<Verdict>;
 }
 
+const POINTS = [...FAIL_POINTS, ...VERIFY_POINTS];
+
 /** Only the process that carries the task comes there. */
-const OF_THE_RUN = /^(?:queue|merge|land|target|settle|end)\./;
+const OF_THE_RUN = /^(?:queue|merge|land|target|settle|verify|end)\./;
 /** Only where something is taken over. */
 const OF_TAKING_OVER = /^cleanup\./;
 const SHORT: readonly FailPoint[] = [
@@ -62,7 +64,7 @@ const SHORT_SCENES = ["cancelled", "critical"];
 const firstSplit = (point: FailPoint, who: Who) => (point === "announce.inside" && who === "run" ? 2 : 1);
 
 function pointCases(seed: number): readonly PointCase[] {
-  return FAIL_POINTS.flatMap((point): PointCase[] => {
+  return POINTS.flatMap((point): PointCase[] => {
     const whos: Who[] = OF_TAKING_OVER.test(point)
       ? ["resume"]
       : OF_THE_RUN.test(point)
@@ -104,7 +106,7 @@ function asScene(scene: string, seed: number, engine: Engine): Case {
 const MUTATIONS: Case = { name: "--mutations", engine: "sqlite", play: () => playMutations() };
 
 function isPoint(name: string): name is FailPoint {
-  return FAIL_POINTS.some((point) => point === name);
+  return POINTS.some((point) => point === name);
 }
 
 function isWho(name: string): name is Who {
@@ -123,7 +125,7 @@ function chosen(): readonly Case[] {
   if (whos !== null && !isWho(whos)) throw new Error(`there is no --who ${whos}`);
   const [name = "", nth] = (given.point ?? "").split(":");
   if (given.point !== undefined) {
-    if (!isPoint(name)) throw new Error(`there is no point ${name}: ${FAIL_POINTS.join(", ")}`);
+    if (!isPoint(name)) throw new Error(`there is no point ${name}: ${POINTS.join(", ")}`);
     return engines.map((engine) =>
       asCase({ point: name, nth: Number(nth ?? 1), who: whos ?? "run" }, engine),
     );

@@ -1,5 +1,5 @@
 /** `kill -9` at one point of a run or of a worker, then what a person would do: the run again, or another worker. */
-import type { FailPoint } from "../../src/host/fail-point.ts";
+import { type FailPoint, VERIFY_POINTS } from "../../src/host/fail-point.ts";
 import type { Ended } from "../support/cli.ts";
 import { notEnded, resume, type Servers, setStage, type Stage, type Verdict, within } from "./scene.ts";
 import { TICKET } from "./shop-work.ts";
@@ -18,7 +18,9 @@ const PATIENCE_MS = 240_000;
 const armed = ({ point, nth }: PointCase) => ({ TEST_FAIL_POINT: `${point}:${nth}:kill` });
 
 export async function playPoint(each: PointCase, servers: Servers | null): Promise<Verdict> {
-  await using stage = await setStage(servers, { children: CHILDREN });
+  const verified = VERIFY_POINTS.some((point) => point === each.point);
+  const team = (text: string) => (verified ? `${text}verify: ["git --version"]\n` : text);
+  await using stage = await setStage(servers, { children: CHILDREN, team });
   const play = each.who === "worker" ? playWorker : playRun;
   try {
     const { kills, violations } = await within(PATIENCE_MS, "the case", play(each, stage));
