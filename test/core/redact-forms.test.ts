@@ -227,7 +227,7 @@ describe("a known value", () => {
   });
 });
 
-const PIECES = String.raw`password: |~~  - token: >-~~    deep~~  one~~host: db~'it''s'~'~"~""~''~"password":[~"api_key": [~"a",~1234567~]~,~\n~\~'secret' => ~=> ~PASSWORD '~'\''~password=~-----BEGIN PRIVATE KEY-----~-----END PRIVATE KEY-----~MIIEaB3dE5gH7jK9mN2p~MII~%68%75~nter2~\u0068u~aHVu~dGVy~Mg==~[REDACTED]~{~}~:~x1~ `;
+const PIECES = String.raw`password: |~~  - token: >-~~    deep~~  one~~host: db~'it''s'~'~"~""~''~"password":[~"api_key": [~"a",~1234567~]~,~\n~\~'secret' => ~=> ~PASSWORD '~'\''~password=~-----BEGIN PRIVATE KEY-----~-----END PRIVATE KEY-----~MIIEaB3dE5gH7jK9mN2p~MII~%68%75~nter2~\u0068u~aHVu~dGVy~Mg==~[REDACTED]~{~}~:~x1~ ~<password>~</~login me password ~ --db-token ~curl -u me:~&sig=~abcdefgh1~: string = ~TOKEN?=~"passwords":`;
 const piece = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...PIECES.split("~")) },
   { weight: 4, arbitrary: fc.constant("\n") },
