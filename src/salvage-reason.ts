@@ -32,10 +32,16 @@ export interface Asked {
 export function createReasons(store: Store | null, { refs }: WholeLedger): (about: Asked) => Promise<Reason> {
   const attempts = Map.groupBy(refs.attempts, ({ key }) => key);
   const stories = new Map<string, Promise<ReadonlyMap<string, Reason>>>();
-  const storyOf = async (events: Store, { task, subtask }: KnownSubtask): Promise<Reason> => {
+  const storyOf = async (
+    events: Store,
+    { task, subtask, outcome }: KnownSubtask,
+    attempt: number | null,
+  ): Promise<Reason> => {
     const asked = stories.get(task.task_id) ?? mergeStories(events, task.task_id);
     stories.set(task.task_id, asked);
-    return (await asked).get(subtask.subtask_id) ?? UNCOMMITTED;
+    const told = (await asked).get(subtask.subtask_id);
+    if (told !== undefined) return told;
+    return attempt === null && outcome?.commit ? unmerged(task) : UNCOMMITTED;
   };
   return async ({ known, attempt, key }) => {
     if (known !== null && isLive(known.task))
@@ -53,8 +59,15 @@ export function createReasons(store: Store | null, { refs }: WholeLedger): (abou
     if (error?.code === "out_of_scope") return { code: "out_of_scope", message };
     if (outcome !== "completed")
       return { code: outcome, message: message === "" ? `It ended as ${outcome}.` : message };
-    return store === null ? { code: "not_merged", message: "It was not merged." } : storyOf(store, known);
+    return store === null
+      ? { code: "not_merged", message: "It was not merged." }
+      : storyOf(store, known, attempt);
   };
+}
+
+/** Its task ended before anything was merged. */
+function unmerged({ state, task_id }: KnownSubtask["task"]): Reason {
+  return { code: "not_merged", message: `It was not merged, since its task ${task_id} was ${state}.` };
 }
 
 const UNCOMMITTED: Reason = {

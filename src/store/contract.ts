@@ -315,6 +315,8 @@ export interface Store extends AsyncDisposable {
   /** Branches of the task's subtasks named `first` or `<first>-…`. */
   branches(taskId: string, first: string): Promise<readonly string[]>;
   outcomes(taskId: string): Promise<readonly Outcome[]>;
+  /** Whether it is the conversation of a subtask, which has an outcome or will have one. */
+  isChild(conversationId: string): Promise<boolean>;
   messages(conversationId: string): Promise<readonly Message[]>;
   /** Worker ids that hold a live lease on the task's conversations. */
   liveWorkers(taskId: string): Promise<readonly string[]>;

@@ -88,6 +88,14 @@ export function createReads({ db, now }: Database) {
         .execute();
       return rows.map(toOutcome);
     },
+    async isChild(conversationId: string) {
+      const row = await db
+        .selectFrom("leases")
+        .select("conversation_id")
+        .where("conversation_id", "=", conversationId)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
     async messages(conversationId: string) {
       const rows = await db
         .selectFrom("messages")

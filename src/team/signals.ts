@@ -172,8 +172,13 @@ export function createSignals(options: SignalsOptions): SavedSignals {
   };
 
   async function publish(topic: string, payload: Json): Promise<TopicEntry> {
-    const reserved = /^signal:.+:done$/.test(topic) && conversationId !== undefined;
-    if (!reserved) return store.topics.publish(topic, payload);
+    const child = /^signal:(.+):done$/.exec(topic)?.[1];
+    if (child === undefined) return store.topics.publish(topic, payload);
+    if (conversationId === undefined) {
+      // A person, or a program: theirs are all topics but those on which somebody waits for the end of a child.
+      if (!(await store.isChild(child))) return store.topics.publish(topic, payload);
+      if (!settings.autoChildSignalDone) return store.topics.publishOnce(`done:${child}`, topic, payload);
+    }
     if (topic === options.doneTopic && options.ownDone)
       return store.topics.publishOnce(`done:${conversationId}`, topic, payload);
     throw new OxbowError(
