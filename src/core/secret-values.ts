@@ -101,41 +101,40 @@ function closes(slashes: number, level: number): boolean {
   return level > 0 && closes((slashes - 1) / 2, level - 1);
 }
 
-const BETWEEN = /(?:[\s,[]|\\[nrt]|true|false|null)*/y;
 const NUMBER = /-?\d[\d.eE+-]*/y;
+/** Between values: what holds no secret. */
+const CONSTANT = /[\s,]+|\\[nrt]|true|false|null/y;
 
 /** `["a", "b"]` behind a name in the same quotes; null when there is no array. */
 export function arrayValues(text: string, start: number, name: string, quote: string): Region | null {
   if (text[start] !== "[" || text.startsWith(MARK, start)) return null;
   const spans: Span[] = [];
+  const region = (end: number, open: boolean): Region => ({ spans, end, open, isBlock: true });
   let depth = 0;
   for (let at = start; at < text.length; ) {
-    BETWEEN.lastIndex = at;
-    const skipped = BETWEEN.exec(text)?.[0] ?? "";
-    depth += skipped.split("[").length - 1;
-    at += skipped.length;
-    if (at >= text.length) break;
-    if (text[at] === "]") {
+    if (text[at] === "[") {
+      depth++;
       at++;
-      if (--depth === 0) return { spans, end: at, open: false, isBlock: true };
+    } else if (text[at] === "]") {
+      at++;
+      if (--depth === 0) return region(at, false);
     } else if (text.startsWith(quote, at)) {
       const value = quotedRange(text, at + quote.length, quote);
       if (!isStandIn(text.slice(value.start, value.end))) spans.push(value);
-      if (!text.startsWith(quote, value.end)) {
-        const open = value.end >= text.length;
-        return { spans, end: value.end, open, isBlock: true };
-      }
+      if (!text.startsWith(quote, value.end)) return region(value.end, value.end >= text.length);
       at = value.end + quote.length;
     } else {
+      CONSTANT.lastIndex = at;
       NUMBER.lastIndex = at;
-      const number = NUMBER.exec(text)?.[0] ?? "";
-      if (number === "") return { spans, end: at, open: false, isBlock: true };
-      const span = numberSpan(number, name, quote, at);
+      const constant = CONSTANT.exec(text)?.[0];
+      const number = constant === undefined ? (NUMBER.exec(text)?.[0] ?? "") : "";
+      if (constant === undefined && number === "") return region(at, false);
+      const span = number === "" ? null : numberSpan(number, name, quote, at);
       if (span !== null) spans.push(span);
-      at += number.length;
+      at += (constant ?? number).length;
     }
   }
-  return { spans, end: text.length, open: true, isBlock: true };
+  return region(text.length, true);
 }
 
 const BLOCK = /[|>][-+]?[1-9]?[-+]?(?:[ \t]+#[^\r\n\\"]*|[ \t]*)(\r?\n|\\r\\n|\\n|$)/y;

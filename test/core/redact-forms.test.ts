@@ -298,7 +298,7 @@ describe("the rules of every redaction, for these too", () => {
       for (let at = 0; at < 300_000; at += 100) stream.push(input.slice(at, at + 100));
       stream.end();
       // A quadratic reading would take minutes.
-      expect(performance.now() - started).toBeLessThan(6000);
+      expect(performance.now() - started).toBeLessThan(20_000);
     },
   );
 });

@@ -348,12 +348,13 @@ describe("the rules of every redaction", () => {
       return performance.now() - started;
     };
     time(10_000);
-    expect(time(1_000_000)).toBeLessThan(1000);
+    // What is quadratic takes minutes; a busy machine does not.
+    expect(time(1_000_000)).toBeLessThan(10_000);
     const stream = known.stream();
     const input = unit.repeat(Math.ceil(500_000 / unit.length));
     const started = performance.now();
     for (let at = 0; at < input.length; at += 100) stream.push(input.slice(at, at + 100));
     stream.end();
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 });
