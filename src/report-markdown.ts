@@ -62,7 +62,7 @@ function table({ parts }: HistoryTask): string {
     const { agent, root, verdict, superseded, branch, commits, usage, cost, elapsed_ms } = part;
     return [
       `${plain(agent)}${root ? " (lead)" : ""}`,
-      `${MARKS[verdict]} ${verdict.replace("_", " ")}${superseded ? ", tried again" : ""}`,
+      `${MARKS[verdict]} ${verdict.replace("_", " ")}${superseded && verdict !== "reworked" ? ", tried again" : ""}`,
       branch === null ? "–" : code(branch),
       String(commits.length),
       usage.total_tokens > 0 ? tokens(usage.total_tokens) : "–",
@@ -83,6 +83,7 @@ const MARKS: Readonly<Record<HistoryPart["verdict"], string>> = {
   completed: "✅",
   conflict: "🔶",
   escalated: "🙋",
+  reworked: "🔁",
   refused: "⛔",
   failed: "❌",
   timed_out: "⌛",
@@ -95,9 +96,9 @@ function waiting({ tasks }: TicketHistory): string[] {
   const lines = tasks
     .flatMap((task) => task.parts)
     .filter((part) => !part.superseded)
-    .flatMap(({ agent, verdict, conflicts, escalated, refused, error }) => {
+    .flatMap(({ agent, verdict, conflicts, reason, error }) => {
       if (verdict === "conflict" || verdict === "escalated" || verdict === "refused") {
-        const why = escalated ?? refused ?? counted(conflicts.length, "conflict");
+        const why = reason ?? counted(conflicts.length, "conflict");
         const paths = conflicts
           .slice(0, 10)
           .map(({ path, kind }) => `${code(path)} (${kind.replaceAll("_", "/")})`);

@@ -93,6 +93,7 @@ const LEGEND: Readonly<Record<string, string>> = {
   conflict: "held up: conflict",
   refused: "held up: outside of its paths",
   escalated: "held up: waits for a person",
+  reworked: "held up, and done again",
   running: "still flowing",
   planned: "not begun",
 };
@@ -138,7 +139,7 @@ function partRow(part: HistoryPart): string {
   return [
     `<tr${superseded ? ' class="old"' : ""}>`,
     `<th scope="row" class="who"><bdi>${escaped(agent)}</bdi>${root ? " (lead)" : ""}</th>`,
-    `<td><span class="verdict v-${verdict}">${GLYPHS[verdict]} ${escaped(verdict.replace("_", " "))}</span>${superseded ? "<br>tried again" : ""}</td>`,
+    `<td><span class="verdict v-${verdict}">${GLYPHS[verdict]} ${escaped(verdict.replace("_", " "))}</span>${superseded && verdict !== "reworked" ? "<br>tried again" : ""}</td>`,
     `<td class="br">${branch === null ? "–" : `<code>${escaped(branch)}</code>`}</td>`,
     `<td class="n">${commits.length}</td>`,
     `<td class="n">${usage.total_tokens > 0 ? tokens(usage.total_tokens) : "–"}</td>`,

@@ -25,9 +25,9 @@ export function waiting({ ticket, tasks, live }: TicketHistory): string {
   return `<section><h2>Waits for a person</h2><div class="note warn">${all.join("")}${next}</div></section>`;
 }
 
-function held({ agent, verdict, conflicts, escalated, refused, branch }: HistoryPart): string[] {
+function held({ agent, verdict, conflicts, reason, branch }: HistoryPart): string[] {
   if (verdict !== "conflict" && verdict !== "escalated" && verdict !== "refused") return [];
-  const why = escalated ?? refused ?? `${counted(conflicts.length, "conflict")} with what was merged before`;
+  const why = reason ?? `${counted(conflicts.length, "conflict")} with what was merged before`;
   const where = branch === null ? "" : ` (<code>${escaped(branch)}</code>)`;
   return [
     `<p dir="auto"><b><bdi>${escaped(agent)}</bdi></b>${where}: ${escaped(oneLine(why, 400))}</p>${conflictList(conflicts)}`,

@@ -12,6 +12,7 @@ export const GLYPHS: Readonly<Record<Verdict, string>> = {
   completed: "✓",
   conflict: "◆",
   escalated: "⚑",
+  reworked: "↻",
   refused: "!",
   failed: "✕",
   timed_out: "⏱",
@@ -108,7 +109,7 @@ function confluences(layout: RiverLayout, bedY: Line): string {
 }
 
 const DRIES_UP: ReadonlySet<Verdict> = new Set<Verdict>(["failed", "timed_out", "cancelled"]);
-const HELD_UP: ReadonlySet<Verdict> = new Set<Verdict>(["conflict", "escalated", "refused"]);
+const HELD_UP: ReadonlySet<Verdict> = new Set<Verdict>(["conflict", "escalated", "refused", "reworked"]);
 
 function laneSvg(lane: Lane, verdict: Verdict, layout: RiverLayout, bedY: Line, title: string): string {
   const { forkX, bodyFrom, bodyTo, turnX, mergeX, y, width, side } = lane;

@@ -3,6 +3,7 @@
  * events alone. Nothing is measured here; what the events do not say is null.
  */
 import type { ErrorValue } from "../core/errors.ts";
+import type { MergeEntry, MergeState } from "../core/merging.ts";
 import type { Approval, Outcome, OutcomeKind, Subtask, Task, TaskState, Usage } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
@@ -15,7 +16,8 @@ import { foldTask, type PartFacts, type TaskFacts } from "./history-fold.ts";
 
 /**
  * How a part ended, as far as it has: `merged`; `completed` without anything to merge, or not merged yet; `conflict`,
- * `refused` (outside of its scope), `escalated`: completed, and a person has to settle it.
+ * `refused` (outside of its scope, say), `escalated`: completed, and a person has to settle it; `reworked`: a part that
+ * begins with what became of it has taken its place.
  */
 export type Verdict =
   | "merged"
@@ -23,6 +25,7 @@ export type Verdict =
   | "conflict"
   | "refused"
   | "escalated"
+  | "reworked"
   | Exclude<OutcomeKind, "completed">
   | "running"
   | "planned";
@@ -43,6 +46,10 @@ export interface HistoryPart extends PartFacts {
   readonly branch: string | null;
   readonly commit: string | null;
   readonly verdict: Verdict;
+  /** Where its branch is in the merge queue; null: it never was. */
+  readonly merge_state: MergeState | null;
+  /** Why it is not merged, where it completed. */
+  readonly reason: string | null;
   readonly outcome: OutcomeKind | null;
   readonly summary: string;
   readonly error: ErrorValue | null;
@@ -106,14 +113,16 @@ export async function ticketHistory(source: HistorySource, ticket: Ticket): Prom
 
 export async function taskHistory({ store }: HistorySource, task: Task): Promise<HistoryTask> {
   const { task_id } = task;
-  const [subtasks, outcomes, approvals, events] = await Promise.all([
+  const [subtasks, outcomes, merges, approvals, events] = await Promise.all([
     store.subtasks(task_id),
     store.outcomes(task_id),
+    store.merges.list({ taskId: task_id }),
     store.approvals.list({ taskId: task_id }),
     allEvents({ store }, task_id),
   ]);
   const { parts, ...facts } = foldTask(events);
   const byId = new Map(outcomes.map((each) => [each.subtask_id, each]));
+  const inQueue = new Map(merges.map((each) => [each.subtask_id, each]));
   const current = new Set(currentOf(subtasks));
   const byConversation = new Map(subtasks.map((each) => [each.conversation_id, each.subtask_id]));
   const live = task.state === "planned" || task.state === "running";
@@ -129,10 +138,16 @@ export async function taskHistory({ store }: HistorySource, task: Task): Promise
     ended_at: live ? null : (facts.ended_at ?? task.updated_at),
     approvals,
     parts: subtasks.map((subtask) =>
-      describe(subtask, byId.get(subtask.subtask_id), parts(subtask.subtask_id), {
-        superseded: !current.has(subtask),
-        parent: byConversation.get(subtask.parent_conversation_id ?? "") ?? null,
-      }),
+      describe(
+        subtask,
+        byId.get(subtask.subtask_id),
+        inQueue.get(subtask.subtask_id),
+        parts(subtask.subtask_id),
+        {
+          superseded: !current.has(subtask),
+          parent: byConversation.get(subtask.parent_conversation_id ?? "") ?? null,
+        },
+      ),
     ),
   };
 }
@@ -145,6 +160,7 @@ function isScripted(task: Task): boolean {
 function describe(
   subtask: Subtask,
   outcome: Outcome | undefined,
+  merge: MergeEntry | undefined,
   facts: PartFacts,
   where: { superseded: boolean; parent: string | null },
 ): HistoryPart {
@@ -160,7 +176,9 @@ function describe(
     ...facts,
     branch: outcome ? outcome.branch : subtask.branch,
     commit: outcome?.commit ?? null,
-    verdict: verdictOf(outcome, facts),
+    merge_state: merge?.state ?? null,
+    reason: merge?.reason?.message ?? facts.escalated ?? facts.refused,
+    verdict: verdictOf(outcome, merge, facts),
     outcome: outcome?.outcome ?? null,
     summary: outcome?.summary ?? "",
     error: outcome?.error ?? null,
@@ -170,13 +188,14 @@ function describe(
   };
 }
 
-function verdictOf(outcome: Outcome | undefined, facts: PartFacts): Verdict {
+function verdictOf(outcome: Outcome | undefined, merge: MergeEntry | undefined, facts: PartFacts): Verdict {
   if (outcome === undefined) return facts.started_at === null ? "planned" : "running";
   if (outcome.outcome !== "completed") return outcome.outcome;
-  if (facts.merged_at !== null) return "merged";
-  if (facts.escalated !== null) return "escalated";
+  if (merge?.state === "landed" || facts.merged_at !== null) return "merged";
+  if (merge?.state === "rework" || facts.reworked_by !== null) return "reworked";
+  if (merge?.state === "escalated" || facts.escalated !== null) return "escalated";
   if (facts.conflicts.length > 0) return "conflict";
-  return facts.refused === null ? "completed" : "refused";
+  return facts.refused === null && merge?.state !== "failed" ? "completed" : "refused";
 }
 
 /** Work that is done and not where it belongs. */

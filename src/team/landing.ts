@@ -102,6 +102,7 @@ const WORDS: Readonly<Record<Verdict, string>> = {
   conflict: "conflict",
   refused: "outside of its paths",
   escalated: "waits for a person",
+  reworked: "is done again",
   failed: "failed",
   timed_out: "timed out",
   cancelled: "cancelled",

@@ -28,7 +28,7 @@ describe("the page of a report", () => {
       brief: `</pre></details>${SCRIPT}`,
       error: { code: "failed", message: `${SCRIPT} & co` },
       verdict: "escalated",
-      escalated: SCRIPT,
+      reason: SCRIPT,
       conflicts: [
         {
           path: BREAKOUT,

@@ -17,6 +17,8 @@ export function madePart(given: Partial<HistoryPart> = {}): HistoryPart {
     branch: "feature/146/Api",
     commit: oid(2),
     verdict: "merged",
+    merge_state: "landed",
+    reason: null,
     outcome: "completed",
     summary: "Added it.",
     error: null,

@@ -9,6 +9,7 @@ const VERDICT_MARKS: Readonly<Record<string, string>> = {
   conflict: "◆",
   refused: "✗",
   escalated: "⚑",
+  reworked: "↻",
 };
 
 export function historyText(history: TicketHistory): string {
@@ -53,7 +54,9 @@ function row(part: HistoryPart): string[] {
   return [
     VERDICT_MARKS[verdict] ?? "·",
     agent,
-    superseded ? `${verdict.replace("_", " ")}, tried again` : verdict.replace("_", " "),
+    superseded && verdict !== "reworked"
+      ? `${verdict.replace("_", " ")}, tried again`
+      : verdict.replace("_", " "),
     String(commits.length),
     usage.total_tokens > 0 ? tokens(usage.total_tokens) : "-",
     cost === null ? "-" : `$${cost.toFixed(4)}`,
@@ -62,9 +65,9 @@ function row(part: HistoryPart): string[] {
   ];
 }
 
-function troubleLines({ agent, error, refused, escalated, conflicts, superseded }: HistoryPart): string[] {
+function troubleLines({ agent, error, reason, conflicts, superseded }: HistoryPart): string[] {
   if (superseded) return [];
-  const why = error ? `${error.message} [${error.code}]` : (escalated ?? refused);
+  const why = error ? `${error.message} [${error.code}]` : reason;
   return [
     ...(why === null ? [] : ["", `${agent}: ${clip(why, 400)}`]),
     ...conflicts
