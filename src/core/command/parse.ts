@@ -221,7 +221,13 @@ function wholeProblem(reading: Reading): Refusal | null {
     return needsEntry(`${program} TARGET`);
   }
   const isFound = grammar.codeUnless !== undefined && !given(reading, grammar.codeUnless);
-  if (isFound && reading.entry.covered < 2 && !reading.entry.open) return needsEntry(`${program} *`);
+  if (isFound && reading.entry.covered < 2 && !reading.entry.open) {
+    const line = quoted(argv.join(" "));
+    return refusal(
+      "needs_entry",
+      `${line} runs code that ${program} finds in the project; that needs an entry of several words, such as "${program} *".`,
+    );
+  }
   if (grammar.paired !== true) return null;
   const [a = "", b = ""] = operands;
   return checkOperand(`${a}/${baseName(b)}`, place) ?? checkOperand(`${b}/${baseName(a)}`, place);
