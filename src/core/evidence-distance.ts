@@ -8,8 +8,8 @@ import { within01 } from "./evidence-statistics.ts";
 
 export type Distance = (a: Json, b: Json) => number;
 
-/** Texts longer than this are compared by their words: comparing letters takes time with the square of the length. */
-const MAX_EDIT_LETTERS = 128;
+/** Texts longer than this are compared by their words; it is also the bits that JavaScript counts with. */
+const MAX_EDIT_LETTERS = 32;
 
 /** With the range of the field known, the part of it that lies between them. */
 export function rangeDistance(minimum: number, maximum: number): (a: number, b: number) => number {
@@ -27,29 +27,57 @@ export function relativeDistance(a: number, b: number): number {
   return within01(Math.abs(x - y) / (Math.abs(x) + Math.abs(y)));
 }
 
-/** Short texts by letters, long ones by pairs of neighbouring words. */
-export function textDistance(a: string, b: string): number {
-  if (a === b) return 0;
-  const [x, y] = [Array.from(a.normalize("NFC")), Array.from(b.normalize("NFC"))];
-  return Math.max(x.length, y.length) <= MAX_EDIT_LETTERS
-    ? editDistance(x, y)
-    : bagDistance(wordPairs(a), wordPairs(b));
+/** Short texts by letters, long ones by pairs of neighbouring words. What it has read once it knows again. */
+export function createTextDistance(): (a: string, b: string) => number {
+  const letters = remembered((text: string) => lettersOf(text.normalize("NFC")));
+  const bags = remembered((text: string) => bagOf(wordPairs(text)));
+  return (a, b) => {
+    if (a === b) return 0;
+    const [x, y] = [letters(a), letters(b)];
+    return x === null || y === null ? bagDistance(bags(a), bags(b)) : editDistance(x, y);
+  };
 }
 
-/** Levenshtein's distance (1966), as a part of the longer text. */
-function editDistance(a: readonly string[], b: readonly string[]): number {
-  let before = b.map((_, j) => j + 1);
-  before.unshift(0);
-  for (const [i, letter] of a.entries()) {
-    const now = [i + 1];
-    for (const [j, other] of b.entries()) {
-      const changed = (before[j] ?? 0) + (letter === other ? 0 : 1);
-      now.push(Math.min(changed, (before[j + 1] ?? 0) + 1, (now[j] ?? 0) + 1));
-    }
-    before = now;
+interface Letters {
+  readonly points: readonly number[];
+  /** Where each letter occurs, a bit a place. */
+  readonly places: ReadonlyMap<number, number>;
+}
+
+/** Null for a text that is too long. */
+function lettersOf(text: string): Letters | null {
+  // A letter is two units at most, so that a long text is not taken apart for nothing.
+  if (text.length > 2 * MAX_EDIT_LETTERS) return null;
+  const points = Array.from(text, (letter) => letter.codePointAt(0) ?? 0);
+  if (points.length > MAX_EDIT_LETTERS) return null;
+  const places = new Map<number, number>();
+  for (const [at, point] of points.entries()) places.set(point, (places.get(point) ?? 0) | (1 << at));
+  return { points, places };
+}
+
+/**
+ * Levenshtein's distance, as a part of the longer text. A column of his table is two words here, of the rows that are one
+ * more and one less than the row above (Myers 1999, as written by Hyyrö 2003).
+ */
+function editDistance(a: Letters, b: Letters): number {
+  const longer = Math.max(a.points.length, b.points.length);
+  if (a.points.length === 0 || b.points.length === 0) return longer === 0 ? 0 : 1;
+  const last = 1 << (a.points.length - 1);
+  let more = -1;
+  let less = 0;
+  let edits = a.points.length;
+  for (const point of b.points) {
+    const same = a.places.get(point) ?? 0;
+    const diagonal = (((same & more) + more) ^ more) | same | less;
+    const up = less | ~(diagonal | more);
+    const down = diagonal & more;
+    if ((up & last) !== 0) edits += 1;
+    if ((down & last) !== 0) edits -= 1;
+    const shifted = (up << 1) | 1;
+    more = (down << 1) | ~(diagonal | shifted);
+    less = shifted & diagonal;
   }
-  const longer = Math.max(a.length, b.length);
-  return longer === 0 ? 0 : (before[b.length] ?? 0) / longer;
+  return edits / longer;
 }
 
 /** Every word and sign with the one that follows it, the ends included (Broder's shingles, 1997). */
@@ -59,26 +87,39 @@ function wordPairs(text: string): readonly string[] {
 }
 
 /** Lists without their order: elements are equal when their JSON is. */
-export function setDistance(a: readonly Json[], b: readonly Json[]): number {
-  return bagDistance(a.map(canonicalJson), b.map(canonicalJson));
+export function createSetDistance(): (a: readonly Json[], b: readonly Json[]) => number {
+  const bags = remembered((list: readonly Json[]) => bagOf(list.map(canonicalJson)));
+  return (a, b) => bagDistance(bags(a), bags(b));
 }
 
-/** Jaccard's distance 1 − |A ∩ B| / |A ∪ B|, where what occurs n times counts n times; 0 for two empty ones. */
-function bagDistance(a: readonly string[], b: readonly string[]): number {
-  const left = countsOf(a);
+/** What occurs n times counts n times. */
+interface Bag {
+  readonly counts: ReadonlyMap<string, number>;
+  readonly size: number;
+}
+
+function bagOf(items: readonly string[]): Bag {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  return { counts, size: items.length };
+}
+
+/** Jaccard's distance 1 − |A ∩ B| / |A ∪ B|; 0 for two empty ones. */
+function bagDistance(a: Bag, b: Bag): number {
+  const [few, many] = a.counts.size < b.counts.size ? [a.counts, b.counts] : [b.counts, a.counts];
   let shared = 0;
-  for (const item of b) {
-    const count = left.get(item) ?? 0;
-    if (count === 0) continue;
-    shared += 1;
-    left.set(item, count - 1);
-  }
-  const union = a.length + b.length - shared;
+  for (const [item, count] of few) shared += Math.min(count, many.get(item) ?? 0);
+  const union = a.size + b.size - shared;
   return union === 0 ? 0 : (union - shared) / union;
 }
 
-export function countsOf(items: Iterable<string>): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
-  return counts;
+function remembered<T, R>(read: (value: T) => R): (value: T) => R {
+  const known = new Map<T, R>();
+  return (value) => {
+    const found = known.get(value);
+    if (found !== undefined) return found;
+    const made = read(value);
+    known.set(value, made);
+    return made;
+  };
 }

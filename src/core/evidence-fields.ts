@@ -3,7 +3,12 @@ import type { Json } from "./model.ts";
 import type { Distance, EvidenceOptions, FieldEvidence, FieldKind, FieldRule } from "./evidence.ts";
 import { canonicalJson, isJsonObject, isList } from "./canonical-json.ts";
 import { OxbowError } from "./errors.ts";
-import { rangeDistance, relativeDistance, setDistance, textDistance } from "./evidence-distance.ts";
+import {
+  createSetDistance,
+  createTextDistance,
+  rangeDistance,
+  relativeDistance,
+} from "./evidence-distance.ts";
 import { hintOf, itemHint, propertyHint, type SchemaHint } from "./evidence-schema.ts";
 
 /** What one answer says to a field. `undefined`: it leaves it out. `null` in place of a cell: it could not occur there. */
@@ -181,9 +186,14 @@ function measureOf(kind: FieldKind | "presence", { range }: SchemaHint): Distanc
     const measure = range === null ? relativeDistance : rangeDistance(...range);
     return (a, b) => (typeof a === "number" && typeof b === "number" ? measure(a, b) : 1);
   }
-  if (kind === "text")
-    return (a, b) => (typeof a === "string" && typeof b === "string" ? textDistance(a, b) : 1);
-  if (kind === "set") return (a, b) => (isList(a) && isList(b) ? setDistance(a, b) : 1);
+  if (kind === "text") {
+    const measure = createTextDistance();
+    return (a, b) => (typeof a === "string" && typeof b === "string" ? measure(a, b) : 1);
+  }
+  if (kind === "set") {
+    const measure = createSetDistance();
+    return (a, b) => (isList(a) && isList(b) ? measure(a, b) : 1);
+  }
   return (a, b) => (canonicalJson(a) === canonicalJson(b) ? 0 : 1);
 }
 

@@ -79,20 +79,22 @@ export function disagreementOf(field: FieldEvidence, groups: readonly Group[]): 
 
 /** Each pair of kinds of answers is measured once, however many answers say the same. */
 function distancesOf(leaf: Leaf, groups: readonly Group[]): (a: number, b: number) => number {
-  const known = new Map<number, number>();
+  const size = groups.length;
+  const known = new Float64Array(size * size).fill(Number.NaN);
+  // Asked in the order of their texts, so that no order of the answers changes it.
+  const texts = groups.map(({ value }) => canonicalJson(value));
+  const measure = (a: number, b: number): number => {
+    const [x, y] = [groups[a], groups[b]];
+    if (x === undefined || y === undefined || x.state !== "value" || y.state !== "value") return 1;
+    const ordered = (texts[a] ?? "") < (texts[b] ?? "");
+    return ordered ? leaf.distance(x.value, y.value) : leaf.distance(y.value, x.value);
+  };
   return (a, b) => {
-    const [low, high] = a < b ? [a, b] : [b, a];
-    const [x, y] = [groups[low], groups[high]];
-    if (low === high || x === undefined || y === undefined) return 0;
-    if (x.state !== "value" || y.state !== "value") return 1;
-    const key = low * groups.length + high;
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    // Asked in the order of their texts, so that no order of the answers changes it.
-    const ordered = canonicalJson(x.value) < canonicalJson(y.value);
-    const made = ordered ? leaf.distance(x.value, y.value) : leaf.distance(y.value, x.value);
-    known.set(key, made);
-    return made;
+    if (a === b) return 0;
+    const at = a < b ? a * size + b : b * size + a;
+    const found = known[at] ?? 0;
+    if (!Number.isNaN(found)) return found;
+    return (known[at] = measure(a, b));
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Json } from "./model.ts";
 import type { Distance } from "./evidence-distance.ts";
+import { OxbowError } from "./errors.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { type CheckResult, settleByChecks } from "./evidence-check.ts";
 import { fieldTree, leavesOf, type Leaf, valueOf } from "./evidence-fields.ts";
@@ -135,6 +136,7 @@ export interface Evidence {
  * JSON, limit_exceeded for more than 2,000 fields, tool_input for a check of a field that is none.
  */
 export function weighEvidence(values: readonly Json[], options: EvidenceOptions = {}): Evidence {
+  if (!Array.isArray(values)) throw new OxbowError("usage", "The answers to weigh must be a list.");
   for (const value of values) canonicalJson(value);
   const tree = fieldTree(values, options);
   const leaves = leavesOf(tree);

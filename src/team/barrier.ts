@@ -18,6 +18,7 @@ import { type ErrorValue, hasCode, OxbowError, toErrorValue } from "../core/erro
 import { aboutLease } from "./about.ts";
 import { type BarrierPlan, planBarrier } from "./barrier-plan.ts";
 import { makeChecks, withoutIdle } from "./barrier-checks.ts";
+import type { AttemptTerminal } from "./terminal.ts";
 import { type Engine, modelOf, runOptions } from "./engine.ts";
 
 export interface Barriers {
@@ -28,14 +29,16 @@ export interface Barriers {
 
 /** In one attempt: each may cost as much as a child. */
 const MOST_BARRIERS = 20;
-const MAX_ANSWER_BYTES = 16_384;
+const MAX_ANSWER_BYTES = 8_192;
 
 export function createBarriers(options: {
   engine: Engine;
   lease: Lease;
+  /** Waits without holding a workspace. */
+  away: AttemptTerminal["away"];
   emit: (event: EventBody) => void;
 }): Barriers {
-  const { engine, lease, emit } = options;
+  const { engine, lease, away, emit } = options;
   const about = aboutLease(lease);
   const spent: Pick<RunResult, "usage" | "cost">[] = [];
   let made = 0;
@@ -51,10 +54,11 @@ export function createBarriers(options: {
       made += 1;
       const startedAt = performance.now();
       const checks = await makeChecks(engine, plan, context);
-      const asked = await askAll(engine, lease, plan, context, {
+      const hooks: Hooks = {
         spend: ({ usage, cost }) => void spent.push({ usage, cost }),
         retry: (event) => emit({ event: "retry", ...about, ...event }),
-      });
+      };
+      const asked = await away(() => askAll(engine, lease, plan, context, hooks));
       if (context.signal.aborted) throw new OxbowError("cancelled", "The run was cancelled.");
       const values = asked.runs.filter(({ valid }) => valid).map(({ value }) => value);
       const votes = weighEvidence(values, plan.weighing);
@@ -102,11 +106,12 @@ async function askAll(
   let estimate: Evidence | null = null;
   let movement: number | null = null;
 
-  /** Null: the answer is one. */
+  /** Null: the answer is one. Without an early stop there is no need to weigh it before the end. */
   const take = (value: Json): ErrorValue | null => {
-    const others = runs.filter(({ valid }) => valid).map((run) => run.value);
+    const others = plan.rule.epsilon > 0 ? runs.filter(({ valid }) => valid).map((run) => run.value) : [];
     const now = weighed([...others, value], plan.weighing);
     if ("error" in now) return now.error;
+    if (plan.rule.epsilon === 0) return null;
     movement = estimate === null ? null : evidenceMovement(estimate, now.evidence, plan.weighing);
     if (hasSettled(estimate, now.evidence, plan.rule, plan.weighing)) settled.abort();
     estimate = now.evidence;

@@ -68,7 +68,7 @@ export function createToolContext(options: {
   const deadline = performance.now() + timeoutMs - Math.min(TO_GO_ON_MS, timeoutMs / 4);
   const requests = createScopeRequests({ engine, lease, tree, scope, slots: places, deadline });
 
-  const barriers = createBarriers({ engine, lease, emit });
+  const barriers = createBarriers({ engine, lease, away: terminal.away, emit });
 
   const context: ToolContext = {
     agent: subtask.agent,

@@ -31,6 +31,21 @@ function numbersIn(value: unknown): readonly number[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(numbersIn) : [];
 }
 
+/** Levenshtein's table, as in textbooks. */
+function edits(a: readonly string[], b: readonly string[]): number {
+  const rows = [b.map((_, j) => j + 1)].map((row) => [0, ...row]);
+  for (const [i, letter] of a.entries()) {
+    const row = [i + 1];
+    const above = rows.at(-1) ?? [];
+    for (const [j, other] of b.entries())
+      row.push(
+        Math.min((above[j] ?? 0) + (letter === other ? 0 : 1), (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1),
+      );
+    rows.push(row);
+  }
+  return rows.at(-1)?.at(-1) ?? 0;
+}
+
 /** Everything that does not name answers by their position. */
 const anonymous = ({ fields, consensus, agreement, confidence, distances }: Evidence) => ({
   fields,
@@ -104,6 +119,21 @@ describe("evidence of any answers", () => {
         expect(JSON.parse(JSON.stringify(weighEvidence(copies).consensus))).toEqual(
           JSON.parse(JSON.stringify(value)),
         );
+      }),
+    );
+  });
+
+  it("measures short texts by their edits", () => {
+    const letter = fc.constantFrom("a", "b", "c", "\u{1F600}");
+    const word = fc.oneof(
+      fc.array(letter, { maxLength: 8 }),
+      fc.array(letter, { minLength: 28, maxLength: 32 }),
+    );
+    fc.assert(
+      fc.property(word, word, (a, b) => {
+        const [field] = weighEvidence([a.join(""), b.join("")]).fields;
+        const longer = Math.max(a.length, b.length);
+        expect(field?.distance.max).toBe(longer === 0 ? 0 : edits(a, b) / longer);
       }),
     );
   });
