@@ -191,6 +191,9 @@ describe("git still shows", () => {
     expect(shown(`git diff ${before}..HEAD`)).toContain("+text");
     expect(shown(`git diff ${before} HEAD -- src`)).toContain("+text");
     expect(shown(`git grep -c text ${before}`)).toContain(":1");
+    expect(checkCommand("git show HEAD:src/x-gface", { allow: ["git"], root }).argv?.[2]).toBe(
+      "HEAD:src/x-gface",
+    );
     writeFileSync(join(root, "facade"), "text\n");
     git("add", "facade");
     expect(shown("git diff HEAD facade")).toContain("+text");

@@ -46,7 +46,7 @@ function isRevision(at: number, parsed: Parsed, guard: Guard): boolean {
 }
 
 /** Of an object id, or what `git describe` would call it, with whatever peels no further than to a file. */
-const OBJECT = /^(\^?(?:.*-g)?[0-9a-f]{4,64})(?:\^\{(?:object|blob)?\})*$/i;
+const OBJECT = /^(\^?(?:[^:]*-g)?[0-9a-f]{4,64})(?:\^\{(?:object|blob)?\})*$/i;
 
 /** A file that is named like an object id is left alone: git refuses a word that is both. */
 function asCommit(word: string, at: number, { dashes }: Parsed, place: Place): string {
