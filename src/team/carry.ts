@@ -11,6 +11,7 @@ import { noteCrashes } from "./crashes.ts";
 import { fleetFor, liveWorkers, type WorkersMode } from "./fleet.ts";
 import { keepLeases, stopReason } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
+import { watchOverlaps } from "./overlap.ts";
 import { relaySoon } from "./relay.ts";
 import { repeatedly } from "./repeatedly.ts";
 import { workFrom } from "./pool.ts";
@@ -39,6 +40,7 @@ export async function carry(
   const service = createServiceWatch();
   await helped.look();
   const open = await watchOpenWork(engine, taskId, bell, stopped);
+  const overlaps = await watchOverlaps(engine, task, stopped);
   const leases = keepLeases(engine, failed);
   const sink = createEventSink(store, failed);
   const looking = async () => {
@@ -81,6 +83,7 @@ export async function carry(
     look.stop();
     leases.close();
     open.close();
+    await overlaps.close();
     await cancelled.settled();
   }
   throwIf(broken);

@@ -15,6 +15,8 @@ export interface Orphans {
 export function createOrphans(
   ended: (taskId: string, state: ReportState) => void,
   problem: (error: unknown) => void,
+  /** What is not at its end when it aborts is left to others: `verify` takes its time. */
+  signal: AbortSignal,
 ): Orphans {
   /** What could not be ended is told once and left to a person: `oxbow run --resume`. */
   const left = new Set<string>();
@@ -24,10 +26,10 @@ export function createOrphans(
       const { task_id } = orphan.task;
       if (left.has(task_id)) continue;
       try {
-        const state = await endOne(engine, orphan);
+        const state = await endOne(engine, orphan, signal);
         if (state !== null) ended(task_id, state);
       } catch (error) {
-        if (hasCode(error, "task_active")) continue;
+        if (hasCode(error, "task_active") || signal.aborted) continue;
         left.add(task_id);
         problem(error);
       }
@@ -44,12 +46,19 @@ export function createOrphans(
   };
 }
 
-async function endOne(engine: Engine, { task, cancelled }: LiveTask): Promise<ReportState | null> {
+async function endOne(
+  engine: Engine,
+  { task, cancelled }: LiveTask,
+  signal: AbortSignal,
+): Promise<ReportState | null> {
   const { store } = engine;
   if (!cancelled && (await store.openSubtasks(task.task_id)) > 0) return null;
   await using drive = await takeDrive(engine, task.task_id, newDriver(engine, true));
   const now = await store.task(task.task_id);
   if (now?.state !== "running" && now?.state !== "planned") return null;
   if (cancelled) await endCancelled(engine, task, drive.lost);
-  return (await conclude(engine, task, drive, cancelled))?.state ?? null;
+  const stopped = AbortSignal.any([signal, drive.lost]);
+  const report = await conclude(engine, task, drive, cancelled, stopped);
+  const after = await store.task(task.task_id);
+  return after?.state === "running" || after?.state === "planned" ? null : (report?.state ?? null);
 }

@@ -9,6 +9,7 @@ import { hasCode, OxbowError } from "../core/errors.ts";
 import { planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { runOptions } from "./engine.ts";
+import { overlapOfSplit } from "./overlap.ts";
 import { createSignals } from "./signals.ts";
 import { planTask, submitTask, targetAgent } from "./submit.ts";
 
@@ -79,7 +80,12 @@ async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): 
   const children = makeChildren(engine, planned, birth);
   if (birth.base !== null) await engine.repo.remote?.offer([birth.base]);
   failPoint("announce.before");
-  await engine.store.addChildren(task.task_id, children, announcements(children, birth));
+  const overlap = await overlapOfSplit(
+    engine,
+    task,
+    children.map((child) => child.subtask),
+  );
+  await engine.store.addChildren(task.task_id, children, [...announcements(children, birth), ...overlap]);
   failPoint("announce.after");
   return children;
 }

@@ -1,6 +1,8 @@
 /** What a repository's tasks are doing: from rows and refs. */
 import type { Repository } from "../git/contract.ts";
 import type { Store } from "../store/contract.ts";
+import type { OxbowEvent } from "../core/events.ts";
+import type { MergeEntry } from "../core/merging.ts";
 import type { Outcome, Subtask, Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
@@ -19,7 +21,13 @@ export interface TaskStatus {
   readonly workers: readonly string[];
   /** The process that carries it to its end: that of its run, as a rule. */
   readonly driver: string | null;
+  /** Its finished branches in the merge queue. */
+  readonly merges: readonly MergeEntry[];
+  /** Parts that may write the same files (no branches), and branches at work whose commits would conflict; the last ones. */
+  readonly overlaps: readonly Overlap[];
 }
+
+export type Overlap = Pick<Extract<OxbowEvent, { event: "overlap_found" }>, "agents" | "branches" | "paths">;
 
 const SHOWN = 20;
 
@@ -50,6 +58,9 @@ export async function taskStatus(
         workers: [
           ...new Set(holders.flatMap((each) => (each.task_id === task.task_id ? [each.worker_id] : []))),
         ].sort(),
+        merges: await store.merges.list({ taskId: task.task_id }),
+        // Of many tasks only those that go on: it means reading their events.
+        overlaps: wanted !== undefined || isLive(task) ? await overlapsOf(store, task.task_id) : [],
         driver: alive(live.find((each) => each.task.task_id === task.task_id)?.driver ?? null),
         subtasks: subtasks.map((subtask) => ({
           ...subtask,
@@ -60,6 +71,27 @@ export async function taskStatus(
       };
     }),
   );
+}
+
+function isLive({ state }: Task): boolean {
+  return state === "running" || state === "planned";
+}
+
+const MOST_OVERLAPS = 20;
+const PAGE = 1_000;
+
+async function overlapsOf(store: Store, taskId: string): Promise<readonly Overlap[]> {
+  let last: Overlap[] = [];
+  for (let after: string | null = null; ; ) {
+    const page = await store.events(taskId, after, PAGE, ["overlap_found"]);
+    for (const event of page) {
+      if (event.event !== "overlap_found") continue;
+      const { agents, branches, paths } = event;
+      last = [...last, { agents, branches, paths }].slice(-MOST_OVERLAPS);
+    }
+    after = page.at(-1)?.id ?? null;
+    if (page.length < PAGE || after === null) return last;
+  }
 }
 
 async function find(store: Store, wanted: string): Promise<readonly Task[]> {

@@ -73,7 +73,11 @@ export async function serve(
     store.removeWorker(engine.workerId).catch(problem);
   };
   signal.addEventListener("abort", leave, { once: true });
-  const orphans = createOrphans((task_id, state) => tell({ event: "task_ended", task_id, state }), problem);
+  const orphans = createOrphans(
+    (task_id, state) => tell({ event: "task_ended", task_id, state }),
+    problem,
+    signal,
+  );
   const schedule = keepSchedule(list.engine(), createScheduler(tell, problem), problem, signal);
   const looking = lookOut(
     { engine, list, leases, orphans, schedule, service: createServiceWatch(), ring: bell.ring, problem },

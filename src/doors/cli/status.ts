@@ -44,7 +44,28 @@ function leftText({ unmerged, saved }: Pick<RefStatus["subtasks"][number], "unme
   return [...commits, ...work].join(", ");
 }
 
-function taskText({ task, subtasks, integration, workers, driver }: RowStatus, live: number): string {
+/** The branches that did not land, and what is going to conflict. */
+function mergeText({ merges, overlaps, subtasks }: RowStatus): string {
+  const replaced = new Set(subtasks.map(({ supersedes }) => supersedes));
+  const stuck = merges.filter(
+    ({ state, subtask_id }) => (state === "escalated" || state === "failed") && !replaced.has(subtask_id),
+  );
+  const open = subtasks.some(({ outcome }) => outcome === null);
+  const lines = [
+    ...stuck.map(
+      ({ branch, state, reason }) => `  ! ${branch} ${state}: ${clip(reason?.message ?? "", 160)}`,
+    ),
+    ...(open ? overlaps : []).map(({ agents, branches, paths }) => {
+      const who = (branches.length > 0 ? branches : agents).join(" and ");
+      const what = branches.length > 0 ? "would conflict in" : "may both write";
+      return `  ! ${who} ${what} ${clip(paths.join(", "), 120)}`;
+    }),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function taskText(status: RowStatus, live: number): string {
+  const { task, subtasks, integration, workers, driver } = status;
   const since = duration(Date.now() - task.created_at);
   const nobody = task.state === "running" && workers.length === 0;
   const idle = !nobody
@@ -69,5 +90,5 @@ function taskText({ task, subtasks, integration, workers, driver }: RowStatus, l
   ]);
   const target = integration ? `  → ${integration.branch} at ${integration.commit.slice(0, 10)}\n` : "";
   const table = rows.length > 0 ? `${columns(rows).join("\n")}\n` : "";
-  return `${task.task_id} (${task.ticket}) ${task.state}, ${since} ago${idle}: ${clip(task.title, 80)}\n${table}${target}`;
+  return `${task.task_id} (${task.ticket}) ${task.state}, ${since} ago${idle}: ${clip(task.title, 80)}\n${table}${mergeText(status)}${target}`;
 }
