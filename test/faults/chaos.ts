@@ -6,7 +6,7 @@
 import type { Ended, Running } from "../support/cli.ts";
 import { dice } from "./dice.ts";
 import { kill } from "./processes.ts";
-import { type Servers, resume, setStage, type Stage, type Verdict, within } from "./scene.ts";
+import { notEnded, resume, type Servers, setStage, type Stage, type Verdict, within } from "./scene.ts";
 import { type KeptServers, SERVER_FAULTS, strikeServer } from "./server-faults.ts";
 import { byModels, partsOf } from "./shop-work.ts";
 
@@ -116,8 +116,7 @@ async function play(
   await striking;
   for (const each of workers) each.kill("SIGTERM");
   const left = await Promise.all(workers.map((each) => each.ended));
-  const violations = [...(await stage.check(await Promise.all(printed)))];
-  if (last.code !== 0) violations.push(`it ends with ${last.code}: ${last.stderr.slice(-500)}`);
+  const violations = [...notEnded(last), ...(await stage.check(await Promise.all(printed)))];
   for (const { code, stderr } of left)
     if (code !== 0) violations.push(`a worker ends with ${code}: ${stderr.slice(-300)}`);
   const kills = [...struck.values()].reduce((sum, count) => sum + count, 0);

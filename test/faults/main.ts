@@ -166,6 +166,8 @@ function chosen(): readonly Case[] {
   return [...all, ...scenes, ...(given.short ? [] : [MUTATIONS]), ...chaos];
 }
 
+const MOST_SHOWN = 20;
+
 async function main(): Promise<void> {
   const cases = chosen();
   const needed = cases.some(({ engine }) => engine === "postgres");
@@ -193,7 +195,8 @@ async function main(): Promise<void> {
       console.log(
         `${verdict.violations.length === 0 ? "ok  " : "FAIL"} ${each.name}${verdict.note ? ` (${verdict.note})` : ""}`,
       );
-      for (const violation of verdict.violations) console.log(`     ${violation}`);
+      for (const violation of verdict.violations.slice(0, MOST_SHOWN)) console.log(`     ${violation}`);
+      if (verdict.violations.length > MOST_SHOWN) console.log(`     … ${verdict.violations.length} in all`);
       if (verdict.violations.length > 0) console.log(`     replay: npm run test:faults -- ${each.name}`);
     }
   } finally {

@@ -157,5 +157,7 @@ export function resume(stage: Stage, env: Env = {}): Running {
 
 /** What a run that should have come to its end did not. */
 export function notEnded(last: Ended | undefined): string[] {
-  return last?.code === 0 ? [] : [`it ends with ${last?.code}: ${last?.stderr.slice(-500)}`];
+  const report = last?.lines.at(-1);
+  if (last?.code === 0 && report?.["event"] === "report" && report["state"] === "completed") return [];
+  return [`it ends with ${last?.code}: ${last?.stderr.slice(-500)} ${last?.stdout.slice(-500)}`];
 }

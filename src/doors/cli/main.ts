@@ -8,4 +8,16 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (process.listenerCount("SIGHUP") > 0) process.emit("SIGHUP");
   else process.exit(closed ? 0 : 70);
 });
-process.exitCode = await main(process.argv.slice(2));
+let ended = false;
+/** Nothing is left that could end it: Node would leave with 0, as if all had gone well. */
+process.on("beforeExit", () => {
+  if (ended) return;
+  process.stderr.write(
+    "oxbow: The process ended before its work had. This is a defect in Oxbow; please report it.\n",
+  );
+  process.exitCode = 70;
+  ended = true;
+});
+const code = await main(process.argv.slice(2));
+ended = true;
+process.exitCode = code;
