@@ -29,6 +29,8 @@ import { describeSettings, parseSettings, type Settings } from "./core/settings.
 import { environment } from "./host/env.ts";
 import { handingBack, STOP, withReason } from "./core/stop.ts";
 import { type HandoverCalls, handover } from "./handover.ts";
+import type { Conflicts } from "./team/conflict-case.ts";
+import { conflictMethods } from "./conflicts.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
 import { openRooms } from "./rooms.ts";
@@ -39,6 +41,7 @@ export type { WorkerPresence } from "./store/contract.ts";
 export type { AgentState, Alert } from "./team/intervention-results.ts";
 export type { RunOptions } from "./team/engine.ts";
 export type { ShownApproval } from "./team/approvals.ts";
+export type { ConflictCase, SettledConflict, ShownConflict } from "./team/conflict-case.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 export type { TaskStatus } from "./team/status.ts";
@@ -95,6 +98,8 @@ export interface PlannedRun {
 
 export interface App extends Interventions, HandoverCalls, AsyncDisposable {
   readonly settings: Settings;
+  /** Conflicts that wait for a person. */
+  readonly conflicts: Conflicts;
   run(request: RunTask, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
   resume(taskId: string, hooks: RunHooks, signal: AbortSignal): Promise<Report>;
   /**
@@ -202,6 +207,7 @@ export function openApp(options: AppOptions = {}): App {
   return {
     settings,
     ...interventions(engine),
+    conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
 
     async run(request, hooks, signal) {

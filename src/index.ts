@@ -16,6 +16,7 @@ export { registerTool } from "./toolbox.ts";
 
 export { branchName } from "./core/branch-name.ts";
 export { createBudget } from "./core/budget.ts";
+export { checkResolution } from "./core/resolution.ts";
 export { checkOrigin } from "./core/check-origin.ts";
 export { OxbowError } from "./core/errors.ts";
 export { weighEvidence } from "./core/evidence.ts";
@@ -116,6 +117,26 @@ export type { WebhookOptions, WebhookVerdict } from "./core/webhook-url.ts";
 export type { BranchAllocation } from "./git/contract.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
+export type {
+  Dropped,
+  DroppedChange,
+  FileVersion,
+  LeftMarker,
+  ResolutionCheck,
+  ResolutionSide,
+  ResolvedFile,
+  Waiver,
+} from "./core/resolution.ts";
+export type {
+  ConflictCase,
+  ConflictFilter,
+  Conflicts,
+  ResolveWith,
+  SettledConflict,
+  SettledHow,
+  ShownConflict,
+  TakeSide,
+} from "./team/conflict-case.ts";
 export type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 export type { TaskStatus } from "./team/status.ts";
 export type {

@@ -8,6 +8,7 @@ import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
 import type { HandoverCalls } from "./handover.ts";
+import type { Conflicts } from "./team/conflict-case.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
@@ -110,6 +111,8 @@ export interface Calls {
 export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   /** Plans, splits, works, merges and reports, as `oxbow run` does. Aborting cancels; the work done so far is kept. */
   run(task: string, options?: RunTaskOptions, signal?: AbortSignal): Promise<Report>;
+  /** Branches that wait for a person to settle them with their target. */
+  readonly conflicts: Conflicts;
   /** Goes on with a task whose process ended. Throws task_unknown, task_active. */
   resume(
     taskId: string,
@@ -260,6 +263,19 @@ export function openApp(options: AppOptions = {}): OxbowApp {
         checkText("taskOrTicket", wanted);
         return app.report(wanted);
       }),
+    conflicts: {
+      list: (wanted, filter) => during(undefined, () => app.conflicts.list(wanted, filter)),
+      take: (wanted, choice, signal) =>
+        during(signal, (stop) => {
+          checkText("taskIdOrTicket", wanted);
+          return app.conflicts.take(wanted, choice, stop);
+        }),
+      resolve: (wanted, choice, signal) =>
+        during(signal, (stop) => {
+          checkText("taskIdOrTicket", wanted);
+          return app.conflicts.resolve(wanted, choice, stop);
+        }),
+    },
     team: () => during(undefined, () => app.registry()),
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),

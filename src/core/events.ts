@@ -6,6 +6,7 @@ import type { BreakerState } from "./breaker.ts";
 import type { ErrorValue } from "./errors.ts";
 import type { EvidenceBundle } from "./evidence-bundle.ts";
 import type { MergeEntry, MergeReason, Verification } from "./merging.ts";
+import type { Waiver } from "./resolution.ts";
 import type { Approval, ApprovalState, Conflict, Outcome, OutcomeKind, Usage } from "./model.ts";
 
 interface About {
@@ -132,6 +133,15 @@ export type EventBody =
       commit: string;
       reason: MergeReason;
       person: string | null;
+    })
+  /** A person settled a path of a branch that waited for it; `waived`: what of either side was given up by that. */
+  | (About & {
+      event: "conflict_settled";
+      branch: string;
+      path: string;
+      how: "ours" | "theirs" | "both" | "file";
+      waived: readonly Waiver[];
+      by: string;
     })
   | (About & { event: "verify_started"; target: string; commit: string; branches: readonly string[] })
   | (About & { event: "verify_finished"; verification: Verification })

@@ -160,12 +160,15 @@ export async function reopen(
   const superseded = children.flatMap(({ subtask }) =>
     subtask.supersedes === null ? [] : [subtask.supersedes],
   );
-  const known = await tx.db
-    .selectFrom("subtasks")
-    .select("supersedes")
-    .where("task_id", "=", taskId)
-    .where("supersedes", "in", superseded)
-    .executeTakeFirst();
+  const known =
+    superseded.length === 0
+      ? undefined
+      : await tx.db
+          .selectFrom("subtasks")
+          .select("supersedes")
+          .where("task_id", "=", taskId)
+          .where("supersedes", "in", superseded)
+          .executeTakeFirst();
   if (known)
     throw new OxbowError("task_conflict", `${known.supersedes} is being tried again already.`, {
       details: { subtask_id: known.supersedes },

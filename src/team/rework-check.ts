@@ -4,6 +4,9 @@ import type { Dropped, LeftMarker, Waiver } from "../core/resolution.ts";
 import type { Landing } from "./merge-land.ts";
 import { aboutEntry, setBack, settle } from "./merge-settle.ts";
 
+/** The reason of an entry in the queue whose conflicts a person settled. */
+export const SETTLED = "settled";
+
 /** Sets those back that dropped something; true when there were any. */
 export async function refuseDropped(
   landing: Landing,
@@ -15,6 +18,8 @@ export async function refuseDropped(
   for (const entry of ready) {
     const pairs = conflictsBehind(landing, entry, entries);
     if (pairs.length === 0 || landing.passed.has(entry.subtask_id)) continue;
+    // A person settled it, under the same rule: what is left out was waived by name.
+    if (entry.reason?.code === SETTLED) continue;
     const waived = await waivedBy(landing, entry);
     const desk = await engine.repo.conflictDesk();
     const lost: (Dropped | LeftMarker)[] = [];
@@ -88,7 +93,8 @@ async function tellWaived(landing: Landing, entry: MergeEntry, waived: readonly 
   await settle(landing, [], [{ event: "notice", ...aboutEntry(landing, entry), code: "waived", message }]);
 }
 
-function words(one: Dropped | LeftMarker): string {
+/** What is lacking, in words. */
+export function words(one: Dropped | LeftMarker): string {
   const { path, line, text } = one;
   if (!("change" in one)) return `the marker \`${text.slice(0, 40)}\` is still in ${path}, line ${line}`;
   const side = one.side === "ours" ? "the target" : "the branch";

@@ -12,6 +12,7 @@ describe("the package", () => {
       "checkCommand",
       "checkOrigin",
       "checkPath",
+      "checkResolution",
       "checkWebhookUrl",
       "createBudget",
       "createOwnership",

@@ -1,5 +1,6 @@
 /** The commands, their options and help; each action is imported when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { conflictsCommand } from "./conflicts-commands.ts";
 import { exitCode, showError } from "./failure.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { handoverCommands } from "./handover-commands.ts";
@@ -98,6 +99,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
   branchCommand(program, done);
   scopeCommand(program, done);
   approvalsCommand(program, done);
+  conflictsCommand(program, done);
   scheduleCommand(program, done);
   signalCommand(program, done);
   policyCommand(program, done);
