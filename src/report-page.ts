@@ -5,6 +5,7 @@
 import type { HistoryPart, HistoryTask, TicketHistory } from "./team/history.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";
+import { weighed } from "./report-weighed.ts";
 import { moment } from "./report-moment.ts";
 import { evidence, timeline, waiting } from "./report-sections.ts";
 import { STYLE } from "./report-style.ts";
@@ -42,6 +43,7 @@ export function reportPage(history: TicketHistory): string {
     waiting(history),
     ...tasks.map((task, i) => taskSection(task, tasks.length > 1 ? i + 1 : null)),
     evidence(history),
+    weighed(history),
     timeline(history),
     "</main>",
     `<footer>Made by Oxbow from the task's rows and events on ${moment(generated_at)}. Times are UTC; secrets are redacted.</footer>`,

@@ -1,5 +1,6 @@
 /** One task's events, folded into what each part went through and when. */
 import type { OxbowEvent, ReportState } from "../core/events.ts";
+import type { EvidenceBundle } from "../core/evidence-bundle.ts";
 import type { Verification } from "../core/merging.ts";
 import { addUsage, type Conflict, NO_USAGE, type Usage } from "../core/model.ts";
 
@@ -48,6 +49,8 @@ export interface TaskFacts {
   readonly moments: readonly Moment[];
   /** What `verify:` said, of each tree it was asked about. */
   readonly verifications: readonly (Verification & { readonly at: number })[];
+  /** What barriers came back with: several runs of one question. */
+  readonly evidence: readonly (EvidenceBundle & { readonly subtask_id: string; readonly at: number })[];
   readonly notices: readonly string[];
 }
 
@@ -74,6 +77,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
   const parts = new Map<string, Growing>();
   const moments: Moment[] = [];
   const verifications: (Verification & { at: number })[] = [];
+  const evidence: (EvidenceBundle & { subtask_id: string; at: number })[] = [];
   const notices: string[] = [];
   let ended: number | null = null;
   let endedAs: ReportState | null = null;
@@ -87,6 +91,8 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
     const moment = momentOf(event, at);
     if (moment) moments.push(moment);
     if (event.event === "verify_finished") verifications.push({ ...event.verification, at });
+    if (event.event === "evidence")
+      evidence.push({ ...event.bundle, subtask_id: event.subtask_id ?? "", at });
     if (event.event === "notice") notices.push(event.message);
     if (event.event === "refused" && event.tool === undefined) notices.push(event.message);
     if (event.event === "task_resumed" || event.event === "task_reopened") ended = null;
@@ -101,6 +107,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
     ended_as: endedAs,
     moments,
     verifications,
+    evidence,
     notices,
   };
 }

@@ -57,6 +57,42 @@ describe("the page of a report", () => {
   });
 });
 
+it("what a barrier weighed is beside the work of whoever asked", () => {
+  const usage = { requests: 3, input_tokens: 2_000, output_tokens: 500, total_tokens: 2_500 };
+  const history = madeHistory();
+  const evidence = {
+    subtask_id: "Api::t-1::1",
+    at: history.generated_at,
+    ok: true,
+    barrier_id: "b-1",
+    k: 3,
+    answers: 2,
+    stopped_early: true,
+    movement: 0.01,
+    consensus: { risk: SCRIPT },
+    consensus_valid: true,
+    representative: 1,
+    agreement: 0.9,
+    confidence: 0.75,
+    fields: [],
+    disagreements: [],
+    distances: { mean: 0, max: 0, matrix: [], runs: [] },
+    checks: [],
+    runs: [],
+    by_agent: { [BREAKOUT]: { runs: 3, answers: 2, usage, cost: 0.01, elapsed_ms: 900 } },
+    usage,
+    cost: 0.01,
+    elapsed_ms: 1_200,
+    left_out: [],
+  };
+  const page = reportPage({
+    ...history,
+    tasks: history.tasks.map((task) => ({ ...task, evidence: [evidence] })),
+  });
+  expect(page).toContain("2 of 3 runs answered · confidence 75 % · agreement 90 % · stopped early");
+  expect(page).not.toMatch(/<script|<img/i);
+});
+
 describe("the Markdown of a report", () => {
   it("is for a pull request: a table, what is not in it, and each agent's words", () => {
     const text = reportMarkdown(madeHistory());

@@ -72,6 +72,7 @@ export function madeHistory(
     ended_as: live ? null : "completed",
     moments: [],
     verifications: [],
+    evidence: [],
     notices: [],
     approvals: [],
     parts,
