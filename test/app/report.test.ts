@@ -76,7 +76,7 @@ it("what a barrier weighed is beside the work of whoever asked", () => {
     confidence: 0.75,
     fields: [],
     disagreements: [],
-    distances: { mean: 0, max: 0, matrix: [], runs: [] },
+    distances: { mean: 0, max: 0, pairwise: [], runs: [] },
     checks: [],
     runs: [],
     by_agent: { [BREAKOUT]: { runs: 3, answers: 2, usage, cost: 0.01, elapsed_ms: 900 } },
