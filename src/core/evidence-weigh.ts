@@ -68,13 +68,13 @@ export function weighLeaf(leaf: Leaf): Weighed {
 
 /** Null when all say the same, and that is the consensus. */
 export function disagreementOf(field: FieldEvidence, groups: readonly Group[]): Disagreement | null {
-  const { path, consensus, source } = field;
+  const { path, consensus, source, tied } = field;
   const [only, ...more] = groups;
   const same = only === undefined || (only.state === field.state && sameJson(only.value, consensus));
   if (more.length === 0 && same) return null;
   const listed = groups.slice(0, MOST_LISTED);
   const others = groups.slice(MOST_LISTED).reduce((sum, { answers }) => sum + answers.length, 0);
-  return { path, consensus, source, answers: listed, others };
+  return { path, consensus, source, tied, answers: listed, others };
 }
 
 /** Each pair of kinds of answers is measured once, however many answers say the same. */

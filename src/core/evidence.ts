@@ -106,6 +106,7 @@ export interface Disagreement {
   readonly path: string;
   readonly consensus: Json;
   readonly source: "answers" | "check";
+  readonly tied: boolean;
   /** Who said what, the most frequent first; at most 10. */
   readonly answers: readonly Group[];
   readonly others: number;

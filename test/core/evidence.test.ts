@@ -179,6 +179,7 @@ describe("objects", () => {
       path: "/risk",
       consensus: "high",
       source: "answers",
+      tied: false,
       others: 0,
       answers: [
         { state: "value", value: "high", answers: [0, 1] },

@@ -19,14 +19,16 @@ export function evidenceLine(bundle: EvidenceBundle): string {
 
 export function evidenceLines({ evidence }: Pick<Report, "evidence">): string[] {
   const lines = evidence.flatMap((bundle) => {
-    const shown = bundle.disagreements.slice(0, MOST_SHOWN).map(({ path, consensus, source, answers }) => {
-      const others = answers.map(({ state, value, runs }) => {
-        const what = state === "value" ? clip(JSON.stringify(value), 60) : state;
-        return `${what} (${runs.length})`;
+    const shown = bundle.disagreements
+      .slice(0, MOST_SHOWN)
+      .map(({ path, consensus, source, tied, answers }) => {
+        const others = answers.map(({ state, value, runs }) => {
+          const what = state === "value" ? clip(JSON.stringify(value), 60) : state;
+          return `${what} (${runs.length})`;
+        });
+        const how = source === "check" ? "checked" : tied ? "taken, though tied" : "taken";
+        return `    ${path || "/"}: ${others.join(", ")}; ${how}: ${clip(JSON.stringify(consensus), 60)}`;
       });
-      const how = source === "check" ? "checked" : "taken";
-      return `    ${path || "/"}: ${others.join(", ")}; ${how}: ${clip(JSON.stringify(consensus), 60)}`;
-    });
     const more = bundle.disagreements.length - shown.length;
     const rest = more > 0 ? [`    and ${more} more`] : [];
     return [`  ${bundle.subtask_id}: ${evidenceLine(bundle)}`, ...shown, ...rest];
