@@ -15,7 +15,7 @@ import type {
 } from "./core/tool.ts";
 import type { BranchAllocation, RepositoryNote } from "./git/contract.ts";
 import type { WorkerPresence } from "./store/contract.ts";
-import type { DoctorRow } from "./doctor.ts";
+import type { DoctorOptions, DoctorRow } from "./doctor.ts";
 import type { InitOptions, MadeTeam } from "./init.ts";
 import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
@@ -173,7 +173,7 @@ export function readSettings(env?: Readonly<Record<string, string>>): Settings {
 export const settingRows = describeSettings;
 
 /** Checks what Oxbow needs here. */
-export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">): Promise<DoctorRow[]> {
+export async function examine(options: DoctorOptions): Promise<DoctorRow[]> {
   return (await import("./doctor.ts")).examine(options);
 }
 

@@ -14,7 +14,12 @@ export interface DoctorRow {
   readonly hint?: string;
 }
 
-export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">): Promise<DoctorRow[]> {
+export interface DoctorOptions extends Pick<AppOptions, "repo" | "team" | "env"> {
+  /** Also asks the model providers whether they take the keys. */
+  readonly live?: boolean | undefined;
+}
+
+export async function examine(options: DoctorOptions): Promise<DoctorRow[]> {
   const rows: DoctorRow[] = [{ check: "node", state: "ok", found: process.versions.node }];
   const settings = await attempt(
     rows,
@@ -60,7 +65,15 @@ export async function examine(options: Pick<AppOptions, "repo" | "team" | "env">
     );
   }
   rows.push(await sandboxRow(settings, options.env ?? environment(), facts?.stateDir ?? null));
-  rows.push(providerRow(settings.openaiApiKey !== undefined, settings.openaiBaseUrl));
+  const { providerRows } = await import("./doctor-providers.ts");
+  rows.push(
+    ...(await providerRows(
+      settings,
+      team?.team ?? null,
+      options.env ?? environment(),
+      options.live === true,
+    )),
+  );
   return rows;
 }
 
@@ -156,18 +169,5 @@ async function sandboxRow(
     state: terminalSandbox === "required" ? "error" : "warning",
     found: withoutSandbox(state.reason),
     hint: "Install bubblewrap (apt install bubblewrap) and allow user namespaces; TERMINAL_SANDBOX=required refuses to run without it.",
-  };
-}
-
-function providerRow(hasKey: boolean, baseUrl: string | undefined): DoctorRow {
-  const where = baseUrl === undefined ? "" : ` at ${new URL(baseUrl).host}`;
-  if (hasKey) return { check: "provider", state: "ok", found: `openai, key set${where}` };
-  if (baseUrl !== undefined)
-    return { check: "provider", state: "ok", found: `openai-compatible${where}, no key` };
-  return {
-    check: "provider",
-    state: "warning",
-    found: "no OPENAI_API_KEY",
-    hint: "Set it, or run agents as programs with --runtime command, or as a script with --script FILE.",
   };
 }

@@ -114,7 +114,7 @@ export const ERRORS = {
     2,
     "Set OPENAI_API_KEY or ANTHROPIC_API_KEY (OPENAI_BASE_URL for a compatible server), or give --runtime command --command '…', or give --script FILE.",
   ),
-  provider_unknown: row(400, 2, "Use --provider openai, openai_chat, anthropic or scripted."),
+  provider_unknown: row(400, 2, "Use --provider openai, openai_chat, anthropic, claude-code or scripted."),
   provider_failed: row(
     502,
     1,

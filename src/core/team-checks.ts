@@ -6,6 +6,7 @@ import { parseRemoteUrl } from "./remote-url.ts";
 import { checkSchedule } from "./schedule.ts";
 import { checkGroups } from "./team-groups.ts";
 import type { Fail, Path } from "./team-issues.ts";
+import { CLAUDE_CODE } from "./providers.ts";
 import type { RawTeam } from "./team-schema.ts";
 import { normalisePath } from "./paths.ts";
 import { suggestion } from "./text.ts";
@@ -73,8 +74,14 @@ function checkAgents(raw: RawTeam, fail: Fail): void {
     if (agent.runtime === "acp") {
       fail("runtime_not_available", ["agents", i, "runtime"], "the runtime acp is not available yet");
     }
-    if (agent.runtime === "command" && agent.command === undefined) {
+    const isClaude = agent.provider === CLAUDE_CODE;
+    if (agent.runtime === "command" && agent.command === undefined && !isClaude) {
       fail("team_file_invalid", ["agents", i], "the runtime command needs a `command:`");
+    }
+    if (isClaude && (agent.runtime === "openai_agents" || agent.command !== undefined)) {
+      const message =
+        "claude-code is a program of its own: give neither `runtime: openai_agents` nor a command";
+      fail("team_file_invalid", ["agents", i, "provider"], message);
     }
     if (agent.command !== undefined && agent.runtime !== "command") {
       fail("team_file_invalid", ["agents", i, "command"], "a command is run only with `runtime: command`");

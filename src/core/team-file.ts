@@ -5,6 +5,7 @@ import { type ScheduleEntry, shapeSchedule } from "./schedule.ts";
 import { type GroupSpec, shapeGroup } from "./team-groups.ts";
 import { normalisePath } from "./paths.ts";
 import { explainIssues } from "./team-issues.ts";
+import { CLAUDE_CODE } from "./providers.ts";
 import { NOT_YET, type RawAgent, type RawTeam, TEAM_DEFAULTS, teamSchema } from "./team-schema.ts";
 import { dotted, readYaml, type YamlSource } from "./yaml-source.ts";
 
@@ -16,7 +17,7 @@ export interface AgentSpec {
   readonly model: string | null;
   readonly provider: string | null;
   readonly runtime: "openai_agents" | "command";
-  /** The program of runtime `command` and its arguments; `{task}`, `{branch}`, `{paths}` are filled in later. */
+  /** The program of runtime `command` and its arguments; null for the provider `claude-code`. `{task}`, `{branch}`, `{paths}` are filled in later. */
   readonly command: readonly string[] | null;
   /** The only tools it gets; null: every tool whose group is on. */
   readonly tools: readonly string[] | null;
@@ -187,7 +188,7 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
       maxChildren: limits?.max_children ?? TEAM_DEFAULTS.limits.maxChildren,
     },
     groups: (raw.groups ?? []).map(shapeGroup),
-    agents: raw.agents.map((agent) => shapeAgent(agent, raw.team)),
+    agents: raw.agents.map((agent) => shapeAgent(agent, raw)),
     schedule: shapeSchedule(raw.schedule),
     notices,
   };
@@ -202,14 +203,18 @@ function shapeWorkspace(raw: RawTeam["workspace"]): WorkspaceSpec {
   };
 }
 
-function shapeAgent(raw: RawAgent, team: string): AgentSpec {
+function shapeAgent(raw: RawAgent, { team, defaults }: RawTeam): AgentSpec {
+  const isOwn = raw.provider === CLAUDE_CODE;
+  const isClaude =
+    isOwn || (raw.provider === undefined && raw.runtime === undefined && defaults?.provider === CLAUDE_CODE);
   return {
     name: raw.name,
     team,
     instructions: raw.instructions ?? null,
-    model: raw.model ?? null,
-    provider: raw.provider ?? null,
-    runtime: raw.runtime === "command" ? "command" : "openai_agents",
+    // A default model is one of the default provider's.
+    model: raw.model ?? (isClaude && !isOwn ? (defaults?.model ?? null) : null),
+    provider: isClaude ? CLAUDE_CODE : (raw.provider ?? null),
+    runtime: raw.runtime === "command" || isClaude ? "command" : "openai_agents",
     command: raw.command ?? null,
     tools: raw.tools ?? null,
     skills: raw.skills ?? [],

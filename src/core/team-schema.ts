@@ -54,7 +54,7 @@ const agent = z.strictObject({
   provider: word
     .optional()
     .describe(
-      "`openai`, `openai_chat`, `anthropic` or `scripted` ([providers.md](providers.md)). Default: `defaults.provider`.",
+      "`openai`, `openai_chat`, `anthropic`, `scripted`, or `claude-code` for a program ([providers.md](providers.md)). Default: `defaults.provider`.",
     ),
   runtime: z
     .enum(["openai_agents", "command", "acp"])
@@ -227,7 +227,9 @@ export const teamSchema = z.strictObject({
     .describe("How finished branches are merged."),
   defaults: z
     .strictObject({
-      provider: word.optional().describe("`openai` (default), `openai_chat`, `anthropic` or `scripted`."),
+      provider: word
+        .optional()
+        .describe("`openai` (default), `openai_chat`, `anthropic`, `scripted` or `claude-code`."),
       model: word.optional().describe("Default: OPENAI_MODEL, or ANTHROPIC_MODEL for `anthropic`."),
       max_turns: count(10_000)
         .optional()

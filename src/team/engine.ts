@@ -13,6 +13,8 @@ import type { TeamRegistry } from "../core/registry.ts";
 import type { ToolRegistry } from "../../tools/registry.ts";
 import { defaultModel } from "../agent/vendors.ts";
 import { OxbowError } from "../core/errors.ts";
+import { CLAUDE_CODE } from "../core/providers.ts";
+import { claudeCommand, claudeProblem, isClaudeCode } from "./claude-code.ts";
 
 export interface Engine {
   readonly repo: Repository;
@@ -80,16 +82,37 @@ export function agentNamed(engine: Engine, name: string): AgentSpec {
 }
 
 export function runtimeOf(options: RunOptions, agent: AgentSpec): "openai_agents" | "command" {
-  return options.runtime ?? agent.runtime;
+  if (options.runtime !== null) return options.runtime;
+  const asked = options.provider ?? (options.script === null ? null : "scripted");
+  if (asked === CLAUDE_CODE) return "command";
+  return asked !== null && isClaudeCode(agent) ? "openai_agents" : agent.runtime;
 }
 
 /** The program of an agent whose runtime is `command`. Throws command_invalid when none is given. */
 export function commandOf(options: RunOptions, agent: AgentSpec): readonly string[] {
   const argv = options.command ?? agent.command;
   if (argv && argv.length > 0) return argv;
+  if (runsClaude(options, agent)) return claudeCommand(agent, options.model ?? agent.model);
   throw new OxbowError("command_invalid", `The agent ${agent.name} runs a command, but none is given.`, {
     hint: `Give --command '…', or \`command: [...]\` for ${agent.name} in the team file.`,
   });
+}
+
+function runsClaude(options: RunOptions, agent: AgentSpec): boolean {
+  if (options.command !== null || agent.command !== null || runtimeOf(options, agent) !== "command")
+    return false;
+  return options.provider === CLAUDE_CODE || isClaudeCode(agent);
+}
+
+/**
+ * Whether the agent's model or program can be started here. Throws provider_missing, provider_unknown, script_invalid,
+ * command_invalid.
+ */
+export function checkStartable(engine: Engine, options: RunOptions, agent: AgentSpec): void {
+  if (runtimeOf(options, agent) === "openai_agents") return void engine.models(options, agent);
+  commandOf(options, agent);
+  const problem = runsClaude(options, agent) ? claudeProblem(agent, engine.environment) : null;
+  if (problem) throw problem;
 }
 
 /** `--provider`, else what a `--script` implies, else the agent's own, the team's, OpenAI. */

@@ -12,7 +12,7 @@ import { OxbowError } from "../core/errors.ts";
 import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { openings, withoutSandbox } from "./confinement.ts";
-import { agentNamed, commandOf, runtimeOf } from "./engine.ts";
+import { agentNamed, checkStartable, runtimeOf } from "./engine.ts";
 import { findLinks } from "./workspaces.ts";
 
 export interface TaskRequest {
@@ -214,8 +214,7 @@ function checkRunnable(
   byOwner: boolean,
 ): void {
   for (const agent of involvedAgents(engine, parts, byOwner)) {
-    if (runtimeOf(options, agent) === "openai_agents") engine.models(options, agent);
-    else commandOf(options, agent);
+    checkStartable(engine, options, agent);
   }
 }
 

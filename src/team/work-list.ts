@@ -3,7 +3,7 @@ import type { Lease, LiveTask } from "../store/contract.ts";
 import type { Task } from "../core/model.ts";
 import type { WorkerEvent } from "./worker.ts";
 import { toErrorValue } from "../core/errors.ts";
-import { agentNamed, commandOf, type Engine, runOptions, runtimeOf } from "./engine.ts";
+import { agentNamed, checkStartable, type Engine, runOptions } from "./engine.ts";
 
 export interface WorkList {
   /** Reads which tasks are live; tells the others what this worker declines when that changed. */
@@ -124,8 +124,7 @@ function unable(engine: Engine, task: Task, agents: readonly string[]): Declined
   for (const name of agents) {
     const agent = agentNamed(engine, name);
     try {
-      if (runtimeOf(options, agent) === "command") commandOf(options, agent);
-      else engine.models(options, agent);
+      checkStartable(engine, options, agent);
     } catch (error) {
       reasons.set(name, toErrorValue(error).message);
     }

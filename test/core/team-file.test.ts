@@ -249,6 +249,23 @@ describe("a team file", () => {
     expect([error.code, error.details["line"], error.details["column"]]).toEqual(["team_config", 4, 30]);
   });
 
+  it("knows claude-code as a program without a command, of an agent's own or by default", () => {
+    const own = parseTeamFile(small("  - { name: A, provider: claude-code, model: opus }\n"), "team.yaml")
+      .agents[0];
+    expect(own).toMatchObject({ provider: "claude-code", runtime: "command", command: null, model: "opus" });
+    const rest = "defaults: { provider: claude-code, model: opus }\n";
+    const agents =
+      "  - name: A\n  - { name: B, provider: openai }\n  - { name: C, runtime: command, command: [c] }\n";
+    const [a, b, c] = parseTeamFile(small(agents, rest), "team.yaml").agents;
+    expect(a).toMatchObject({ provider: "claude-code", runtime: "command", model: "opus" });
+    expect(b).toMatchObject({ provider: "openai", runtime: "openai_agents", model: null });
+    expect(c).toMatchObject({ provider: null, runtime: "command", command: ["c"] });
+    for (const wrong of ["runtime: openai_agents", "runtime: command, command: [c]"])
+      expect(refusal(small(`  - { name: A, provider: claude-code, ${wrong} }\n`)).code).toBe(
+        "team_file_invalid",
+      );
+  });
+
   it("says that a runtime of later is not there", () => {
     const error = refusal(small("  - name: A\n    runtime: acp\n"));
     expect(error.code).toBe("runtime_not_available");

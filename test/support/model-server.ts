@@ -24,6 +24,11 @@ const PATHS: Readonly<Record<string, Wire>> = {
   "/v1/messages": "messages",
 };
 
+/** What GET /v1/models lists. */
+const MODELS = ["gpt-5-mini", "claude-sonnet-5-5", "test-model"];
+/** The one key that the server refuses, where it is asked for its models. */
+export const REFUSED_KEY = "sk-refused-0123456789abcdef";
+
 export interface ModelCall extends Conversation {
   readonly wire: Wire;
   readonly model: string;
@@ -84,6 +89,13 @@ export async function startModelServer(handler: ModelHandler): Promise<ModelServ
     if (request.method === "GET" && request.url === "/requests") {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(JSON.stringify(requests.map(({ raw: _raw, ...call }) => call)));
+      return;
+    }
+    if (request.method === "GET" && /^\/v1\/models(\?|$)/.test(request.url ?? "")) {
+      const key = request.headers["x-api-key"] ?? request.headers.authorization?.replace("Bearer ", "");
+      if (key === REFUSED_KEY) return sendError(response, 401, `Incorrect key provided: ${key}`);
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ data: MODELS.map((id) => ({ id })) }));
       return;
     }
     const wire = PATHS[request.url ?? ""];

@@ -1,7 +1,12 @@
 import { examine, shown } from "../../app.ts";
 import { columns } from "./text.ts";
 
-export async function doctor(options: { repo: string; team?: string; json?: boolean }): Promise<number> {
+export async function doctor(options: {
+  repo: string;
+  team?: string;
+  live?: boolean;
+  json?: boolean;
+}): Promise<number> {
   const rows = await shown(await examine(options));
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
   else {

@@ -118,8 +118,12 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     )
     .option("--repo <dir>", "the repository", ".")
     .option("--team <file>", "the team file (default: team.yaml here or above)")
+    .option("--live", "ask the model providers whether they take the keys; costs nothing")
     .option("--json", "print one JSON value")
-    .addHelpText("after", examples("oxbow doctor", "oxbow doctor --repo ../shop --json"))
+    .addHelpText(
+      "after",
+      examples("oxbow doctor", "oxbow doctor --live", "oxbow doctor --repo ../shop --json"),
+    )
     .action(async (options) => done(await (await import("./doctor.ts")).doctor(options)));
   program
     .command("uninstall")
@@ -152,7 +156,7 @@ function runCommand(program: Command, done: (code: number) => void): void {
     .addOption(
       new Option("--by <how>", "split along the team's path owners, without a model").choices(["owner"]),
     )
-    .option("--provider <name>", "openai, openai_chat (Chat Completions), anthropic or scripted")
+    .option("--provider <name>", "openai, openai_chat (Chat Completions), anthropic, scripted or claude-code")
     .option("--model <name>", "the model of every agent in this run")
     .addOption(new Option("--runtime <name>", "how agents run").choices(["openai_agents", "command"]))
     .option("--command <line>", "the program of --runtime command; {task}, {branch} and {paths} are replaced")
