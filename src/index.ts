@@ -137,7 +137,7 @@ export type {
   ShownConflict,
   TakeSide,
 } from "./team/conflict-case.ts";
-export type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
+export type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 export type { TaskStatus } from "./team/status.ts";
 export type {
   BranchDiff,

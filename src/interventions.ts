@@ -13,7 +13,7 @@ export interface Interventions {
    * complete. Throws task_unknown, subtask_unknown, subtask_active, nothing_to_retry, ticket_in_use, task_conflict.
    */
   retry(wanted: string): Promise<Reopened>;
-  /** Gives a subtask that has not begun, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
+  /** Gives a subtask that has not begun, is blocked, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
   assign(subtask: string, agent: string): Promise<Assigned>;
   /** Subtasks that nobody can work on and that wait for a person, of one task (by id) or all that are live. */
   alerts(taskId?: string): Promise<readonly Alert[]>;

@@ -11,7 +11,7 @@ import type { HandoverCalls } from "./handover.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";
-import type { AgentState, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
+import type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import { openApp as openCore } from "./app.ts";
@@ -125,8 +125,8 @@ export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
    */
   work(options?: WorkerOptions, signal?: AbortSignal): Promise<void>;
   /**
-   * Cancels a task (by id or ticket) or one subtask, whichever process works on it; waits at most `waitMs` (10,000) until it
-   * has ended. Throws task_unknown, subtask_unknown.
+   * Cancels a task (by id or ticket), or a subtask with all that was split from it, whichever process works on it; waits at
+   * most `waitMs` (10,000) until it has ended. Throws task_unknown, subtask_unknown.
    */
   cancel(what: string, waitMs?: number): Promise<Cancelled>;
   /**
@@ -135,8 +135,10 @@ export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
    * ticket_in_use.
    */
   retry(what: string): Promise<Reopened>;
-  /** Gives a subtask that has not begun, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
+  /** Gives a subtask that has not begun, is blocked, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
   assign(subtask: string, agent: string): Promise<Assigned>;
+  /** Subtasks that nobody can work on and that wait for a person, of one task (by id) or of all that are live. */
+  alerts(taskId?: string): Promise<readonly Alert[]>;
   /** What each agent is doing, in one task or in all that are live. Throws task_unknown. */
   agents(task?: string): Promise<readonly AgentState[]>;
   /** One task by id or ticket, or the newest. Throws task_unknown. */
@@ -233,6 +235,7 @@ export function openApp(options: AppOptions = {}): OxbowApp {
         checkText("agent", agent);
         return app.assign(subtask, agent);
       }),
+    alerts: (taskId) => during(undefined, () => app.alerts(taskId)),
     agents: (task) => during(undefined, () => app.agents(task)),
     status: (wanted) => during(undefined, () => app.status(wanted)),
     approvals: (wanted = {}) => during(undefined, () => app.approvals(wanted)),

@@ -137,7 +137,7 @@ describe("a subtask whose agent is not available", () => {
     await giveUp(first);
     await engine.store.release(second);
     const carried = carry(engine, await task(), "auto", stop.signal);
-    await expect.poll(states).toEqual(["blocked", "blocked"]);
+    await expect.poll(states, { timeout: 20_000 }).toEqual(["blocked", "blocked"]);
     expect(await cancel(engine, API, 0)).toMatchObject({ changed: true, state: "cancelled" });
     await engine.store.pardon("t1");
     expect(await carried).toBe("done");
