@@ -103,7 +103,7 @@ function confluences(layout: RiverLayout, bedY: Line): string {
   const rings = layout.lanes.flatMap(({ mergeX, width }) =>
     mergeX === null
       ? []
-      : [`<circle cx="${f(mergeX)}" cy="${f(bedY(mergeX))}" r="${f(Math.max(2, width * 0.36))}"/>`],
+      : [`<circle cx="${f(mergeX)}" cy="${f(bedY(mergeX))}" r="${f(Math.max(1.2, width * 0.34))}"/>`],
   );
   return `<g class="confluences">${rings.join("")}</g>`;
 }
