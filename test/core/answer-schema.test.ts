@@ -80,6 +80,8 @@ describe("JSON in a text", () => {
     ['```ts\nconst a = {};\n```\n```json\n{"b":2}\n```', [{ b: 2 }]],
     ['I say {"a": {"b": [1]}}, and no more.', [{ a: { b: [1] } }]],
     ['First {"a":1}, then {"b":2}.', []],
+    ['  ```json  \r\n  {"a":1}\r\n  ```\r\nDone', [{ a: 1 }]],
+    ['```json\n{"a":1}', [{ a: 1 }]],
     ["There are 3 of them, { and } too.", []],
     ["", []],
   ])("%j", (text, found) => {
@@ -89,6 +91,8 @@ describe("JSON in a text", () => {
   it("is looked for in time that grows with the text", () => {
     expect(jsonIn("{[".repeat(500_000))).toEqual([]);
     expect(jsonIn("```\n".repeat(200_000))).toEqual([]);
+    expect(jsonIn("```json\n".repeat(200_000))).toEqual([]);
+    expect(jsonIn(`\`\`\`${" ".repeat(500_000)}x`)).toEqual([]);
   });
 });
 
