@@ -180,7 +180,7 @@ describe("terminal_run", () => {
     });
     const { outputs } = await work(
       shop,
-      [command("npm run noise", { timeout_ms: 1500 }), command("npm test")],
+      [command("npm run noise", { timeout_ms: 5000 }), command("npm test")],
       {
         TERMINAL_OUTPUT_CAP_BYTES: "5000",
         TERMINAL_FUNCTION_OUTPUT_MAX_CHARS: "400",
