@@ -128,7 +128,13 @@ export async function setStage(servers: Servers | null, options: StageOptions): 
     gits: () => gitsOf(place),
     look: () => (most = heldBy(processesOf(place), most)),
     seen,
-    check: (printed, how) => check(seen(printed, how)),
+    async check(printed, how) {
+      const defects = printed.filter(({ stderr }) => /defect in Oxbow/.test(stderr));
+      return [
+        ...defects.map(({ stderr }) => `a defect: ${stderr.slice(-400)}`),
+        ...(await check(seen(printed, how))),
+      ];
+    },
     endAll,
     async [Symbol.asyncDispose]() {
       endAll();
