@@ -209,4 +209,5 @@ async function main(): Promise<void> {
   process.exitCode = total.violations === 0 ? 0 : 1;
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 await main();

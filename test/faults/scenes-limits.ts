@@ -78,13 +78,14 @@ export function disk(stored = false): Plot {
         rmSync(folder, { recursive: true });
         return null;
       }
-      return {
-        folder,
-        [Symbol.dispose]() {
-          spawnSync("umount", ["--lazy", folder]);
-          rmSync(folder, { recursive: true, force: true });
-        },
+      const end = () => {
+        process.off("exit", end);
+        spawnSync("umount", ["--lazy", folder]);
+        rmSync(folder, { recursive: true, force: true });
       };
+      // Also when the suite is stopped half-way: a mount outlives its process.
+      process.on("exit", end);
+      return { folder, [Symbol.dispose]: end };
     },
     play: playDisk,
   };
