@@ -73,7 +73,7 @@ export interface ConflictDesk {
    * else settles the same branch).
    */
   settle(subtaskId: string, pair: MergePair, choice: Choice, by: string): Promise<Settling>;
-  /** The whole resolution, once every path is settled. */
+  /** The whole resolution, once every path is settled; kept until `forget`. Throws branch_moved. */
   resolve(pair: MergePair, into: string, source: MergeSource): Promise<Resolving>;
   /** Lets go of what was settled. */
   forget(subtaskId: string): Promise<void>;
@@ -127,17 +127,17 @@ export function createConflictDesk(engine: Engine, merger: () => Promise<Merger>
     async resolve(pair, into, source) {
       const { conflicts, tree } = await weigh(pair);
       if (conflicts.length === 0) return { kind: "clean" };
-      const { paths } = await settledOf(source.subtaskId, conflicts);
+      const { at, paths } = await settledOf(source.subtaskId, conflicts);
       const open = conflicts.filter((one) => hasChoice(one) && !paths.some(({ path }) => path === one.path));
       if (open.length > 0) return { kind: "open", conflicts: open };
       const merged = await treeOf(await writeSettled(engine, pair, tree, paths, new Map()));
       const waived = paths.flatMap((each) => each.waived);
       const verdict = await check(pair, { resolved: merged, waived });
       if (!verdict.ok) return { kind: "refused", check: verdict };
-      return {
-        kind: "resolved",
-        commit: await writeResolution(engine, pair, merged, paths, { into, source }),
-      };
+      const commit = await writeResolution(engine, pair, merged, paths, { into, source });
+      const kept = await writeSettled(engine, pair, tree, paths, new Map(), [commit]);
+      await keepSettled(engine, source.subtaskId, at, kept);
+      return { kind: "resolved", commit };
     },
     forget: (subtaskId) => forgetSettled(engine, subtaskId),
   };

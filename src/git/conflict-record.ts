@@ -1,6 +1,6 @@
 /**
  * What was settled of a conflict, on `refs/oxbow/conflicts/<subtask>`: a commit whose tree is the merge so far, and whose
- * message says how each path came about. So nothing of it is lost before the branch lands, and two people who settle one
+ * message says how each path came about. In the end it keeps the merge that all of it comes to, until that has landed. So nothing of it is lost before the branch lands, and two people who settle one
  * branch at once do not overwrite each other.
  */
 import { refComponent } from "../core/branch-name.ts";
@@ -21,7 +21,7 @@ function refOf(subtaskId: string): string {
   return `refs/oxbow/conflicts/${refComponent(subtaskId)}`;
 }
 
-/** With the commit that holds it; null when nothing was settled. */
+/** With the commit that the ref names; null when nothing was settled. */
 export async function readSettled(
   engine: Engine,
   subtaskId: string,
@@ -33,19 +33,20 @@ export async function readSettled(
   return { at, paths: JSON.parse(text.slice(from + SUBJECT.length + 2)) as SettledPath[] };
 }
 
-/** The merge with everything that was settled, on no ref yet. `content`: files that are not in the repository. */
+/** The merge with everything that was settled, on no ref yet. `content`: new files. `keeps`: commits to stay reachable. */
 export async function writeSettled(
   engine: Engine,
   pair: MergePair,
   tree: Oid,
   paths: readonly SettledPath[],
   content: ReadonlyMap<Oid, Uint8Array>,
+  keeps: readonly Oid[] = [],
 ): Promise<Oid> {
   const [whole, step] = await engine.commits.writeChain([
     { ...about(engine, "Both sides\n"), parents: [pair.onto, pair.commit], content: { tree } },
     {
       ...about(engine, `${SUBJECT}\n\n${JSON.stringify(paths)}\n`),
-      parents: [null],
+      parents: [null, ...keeps],
       content: { edits: paths.flatMap(({ edits }) => edits).map((edit) => treeEdit(edit, content)) },
     },
   ]);

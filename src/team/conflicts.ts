@@ -10,10 +10,10 @@ import type { Choice, ConflictDesk } from "../git/conflict-desk.ts";
 import type { ConflictCase, ConflictFilter, SettledConflict, ShownConflict } from "./conflict-case.ts";
 import type { Engine } from "./engine.ts";
 import { OxbowError } from "../core/errors.ts";
-import { aboutEntry, sourceOf } from "./merge-settle.ts";
+import { aboutEntry, SETTLED, sourceOf } from "./merge-settle.ts";
 import { openMergeWriter } from "./merge-writer.ts";
 import { bringWork } from "./remote.ts";
-import { SETTLED, words } from "./rework-check.ts";
+import { words } from "./rework-check.ts";
 
 interface Waiting {
   readonly task: Task;
@@ -166,7 +166,6 @@ export async function settleConflict(
   }
   const commit = resolved.kind === "clean" ? source.commit : resolved.commit;
   await enqueueAgain(engine, waiting, commit, by, [told], signal);
-  await desk.forget(subtask_id);
   return { ...about, open: [], resolution: commit, carried: await goesOn(engine, task_id) };
 }
 

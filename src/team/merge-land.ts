@@ -9,7 +9,15 @@ import type { MergeResult } from "../git/contract.ts";
 import type { Stacked, StackSource } from "../git/merge-stack.ts";
 import { failPoint } from "../host/fail-point.ts";
 import { hasCode } from "../core/errors.ts";
-import { aboutEntry, nameConflicts, setBack, type Setting, settle, sourceOf } from "./merge-settle.ts";
+import {
+  aboutEntry,
+  nameConflicts,
+  setBack,
+  type Setting,
+  SETTLED,
+  settle,
+  sourceOf,
+} from "./merge-settle.ts";
 import { failureOf, noteOf, verify } from "./verify.ts";
 
 export interface Landing extends Setting {
@@ -229,9 +237,16 @@ async function settleAs(landing: Landing, landed: readonly MergeEntry[]): Promis
   });
   await settle(
     landing,
-    landed.map(({ subtask_id }) => ({ subtask_id, state: "landed", reason: null })),
+    landed.map(({ subtask_id, reason }) => ({
+      subtask_id,
+      state: "landed" as const,
+      ...(reason === null ? {} : { reason: null }),
+    })),
     events,
   );
+  // What a person settled is in the target now: nothing else has to keep it.
+  const settled = landed.filter(({ reason }) => reason?.code === SETTLED);
+  for (const { subtask_id } of settled) await (await landing.engine.repo.conflictDesk()).forget(subtask_id);
 }
 
 /** The evidence is in the event stream before the target moves; a note is made of it once it has. */

@@ -20,6 +20,9 @@ export interface Setting {
   readonly writer: MergeWriter;
 }
 
+/** The reason of an entry in the queue whose conflicts a person settled. */
+export const SETTLED = "settled";
+
 export function sourceOf({ branch, commit, agent, subtask_id, task_id }: MergeEntry): MergeSource {
   return { branch, commit, agent, subtaskId: subtask_id, taskId: task_id };
 }

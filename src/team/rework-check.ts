@@ -2,10 +2,7 @@
 import type { MergeEntry } from "../core/merging.ts";
 import type { Dropped, LeftMarker, Waiver } from "../core/resolution.ts";
 import type { Landing } from "./merge-land.ts";
-import { aboutEntry, setBack, settle } from "./merge-settle.ts";
-
-/** The reason of an entry in the queue whose conflicts a person settled. */
-export const SETTLED = "settled";
+import { aboutEntry, setBack, settle, SETTLED } from "./merge-settle.ts";
 
 /** Sets those back that dropped something; true when there were any. */
 export async function refuseDropped(
