@@ -2,7 +2,7 @@
  * The merge queue: finished branches by their target, and a lease on each target, with a token that only ever grows while
  * anybody holds it. Whoever has the newest token may change what becomes of a branch; everybody else is told so.
  */
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
@@ -98,18 +98,32 @@ export function createMergeStore({ db, write }: Database): MergeStore {
     plan: (lease, landings) =>
       write(async (tx) => {
         await confirm(tx, lease);
-        for (const { subtask_id, landed_commit } of landings)
+        for (let from = 0; from < landings.length; from += BATCH) {
+          const batch = landings.slice(from, from + BATCH);
+          const cases = batch.map((each) => sql`when ${each.subtask_id} then ${each.landed_commit}`);
           await tx.db
             .updateTable("merges")
-            .set({ landed_commit, updated_at: tx.now })
-            .where("subtask_id", "=", subtask_id)
+            .set({
+              landed_commit: sql<string>`case subtask_id ${sql.join(cases, sql` `)} end`,
+              updated_at: tx.now,
+            })
+            .where(
+              "subtask_id",
+              "in",
+              batch.map(({ subtask_id }) => subtask_id),
+            )
             .where("state", "=", "queued")
             .execute();
+        }
       }),
     settle: (lease, changes, { children = [], events }) =>
       write(async (tx) => {
         await confirm(tx, lease);
-        for (const change of changes) await settleOne(tx, change);
+        const told = changes.filter((change) => Object.keys(change).length > 2);
+        for (const change of told) await settleOne(tx, change);
+        const plain = changes.filter((change) => !told.includes(change));
+        for (const [state, same] of Map.groupBy(plain, (change) => change.state))
+          await settleAll(tx, state, same);
         failPoint("settle.inside");
         const taskId = children[0]?.subtask.task_id;
         if (taskId === undefined) await appendEvents(tx, events);
@@ -223,6 +237,18 @@ async function settleOne(
     })
     .where("subtask_id", "=", subtask_id)
     .execute();
+}
+
+/** Those of which nothing more is told. */
+async function settleAll(tx: Tx, state: MergeState, changes: readonly MergeChange[]): Promise<void> {
+  const ids = changes.map(({ subtask_id }) => subtask_id);
+  for (let from = 0; from < ids.length; from += BATCH)
+    await tx.db
+      .updateTable("merges")
+      .set({ state, updated_at: tx.now })
+      .where("subtask_id", "in", ids.slice(from, from + BATCH))
+      .where("state", "in", ["queued", "escalated"])
+      .execute();
 }
 
 function detailOf({ detail }: Pick<MergeRow, "detail">): Detail {

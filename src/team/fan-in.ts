@@ -43,8 +43,17 @@ export async function mergeFinished(engine: Engine, task: Task, signal: AbortSig
   };
   for (;;) {
     const entries = await store.merges.list({ taskId: task.task_id });
-    const { ready, lost, needs } = sortOut(entries, subtasks);
+    const { ready, lost, again, needs } = sortOut(entries, subtasks);
     const now = { ...landing, standsOn: (id: string) => needs.get(id) ?? [] };
+    if (again.length > 0) {
+      const change = { state: "queued", reason: null } as const;
+      await settle(
+        now,
+        again.map(({ subtask_id }) => ({ subtask_id, ...change })),
+        [],
+      );
+      continue;
+    }
     if (await refuseDropped(now, ready, entries)) continue;
     if (ready.length > 0) await landSome(now, ready);
     else if (lost.length > 0) await giveUp(now, lost);
@@ -84,6 +93,8 @@ async function startOf(
   return subtask && subtask.depends_on.length > 0 ? baseOf(engine, subtask, task) : undefined;
 }
 
+const NOT_LANDED = "dependency_not_landed";
+
 interface Lost {
   readonly entry: MergeEntry;
   /** What it stands on, and has not landed. */
@@ -97,6 +108,8 @@ export function sortOut(
 ): {
   readonly ready: readonly MergeEntry[];
   readonly lost: readonly Lost[];
+  /** What waited for a person because of what it stands on, which has landed since. */
+  readonly again: readonly MergeEntry[];
   /** By subtask, those whose branches it stands on. */
   readonly needs: ReadonlyMap<string, readonly string[]>;
 } {
@@ -109,11 +122,13 @@ export function sortOut(
   };
   const ready: MergeEntry[] = [];
   const lost: Lost[] = [];
+  const again: MergeEntry[] = [];
   const stands = new Map<string, readonly string[]>();
   const passing = new Set<string>();
   for (const subtask of mergeOrder(subtasks)) {
     const entry = byId.get(subtask.subtask_id);
-    if (entry?.state !== "queued") continue;
+    const waits = entry?.state === "escalated" && entry.reason?.code === NOT_LANDED;
+    if (!entry || (entry.state !== "queued" && !waits)) continue;
     // What committed nothing has no entry, and is nothing to wait for.
     const needs = subtask.depends_on.flatMap((id) => speaker(id) ?? []);
     stands.set(
@@ -121,6 +136,10 @@ export function sortOut(
       needs.map((on) => on.subtask_id),
     );
     const missing = needs.filter((on) => on.state !== "landed" && !passing.has(on.subtask_id));
+    if (waits) {
+      if (needs.every(({ state }) => state === "landed")) again.push(entry);
+      continue;
+    }
     const dead = missing.find(({ state }) => state === "escalated" || state === "failed");
     if (dead) lost.push({ entry, on: dead });
     else if (missing.length === 0) {
@@ -128,7 +147,7 @@ export function sortOut(
       passing.add(entry.subtask_id);
     }
   }
-  return { ready, lost, needs: stands };
+  return { ready, lost, again, needs: stands };
 }
 
 /** They hold the changes of what did not land: a person settles that first, or both have failed. */
@@ -136,7 +155,7 @@ async function giveUp(landing: Landing, lost: readonly Lost[]): Promise<void> {
   const events: EventBody[] = [];
   const changes = lost.map(({ entry, on }) => {
     const message = `It stands on ${on.branch}, which has not landed. ${on.reason?.message ?? ""}`.trim();
-    const reason = { code: "dependency_not_landed", message };
+    const reason = { code: NOT_LANDED, message };
     const { branch, commit, subtask_id } = entry;
     const escalated = on.state === "escalated";
     events.push(

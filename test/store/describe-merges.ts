@@ -98,6 +98,17 @@ export function describeMerges(name: string, open: OpenDatabase): void {
       const many = Array.from({ length: 250 }, (_, i) => queued(i + 1));
       expect(await store.merges.enqueue(many)).toHaveLength(250);
       expect(await store.merges.list({ state: "queued" })).toHaveLength(250);
+      const lease = await take("w");
+      const landings = many.map(({ entry: { subtask_id } }) => ({
+        subtask_id,
+        landed_commit: `by ${subtask_id}`,
+      }));
+      await store.merges.plan(lease, landings);
+      const landed = landings.slice(1).map(({ subtask_id }) => ({ subtask_id, state: "landed" as const }));
+      await store.merges.settle(lease, landed, { events: [] });
+      const all = await store.merges.list({});
+      expect(all.map(({ subtask_id, landed_commit }) => ({ subtask_id, landed_commit }))).toEqual(landings);
+      expect(all.map(({ state }) => state)).toEqual(["queued", ...landed.map(({ state }) => state)]);
     });
 
     it("changes what is open, with new subtasks and events, all or nothing", async () => {

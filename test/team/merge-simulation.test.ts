@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type History, play } from "./merge-play.ts";
 
-const runs = Number(process.env["MERGE_HISTORIES"] ?? 8);
+const runs = Number(process.env["MERGE_HISTORIES"] ?? 6);
 const seed = Number(process.env["MERGE_SEED"] ?? 20261120);
 
 const branch = fc.record({

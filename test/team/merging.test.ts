@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { oxbow } from "../support/cli.ts";
 import {
   endsOf,
   LINES,
@@ -9,6 +10,7 @@ import {
   runTeam,
   say,
   TARGET,
+  TICKET,
   write,
 } from "../support/merge-team.ts";
 
@@ -289,5 +291,11 @@ describe("a conflict", () => {
     expect(report.conflicts).toMatchObject([{ path: "shared/x.txt", kind: "content" }]);
     expect(report.merges[1]).toMatchObject({ onto: expect.any(String), draft: expect.any(String) });
     expect(shop.at(TARGET, "shared/x.txt")).toBe(ours);
+    const listed = await oxbow(["approvals", "list"], { cwd: shop.dir });
+    expect(listed.stdout).toMatch(
+      /feature\/7\/B is not in integration\/7[^]*conflicts with integration\/7 in shared\/x.txt/,
+    );
+    const status = await oxbow(["status", TICKET], { cwd: shop.dir });
+    expect(status.stdout).toContain("! feature/7/B escalated: It conflicts with integration/7");
   });
 });

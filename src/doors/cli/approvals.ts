@@ -1,4 +1,4 @@
-import { type Alert, openApp, type ShownApproval } from "../../app.ts";
+import { type Alert, openApp, type ShownApproval, type TaskStatus } from "../../app.ts";
 import { clip, duration } from "./text.ts";
 
 export async function list(options: {
@@ -13,10 +13,40 @@ export async function list(options: {
     all: options.all === true,
   });
   const alerts = await app.alerts(options.task);
-  if (options.json) process.stdout.write(`${JSON.stringify([...found, ...alerts])}\n`);
-  else if (found.length + alerts.length === 0) process.stdout.write("Nobody waits for an answer.\n");
-  else process.stdout.write([...found.map(text), ...alerts.map(alertText)].join("\n"));
+  const merges = (await app.status(options.task)).flatMap(waitingMerges);
+  const all = [...found.map(text), ...alerts.map(alertText), ...merges.map(mergeText)];
+  if (options.json) process.stdout.write(`${JSON.stringify([...found, ...alerts, ...merges])}\n`);
+  else if (all.length === 0) process.stdout.write("Nobody waits for an answer.\n");
+  else process.stdout.write(all.join("\n"));
   return 0;
+}
+
+/** Branches that a person has to settle. */
+function waitingMerges({ task, merges, subtasks }: TaskStatus) {
+  const replaced = new Set(subtasks.map(({ supersedes }) => supersedes));
+  return merges
+    .filter(({ state, subtask_id }) => state === "escalated" && !replaced.has(subtask_id))
+    .map(({ subtask_id, task_id, agent, branch, target, reason, updated_at }) => ({
+      subtask_id,
+      task_id,
+      ticket: task.ticket,
+      agent,
+      branch,
+      target,
+      reason,
+      since: new Date(updated_at).toISOString(),
+    }));
+}
+
+function mergeText({
+  branch,
+  target,
+  ticket,
+  reason,
+  since,
+}: ReturnType<typeof waitingMerges>[number]): string {
+  const ago = duration(Date.now() - Date.parse(since));
+  return `${branch} is not in ${target}, and waits for a person since ${ago}\n  reason: ${clip(reason?.message ?? "", 300)}\n  oxbow report ${ticket}\n`;
 }
 
 export async function decide(
