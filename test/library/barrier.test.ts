@@ -124,7 +124,7 @@ describe("barrier_run", () => {
       "diff",
       "team_owner",
     ]);
-    expect(report.evidence).toMatchObject([{ barrier_id: bundle.barrier_id, answers: 3 }]);
+    expect(report.evidence).toEqual([{ ...bundle, subtask_id: expect.stringContaining("Dev::") }]);
     expect(report.usage.requests).toBe(5);
   });
 
