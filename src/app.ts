@@ -28,7 +28,8 @@ import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
 import { handingBack, STOP, withReason } from "./core/stop.ts";
-import { type HandoverCalls, handover } from "./handover.ts";
+import { handover } from "./handover.ts";
+import type { HandoverCalls } from "./handover-calls.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import { conflictMethods } from "./conflicts.ts";
 import { type Interventions, interventions } from "./interventions.ts";
@@ -45,7 +46,9 @@ export type { ConflictCase, SettledConflict, ShownConflict } from "./team/confli
 export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 export type { TaskStatus } from "./team/status.ts";
-export type { BranchDiff, Merged, ReportFormat, TicketHistory } from "./handover.ts";
+export type { ReportFormat } from "./handover.ts";
+export type { BranchDiff, TicketHistory } from "./team/handover-results.ts";
+export type { Merged } from "./handover-calls.ts";
 
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {

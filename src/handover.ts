@@ -1,32 +1,10 @@
 /** The app's methods that bring work out to people: a diff, a merge into a branch of theirs, a report. */
+import type { HandoverCalls } from "./handover-calls.ts";
 import type { Rooms } from "./rooms.ts";
-import type { Merged, MergeOptions } from "./merge-out.ts";
-import type { TicketDiff } from "./team/task-diff.ts";
-import type { TicketHistory } from "./team/history.ts";
 import type { Settings } from "./core/settings.ts";
-
-export type { Merged, MergeOptions } from "./merge-out.ts";
-export type { BranchDiff, TicketDiff } from "./team/task-diff.ts";
-export type { HistoryPart, HistoryTask, TicketHistory, Verdict } from "./team/history.ts";
-export type { FileDifference } from "./git/show-diff.ts";
 
 export const REPORT_FORMATS = ["text", "json", "markdown", "html"] as const;
 export type ReportFormat = (typeof REPORT_FORMATS)[number];
-
-export interface HandoverCalls {
-  /**
-   * What `integration/<ticket>` (or an agent's branches) changes against where the task began, redacted. Throws task_unknown,
-   * agent_unknown, rev_not_found (nothing was merged).
-   */
-  diff(taskOrTicket: string, options?: { readonly agent?: string | undefined }): Promise<TicketDiff>;
-  /**
-   * Brings `integration/<ticket>` into a branch of yours. A conflict is a value and moves nothing. Throws task_unknown,
-   * rev_not_found, unlanded_work, dirty_tree, branch_checked_out, branch_moved, usage.
-   */
-  merge(taskOrTicket: string, options?: MergeOptions, signal?: AbortSignal): Promise<Merged>;
-  /** The whole story of a task or ticket, redacted, from rows and events alone. Throws task_unknown. */
-  report(taskOrTicket: string): Promise<TicketHistory>;
-}
 
 export function handover(
   opened: () => Promise<Rooms>,

@@ -139,11 +139,5 @@ export type {
 } from "./team/conflict-case.ts";
 export type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 export type { TaskStatus } from "./team/status.ts";
-export type {
-  BranchDiff,
-  HandoverCalls,
-  Merged,
-  MergeOptions,
-  TicketDiff,
-  TicketHistory,
-} from "./handover.ts";
+export type { BranchDiff, TicketDiff, TicketHistory } from "./team/handover-results.ts";
+export type { HandoverCalls, Merged, MergeOptions } from "./handover-calls.ts";

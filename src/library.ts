@@ -7,7 +7,7 @@ import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
-import type { HandoverCalls } from "./handover.ts";
+import type { HandoverCalls } from "./handover-calls.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";

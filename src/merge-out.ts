@@ -1,65 +1,15 @@
 /** `oxbow merge`: lands a ticket's work in a branch, pushes that to a remote, or opens a pull request for it. */
+import type { Merged, MergeOptions, Pushed } from "./handover-calls.ts";
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Conflict } from "./core/model.ts";
 import type { RemoteOptions } from "./git/contract.ts";
 import type { Remote } from "./git/remote.ts";
 import type { Settings } from "./core/settings.ts";
-import { type ErrorValue, hasCode, OxbowError, toErrorValue } from "./core/errors.ts";
+import { hasCode, OxbowError, toErrorValue } from "./core/errors.ts";
 import { parseRemoteUrl } from "./core/remote-url.ts";
 import { shellWord } from "./git/setup.ts";
-import {
-  combine,
-  land,
-  type LandingPlan,
-  type LandingSource,
-  type LeftOut,
-  planLanding,
-} from "./team/landing.ts";
-import { openPullRequest, type PullRequest, pullRequestCommand } from "./pull-request.ts";
-
-export interface MergeOptions {
-  /** A local branch. Default: the one the ticket's first task began with. */
-  readonly into?: string | undefined;
-  /** One commit in place of the agents' own. */
-  readonly squash?: boolean | undefined;
-  /** Also while some of the ticket's work is not on its integration branch. */
-  readonly partial?: boolean | undefined;
-  /** Push the result there: the name of a remote, or a URL. */
-  readonly push?: string | undefined;
-  /** Open a pull request from the integration branch in place of moving the branch here. */
-  readonly pullRequest?: boolean | undefined;
-}
-
-export interface Pushed {
-  readonly remote: string;
-  readonly branch: string;
-  readonly commit: string;
-  /** `same`: it was there already. */
-  readonly state: "pushed" | "same" | "failed";
-  readonly error: ErrorValue | null;
-  /** What a person would run. */
-  readonly command: string;
-}
-
-export interface Merged {
-  readonly ok: boolean;
-  readonly ticket: string;
-  readonly source: { readonly branch: string; readonly commit: string };
-  readonly into: string;
-  /** `proposed`: a pull request; the branch here stays where it is. */
-  readonly state: "landed" | "unchanged" | "conflict" | "proposed";
-  readonly how: "fast_forward" | "merge" | "squash" | null;
-  readonly before: string;
-  readonly after: string;
-  /** The checkout whose files followed the branch, or null. */
-  readonly checkout: string | null;
-  readonly conflicts: readonly Conflict[];
-  /** Work of the ticket that is not in it, by consent. */
-  readonly left_out: readonly LeftOut[];
-  readonly push: Pushed | null;
-  readonly pull_request: PullRequest | null;
-}
+import { combine, land, type LandingPlan, type LandingSource, planLanding } from "./team/landing.ts";
+import { openPullRequest, pullRequestCommand } from "./pull-request.ts";
 
 export interface MergeSource extends LandingSource {
   readonly settings: Settings;

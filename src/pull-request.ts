@@ -1,17 +1,11 @@
 /** A pull request through GitHub's own program `gh`, with the report as its text. */
+import type { PullRequest } from "./handover-calls.ts";
 import type { LandingPlan } from "./team/landing.ts";
 import type { MergeSource } from "./merge-out.ts";
 import { run } from "./host/process.ts";
 import { shellWord } from "./git/setup.ts";
 import { reportMarkdown } from "./report-markdown.ts";
-import { type ErrorValue, OxbowError, toErrorValue } from "./core/errors.ts";
-
-export interface PullRequest {
-  readonly url: string | null;
-  readonly error: ErrorValue | null;
-  /** What a person would run. */
-  readonly command: string;
-}
+import { OxbowError, toErrorValue } from "./core/errors.ts";
 
 /** What `gh` needs of the environment to know who asks, and where. */
 const KEYS =

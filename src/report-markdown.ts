@@ -1,5 +1,5 @@
 /** The report for the text of a pull request: GitHub's Markdown, in which nothing that agents wrote is obeyed. */
-import type { HistoryPart, HistoryTask, TicketHistory } from "./team/history.ts";
+import type { HistoryPart, HistoryTask, TicketHistory } from "./team/handover-results.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine, visible } from "./markup.ts";
 

@@ -2,7 +2,7 @@
  * The report as one page: the river, what waits for a person, then everybody's work in words. It is complete in itself: no
  * script, no request, nothing from outside; a policy in it says so to the browser as well.
  */
-import type { HistoryPart, HistoryTask, TicketHistory } from "./team/history.ts";
+import type { HistoryPart, HistoryTask, TicketHistory } from "./team/handover-results.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";
 import { weighed } from "./report-weighed.ts";

@@ -1,5 +1,5 @@
 /** Parts of the report's page that are there only when there is something to say. */
-import type { HistoryPart, TicketHistory } from "./team/history.ts";
+import type { HistoryPart, TicketHistory } from "./team/handover-results.ts";
 import type { Conflict } from "./core/model.ts";
 import { counted, duration } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";

@@ -1,5 +1,5 @@
 /** What barriers came back with: one question, asked several times, and what the answers amount to. */
-import type { TicketHistory } from "./team/history.ts";
+import type { TicketHistory } from "./team/handover-results.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";
 

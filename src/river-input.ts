@@ -1,5 +1,5 @@
 /** A ticket's history as a river: each part that had a branch, or is to have one, is a branch of it. */
-import type { HistoryPart, TicketHistory } from "./team/history.ts";
+import type { HistoryPart, TicketHistory } from "./team/handover-results.ts";
 import type { RiverBranch, RiverInput } from "./river-layout.ts";
 import { counted, dollars, tokens } from "./core/amounts.ts";
 import { oneLine } from "./markup.ts";

@@ -1,5 +1,5 @@
 /** What stands beside the river: the time, the tasks, what happened to all of it, and where it comes from and goes to. */
-import type { TicketHistory } from "./team/history.ts";
+import type { TicketHistory } from "./team/handover-results.ts";
 import type { RiverLayout } from "./river-layout.ts";
 import { duration } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";

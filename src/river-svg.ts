@@ -1,5 +1,5 @@
 /** The river as SVG, coloured by the classes of the page around it. Everything written in it is escaped here. */
-import type { TicketHistory, Verdict } from "./team/history.ts";
+import type { TicketHistory, Verdict } from "./team/handover-results.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";
 import { isDrawn, riverInput } from "./river-input.ts";

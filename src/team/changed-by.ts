@@ -1,6 +1,6 @@
 /** Which agents changed a path on the branches of a ticket that were merged. */
 import type { Engine } from "./engine.ts";
-import type { TicketHistory } from "./history.ts";
+import type { TicketHistory } from "./handover-results.ts";
 
 export async function changedBy(
   { repo }: Pick<Engine, "repo">,

@@ -2,9 +2,9 @@
  * The whole story of a ticket, for people who were not there: every task, part, commit, merge and verdict, from rows and
  * events alone. Nothing is measured here; what the events do not say is null.
  */
-import type { ErrorValue } from "../core/errors.ts";
-import type { MergeEntry, MergeState } from "../core/merging.ts";
-import type { Approval, Outcome, OutcomeKind, Subtask, Task, TaskState, Usage } from "../core/model.ts";
+import type { HistoryPart, HistoryState, HistoryTask, TicketHistory, Verdict } from "./handover-results.ts";
+import type { MergeEntry } from "../core/merging.ts";
+import type { Outcome, Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
 import { runOptions } from "./engine.ts";
@@ -12,83 +12,7 @@ import { addUsage, NO_USAGE } from "../core/model.ts";
 import { currentOf } from "./lines.ts";
 import { totalCost } from "../core/cost.ts";
 import { allEvents } from "./report.ts";
-import { foldTask, type PartFacts, type TaskFacts } from "./history-fold.ts";
-
-/**
- * How a part ended, as far as it has: `merged`; `completed` without anything to merge, or not merged yet; `conflict`,
- * `refused` (outside of its scope, say), `escalated`: completed, and a person has to settle it; `reworked`: a part that
- * begins with what became of it has taken its place.
- */
-export type Verdict =
-  | "merged"
-  | "completed"
-  | "conflict"
-  | "refused"
-  | "escalated"
-  | "reworked"
-  | Exclude<OutcomeKind, "completed">
-  | "running"
-  | "planned";
-
-/** Times are Unix milliseconds. */
-export interface HistoryPart extends PartFacts {
-  readonly subtask_id: string;
-  readonly agent: string;
-  /** The lead's own part. */
-  readonly root: boolean;
-  /** The part that split off this one. */
-  readonly parent: string | null;
-  readonly depends_on: readonly string[];
-  readonly supersedes: string | null;
-  /** Another part has taken its place. */
-  readonly superseded: boolean;
-  readonly brief: string;
-  readonly branch: string | null;
-  readonly commit: string | null;
-  readonly verdict: Verdict;
-  /** Where its branch is in the merge queue; null: it never was. */
-  readonly merge_state: MergeState | null;
-  /** Why it is not merged, where it completed. */
-  readonly reason: string | null;
-  readonly outcome: OutcomeKind | null;
-  readonly summary: string;
-  readonly error: ErrorValue | null;
-  readonly usage: Usage;
-  readonly cost: number | null;
-  readonly elapsed_ms: number | null;
-}
-
-export interface HistoryTask extends Omit<TaskFacts, "parts"> {
-  readonly task_id: string;
-  readonly title: string;
-  readonly state: TaskState;
-  /** Planned or running: what is told is only what happened so far. */
-  readonly live: boolean;
-  readonly base: { readonly ref: string; readonly commit: string };
-  readonly created_at: number;
-  /** Providers of the run that were not a real model, such as `scripted`. */
-  readonly simulated: readonly string[];
-  readonly parts: readonly HistoryPart[];
-  readonly approvals: readonly Approval[];
-}
-
-export type HistoryState = "running" | "completed" | "partial" | "failed" | "conflict" | "cancelled";
-
-export interface TicketHistory {
-  readonly ticket: string;
-  readonly title: string;
-  readonly state: HistoryState;
-  readonly live: boolean;
-  readonly generated_at: number;
-  /** The oldest first. */
-  readonly tasks: readonly HistoryTask[];
-  readonly integration: { readonly branch: string; readonly commit: string } | null;
-  readonly usage: Usage;
-  /** US dollars; null when the price of a part is not known. */
-  readonly cost: number | null;
-  /** Of all tasks together, without the time between them. */
-  readonly elapsed_ms: number;
-}
+import { foldTask, type PartFacts } from "./history-fold.ts";
 
 export type HistorySource = Pick<Engine, "store" | "repo" | "now">;
 

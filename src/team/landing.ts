@@ -2,6 +2,7 @@
  * A ticket's work into a branch of a person's: fast-forward, merge commit or one squashed commit, made without a checkout
  * and moved by compare-and-swap. Work that is not on the integration branch keeps it back, unless a person says otherwise.
  */
+import type { LeftOut, TicketHistory, Verdict } from "./handover-results.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Conflict } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
@@ -10,7 +11,7 @@ import type { Ticket } from "./ticket.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { agentIdentity } from "../git/message.ts";
 import { changedBy } from "./changed-by.ts";
-import { type TicketHistory, ticketHistory, unlanded, type Verdict } from "./history.ts";
+import { ticketHistory, unlanded } from "./history.ts";
 import { findTicket } from "./ticket.ts";
 
 export type LandingSource = Pick<Engine, "store" | "repo" | "now" | "redact">;
@@ -23,12 +24,6 @@ export interface LandRequest {
   readonly squash?: boolean | undefined;
   /** Take what is on the integration branch, also while some of the work is not. */
   readonly partial?: boolean | undefined;
-}
-
-export interface LeftOut {
-  readonly subtask_id: string;
-  readonly agent: string;
-  readonly reason: Verdict;
 }
 
 /** What is to land where. */

@@ -1,4 +1,5 @@
 /** What a ticket's integration branch, or an agent's own branch, changes against where its work began. */
+import type { BranchDiff, TicketDiff } from "./handover-results.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { FileDifference } from "../git/show-diff.ts";
@@ -7,33 +8,6 @@ import { OxbowError } from "../core/errors.ts";
 import { currentOf } from "./lines.ts";
 import { baseOf } from "./scope-check.ts";
 import { findTicket } from "./ticket.ts";
-
-export interface BranchDiff {
-  readonly branch: string;
-  /** Null: the integration branch. */
-  readonly agent: string | null;
-  readonly subtask_id: string | null;
-  /** What is compared. */
-  readonly base: string;
-  readonly commit: string;
-  readonly files: readonly FileDifference[];
-  /** Lines, in files that are text. */
-  readonly additions: number;
-  readonly deletions: number;
-  /** As `git diff --stat`. */
-  readonly stat: string;
-  /** A unified diff. */
-  readonly diff: string;
-  /** It was too long: the end of it is missing. */
-  readonly truncated: boolean;
-}
-
-export interface TicketDiff {
-  readonly ticket: string;
-  readonly task_ids: readonly string[];
-  /** One, or one for each branch of the agent. */
-  readonly diffs: readonly BranchDiff[];
-}
 
 type Source = Pick<Engine, "store" | "repo">;
 

@@ -1,5 +1,5 @@
 /** The story of a ticket as `oxbow report` tells it, made up. */
-import type { HistoryPart, HistoryTask, TicketHistory } from "../../src/handover.ts";
+import type { HistoryPart, HistoryTask, TicketHistory } from "../../src/team/handover-results.ts";
 
 const START = Date.parse("2026-11-20T14:00:00Z");
 const oid = (n: number) => n.toString(16).padStart(40, "0");

@@ -1,6 +1,6 @@
 /** The story of a ticket for a terminal: one table a task, then what waits for a person. */
 import type { TicketHistory } from "../../app.ts";
-import type { HistoryPart, HistoryTask } from "../../handover.ts";
+import type { HistoryPart, HistoryTask } from "../../handover-calls.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
 const VERDICT_MARKS: Readonly<Record<string, string>> = {
