@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
+    // One a core, not one fewer: most tests wait for processes that they started.
+    maxWorkers: "100%",
     globalSetup: ["test/support/servers-setup.ts"],
     execArgv: ["--disable-warning=ExperimentalWarning"],
   },
