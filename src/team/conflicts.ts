@@ -183,7 +183,7 @@ async function oneOf(engine: Engine, wanted: string, filter: ConflictFilter): Pr
   throw new OxbowError("conflict_unknown", `Nothing of ${wanted} waits at ${filter.path}.`);
 }
 
-/** The merge takes the branch's place in the queue, of a task that is live; what waited for that branch may go on as well. */
+/** The merge takes the branch's place in the queue, of a task that is live. */
 async function enqueueAgain(
   engine: Engine,
   { task, entry }: Waiting,
@@ -196,16 +196,11 @@ async function enqueueAgain(
   // First what may be refused: another live task may have the ticket by now.
   const about = { event: "task_reopened", task_id: task.task_id, parts: [] } as const;
   if (!isLive((await store.task(task.task_id)) ?? task)) await store.reopen(task.task_id, [], [about]);
-  const waits = await store.merges.list({ taskId: task.task_id, state: "escalated" });
-  const held = waits.filter(({ reason }) => reason?.code === "dependency_not_landed");
   const reason: MergeReason = { code: SETTLED, message: `Settled by ${by}.` };
   await using writer = await openMergeWriter(engine, entry.target, task.base_commit, signal);
   await store.merges.settle(
     writer.lease,
-    [
-      { subtask_id: entry.subtask_id, state: "queued", commit, reason, landed_commit: null },
-      ...held.map(({ subtask_id }) => ({ subtask_id, state: "queued" as const, reason: null })),
-    ],
+    [{ subtask_id: entry.subtask_id, state: "queued", commit, reason, landed_commit: null }],
     { events },
   );
 }

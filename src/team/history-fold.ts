@@ -169,7 +169,8 @@ function momentOf(event: OxbowEvent, at: number): Moment | null {
       return { kind: "resumed", at, ok: true, text: "Resumed" };
     case "task_reopened": {
       const n = event.parts.length;
-      return { kind: "reopened", at, ok: true, text: `${n} ${n === 1 ? "part" : "parts"} tried again` };
+      const text = n === 0 ? "Conflicts settled" : `${n} ${n === 1 ? "part" : "parts"} tried again`;
+      return { kind: "reopened", at, ok: true, text };
     }
     case "cancel_requested":
       return event.subtask_id === undefined ? { kind: "cancelled", at, ok: false, text: event.reason } : null;
