@@ -24,7 +24,9 @@ it.each(["verify.after", "land.planned", "target.moved", "settle.inside"])(
     expect([report.state, endsOf(report)]).toEqual(["completed", ["A landed", "B landed"]]);
     expect(merged).toEqual(["A", "B"]);
     const log = shop.git("log", "--first-parent", "--reverse", "--format=%s", `main..${TARGET}`);
-    expect(log.trim().split("\n")).toEqual(["A", "B"].map((name) => `Merge feature/7/${name} into ${TARGET}`));
+    expect(log.trim().split("\n")).toEqual(
+      ["A", "B"].map((name) => `Merge feature/7/${name} into ${TARGET}`),
+    );
     const [commit, tree] = shop.git("rev-parse", TARGET, `${TARGET}^{tree}`).trim().split("\n");
     expect(report.verifications.findLast(({ ok }) => ok)?.tree).toBe(tree);
     expect(report.merges.at(-1)?.landed_commit).toBe(commit);
