@@ -41,6 +41,8 @@ export interface MergeDesk {
    * else is doing the same.
    */
   fence(target: string, writer: string, at: Oid): Promise<Oid | null>;
+  /** Whether there is one: of a writer at work, or of one that died. */
+  isFenced(target: string): Promise<boolean>;
   /** Takes the fence away, where it is still this one. */
   unfence(target: string, fence: Oid): Promise<void>;
   /** Moves the target from where it was looked at. Throws branch_moved, fenced, branch_checked_out. */
@@ -81,6 +83,7 @@ export function createMergeDesk(engine: Engine, merger: () => Promise<Merger>): 
         throw error;
       }
     },
+    isFenced: async (target) => (await engine.readRef(queueRef(target))) !== null,
     async unfence(target, fence) {
       try {
         await refs.apply([{ ref: queueRef(target), old: fence, new: null }]);

@@ -25,10 +25,12 @@ export async function mergeFinished(engine: Engine, task: Task, signal: AbortSig
   const subtasks = await store.subtasks(task.task_id);
   await bringWork(engine, subtasks);
   await fillQueue(engine, task, subtasks);
-  const queued = async () => store.merges.list({ taskId: task.task_id, state: "queued" });
-  if ((await queued()).length === 0) return;
+  const target = integrationBranch(task.ticket);
+  const queued = await store.merges.list({ taskId: task.task_id, state: "queued" });
+  // A writer that died when all had landed left its fence: it is taken over, and taken away.
+  if (queued.length === 0 && !(await (await engine.repo.mergeDesk()).isFenced(target))) return;
   const start = task.base_commit;
-  await using writer = await openMergeWriter(engine, integrationBranch(task.ticket), start, signal);
+  await using writer = await openMergeWriter(engine, target, start, signal);
   const landing: Landing = {
     engine,
     task,

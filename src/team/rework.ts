@@ -104,6 +104,8 @@ function briefFor(
 ): string {
   const whose = agent === old.agent ? "Your branch" : `The branch of ${old.agent}`;
   const parts = [
+    // The subject of a commit that nobody wrote a message for.
+    `Bring ${branch} into ${target}`,
     `${whose} ${branch} is finished, but it is not in ${target} yet. ${reason.message}`,
     `You begin with both put together: everything of ${target} and of ${branch} is in your files.`,
   ];

@@ -24,6 +24,7 @@ export function reportText(report: Report, { bare }: { bare: boolean }): string 
         ...(error.hint ? [`  ${error.hint}`] : []),
       );
   lines.push(
+    ...mergeLines(report),
     ...conflictLines(report),
     ...evidenceLines(report),
     ...approvalLines(report),
@@ -60,6 +61,20 @@ function conflictLines({ conflicts }: Report): string[] {
     "Conflicts (nothing of either side was dropped; the branches are as their agents left them):",
     ...columns(rows),
     ...(more > 0 ? [`  … and ${more} more, in \`--json\``] : []),
+  ];
+}
+
+/** What was verified last, and the branches that a person has to look at. */
+function mergeLines({ merges, verifications }: Report): string[] {
+  const waiting = merges
+    .filter(({ state }) => state === "escalated")
+    .map(({ branch, reason }) => `  ${branch}: ${clip(reason?.message ?? "", 400)}`);
+  const last = verifications.findLast(({ ok }) => ok);
+  const took = duration(last?.runs.reduce((sum, run) => sum + run.duration_ms, 0) ?? 0);
+  const commands = last?.runs.map(({ command }) => command).join(", ") ?? "";
+  return [
+    ...(last ? ["", `Verified before it landed, in ${took}: ${clip(commands, 200)}`] : []),
+    ...(waiting.length > 0 ? ["", "Waits for a person:", ...waiting] : []),
   ];
 }
 
