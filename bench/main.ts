@@ -11,6 +11,7 @@ import { type Bench, git, markdown, type Part } from "./measure.ts";
 import { merging } from "./merging.ts";
 import { overhead } from "./overhead.ts";
 import { ownership } from "./ownership.ts";
+import { rateLimit } from "./rate-limit.ts";
 import { signals } from "./signals.ts";
 import { startup } from "./startup.ts";
 import { workspaces } from "./workspaces.ts";
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   overhead,
   signals,
   ownership,
+  "rate-limit": rateLimit,
   workspaces,
 };
 

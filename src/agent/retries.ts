@@ -52,7 +52,7 @@ export async function answerOf(
     if (answer.kind === "done") return answer.done;
     const { failure } = answer;
     if (answer.isLimit) {
-      const waitMs = options.limiter.waitMs();
+      const waitMs = Math.max(options.limiter.waitMs(), failure.retryAfterMs ?? 0);
       if (waitMs >= stop.remaining()) throw tooLong(failure.message, waitMs, failure.status);
       tell(failure.message, waitMs);
       continue;

@@ -3,9 +3,9 @@
  * that never goes back.
  *
  * Nothing is held back until the server refuses a request for its rate. Then nobody sends anything until it said to come
- * again, and after that at the rate at which it took requests, a little below it, evenly. After a while without a refusal
- * the rate grows, first slowly, then faster; the refusal that this ends with puts it back to where it was safe, and makes
- * the next while longer. (Halving it there would swing around the limit and lose a quarter of it.)
+ * again, and after that at the rate at which it took requests just before, a little below it, evenly. After a while without
+ * a refusal the rate grows, first slowly, then faster; the refusal that this ends with puts it back to where it was safe,
+ * and makes the next while longer. (Halving it there would swing around the limit and lose a quarter of it.)
  */
 export interface Pacer {
   /** When the next request may be sent; not before `now`. */
@@ -21,25 +21,28 @@ export interface Pacer {
 }
 
 /** Below what the server took: its clock is not ours. */
-const MARGIN = 0.98;
+const MARGIN = 0.97;
 /** What is kept of the rate after a refusal that nothing but the server can have caused: at once, or after a while. */
 const KEPT = { early: 0.5, steady: 0.96, steadyMs: 5_000 };
 /** Without a refusal before the rate grows: so many times what a refusal costs. */
-const HOLD = { waits: 12, least: 2_000, most: 60_000 };
+const HOLD = { waits: 12, least: 2_000, most: 30_000 };
 const GROWTH = { everyMs: 1_000, first: 0.02, fine: 0.08, most: 0.5 };
-const LATE_MS = 10;
+/** What late timers cost is caught up with, so far back, and never beyond what a second may have. */
+const CATCH_UP_MS = 500;
+const SECOND = 1_000;
+/** Over that, or over the wait where that is longer, the server's rate is counted. */
+const LONGEST_COUNT_MS = 60_000;
 /** Requests a millisecond. */
-const LEAST_RATE = 1 / 60_000;
+const LEAST_RATE = 1 / LONGEST_COUNT_MS;
 /** Where the server does not say, and at least where it takes nothing at all; it grows with every round. */
 const WAIT = { unsaid: 250, growth: 1.5, least: 20, most: 30_000 };
 
 /** From the end of one wait to the end of the next. */
 interface Round {
   readonly startedAt: number;
-  sent: number;
-  refused: number;
-  /** Of the first refusal. */
-  limitedAt: number | null;
+  taken: number;
+  /** The first refusal, and the rate at which the server took requests until then. */
+  limit: { readonly at: number; readonly seen: number } | null;
 }
 
 /** `random`: at least 0 and below 1; it keeps several processes from coming back together. */
@@ -48,8 +51,8 @@ export function createPacer(random: () => number = Math.random): Pacer {
   let nextAt = 0;
   let blockedUntil = 0;
   let round: Round | null = null;
-  /** What was taken since then, for rounds in which nothing is. */
-  let last = { startedAt: 0, taken: 0 };
+  /** When those were sent that were not refused, of the last minute. */
+  let times: number[] = [];
   let emptyRounds = 0;
   let growAt = 0;
   let growth = 0;
@@ -57,14 +60,11 @@ export function createPacer(random: () => number = Math.random): Pacer {
   let safe: readonly number[] = [];
   let holdMs = HOLD.least;
 
-  const slowDown = ({ startedAt, sent, refused, limitedAt }: Round): void => {
-    const taken = sent - refused;
+  const slowDown = ({ startedAt, taken, limit }: Round): void => {
     emptyRounds = taken > 0 ? 0 : emptyRounds + 1;
-    if (taken > 0) last = { startedAt, taken };
-    const wait = blockedUntil - (limitedAt ?? startedAt);
-    const seen =
-      Math.max(1, last.taken) / Math.max(1, blockedUntil - (last.taken > 0 ? last.startedAt : startedAt));
-    const steady = limitedAt !== null && limitedAt - startedAt >= KEPT.steadyMs;
+    const wait = blockedUntil - (limit?.at ?? startedAt);
+    const seen = limit?.seen ?? 0;
+    const steady = limit !== null && limit.at - startedAt >= KEPT.steadyMs;
     const [before] = safe;
     if (rate === null) rate = MARGIN * seen;
     else if (before !== undefined) rate = before;
@@ -80,34 +80,53 @@ export function createPacer(random: () => number = Math.random): Pacer {
 
   /** Only while there is more to send than may go. */
   const grow = (now: number): void => {
-    if (rate === null || now < growAt || now - nextAt > 1 / rate) return;
+    if (rate === null || now < growAt || now - nextAt > 2 * Math.max(1 / rate, CATCH_UP_MS)) return;
     growth = growth === 0 ? GROWTH.first : Math.min(GROWTH.most, growth * 2);
     safe = [...safe, rate].slice(-2);
     rate *= 1 + growth;
     growAt = now + GROWTH.everyMs;
   };
 
+  /** When a second has room for one more. */
+  const roomAt = (perMs: number): number => {
+    const most = Math.max(1, Math.round(perMs * SECOND));
+    return (times.at(-most) ?? Number.NEGATIVE_INFINITY) + SECOND;
+  };
+
+  const remember = (now: number): void => {
+    times.push(now);
+    const first = times[0] ?? now;
+    if (now - first > 2 * LONGEST_COUNT_MS) times = times.filter((at) => now - at <= LONGEST_COUNT_MS);
+  };
+
   return {
-    readyAt: (now) => Math.max(now, blockedUntil, rate === null ? 0 : nextAt),
+    readyAt: (now) =>
+      rate === null ? Math.max(now, blockedUntil) : Math.max(now, blockedUntil, nextAt, roomAt(rate)),
     sent(now) {
-      if (round === null || round.limitedAt !== null) {
+      if (round === null || round.limit !== null) {
         if (round !== null) slowDown(round);
-        round = { startedAt: now, sent: 0, refused: 0, limitedAt: null };
+        round = { startedAt: now, taken: 0, limit: null };
       }
-      round.sent++;
+      round.taken++;
+      remember(now);
       grow(now);
-      // What a late timer cost is caught up with.
-      if (rate !== null) nextAt = Math.max(nextAt, now - Math.max(1 / rate, LATE_MS)) + 1 / rate;
+      if (rate !== null) nextAt = Math.max(nextAt, now - Math.max(1 / rate, CATCH_UP_MS)) + 1 / rate;
     },
     limited(sentAt, now, waitMs) {
-      if (round !== null && sentAt >= round.startedAt) {
-        round.refused++;
-        round.limitedAt ??= now;
-      }
+      const index = times.lastIndexOf(sentAt);
+      if (index !== -1) times.splice(index, 1);
       const grown = (ms: number): number => Math.min(WAIT.most, ms * WAIT.growth ** emptyRounds);
       const least = emptyRounds === 0 ? 0 : grown(WAIT.least);
       const wait = Math.max(least, waitMs ?? grown(WAIT.unsaid) * (0.5 + random()));
       blockedUntil = Math.max(blockedUntil, now + wait);
+      if (round === null || sentAt < round.startedAt) return;
+      round.taken--;
+      // Others of the same moment are refused just after it, and were not taken either.
+      const span = Math.min(LONGEST_COUNT_MS, Math.max(SECOND, wait));
+      const at = round.limit?.at ?? now;
+      const count = times.filter((each) => each > at - span).length;
+      // Where it took none, all that is known is when it would take the next.
+      round.limit = { at, seen: count > 0 ? count / span : 1 / Math.max(WAIT.least, wait) };
     },
     hold(until) {
       blockedUntil = Math.max(blockedUntil, until);

@@ -127,6 +127,24 @@ describe("the models of a team", () => {
 });
 
 describe("the life of a child", () => {
+  it("goes on after a rate limit and a failure of its provider, and tells of both", async () => {
+    using shop = makeShop();
+    const troubled: ScriptedReply[] = [
+      { status: 429, message: "Slow down", headers: { "retry-after": "0.05" }, times: 2 },
+      { status: 500, message: "Broken", times: 1 },
+      ...(CHILDREN.Api ?? []),
+    ];
+    const { ended, report } = await runWith(shop, { Lead: LEAD, ...CHILDREN, Api: troubled }, []);
+    expect(report.state).toBe("completed");
+    const retries = ended.lines.filter((line) => line.event === "retry");
+    expect(retries.map((line) => [line.source, line.attempt, /HTTP (\d+)/.exec(line.reason)?.[1]])).toEqual([
+      ["Api", 1, "429"],
+      ["Api", 2, "429"],
+      ["Api", 3, "500"],
+    ]);
+    expect(retries[0]?.delay_ms).toBeGreaterThanOrEqual(50);
+  });
+
   it("loses nothing when an agent forgets to commit", async () => {
     using shop = makeShop();
     const forgets: ScriptedReply[] = [
