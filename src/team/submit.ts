@@ -61,8 +61,9 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   // A caller that only enqueues need not be able to run them: its workers do.
   if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
   const programs = agentsWithPrograms(engine, options, children, split !== null);
-  await engine.repo.checkReady(commit, { files: programs.length > 0 && request.split === undefined });
-  if (programs.length > 0 && request.split === undefined) findLinks(engine);
+  const workspaces = programs.length > 0 || engine.team.verify.length > 0;
+  await engine.repo.checkReady(commit, { files: workspaces && request.split === undefined });
+  if (workspaces && request.split === undefined) findLinks(engine);
   const now = engine.now();
   const body = { title: request.title, ticket, base: request.base ?? null, options, split: request.split };
   const task: Task = {
@@ -230,10 +231,16 @@ function agentsWithPrograms(
   return all.filter((agent) => runtimeOf(options, agent) === "command");
 }
 
+const VERIFY_OPEN = "The commands of `verify` may use the network (`verify_network:` in the team file).";
+
 /** What programs may do here beyond their workspace. Throws sandbox_missing where one is required and there is none. */
-async function sandboxNotices({ sandbox }: Engine, agents: readonly AgentSpec[], elsewhere: boolean) {
-  if (agents.length === 0) return [];
-  const told = openings(agents).map((message) => ({ code: "sandbox_opened", message }));
+async function sandboxNotices({ sandbox, team }: Engine, agents: readonly AgentSpec[], elsewhere: boolean) {
+  if (agents.length === 0 && team.verify.length === 0) return [];
+  const opened = [
+    ...openings(agents),
+    ...(team.verify.length > 0 && team.verifyNetwork ? [VERIFY_OPEN] : []),
+  ];
+  const told = opened.map((message) => ({ code: "sandbox_opened", message }));
   // Of the machines of its workers a caller that only enqueues knows nothing.
   if (elsewhere) return told;
   const state = await sandbox.state();

@@ -172,6 +172,19 @@ if (!fs.existsSync(dir + "/.git/by-hand")) {
   });
 });
 
+describe("what verify may do", () => {
+  it("is said before a run begins: no sandbox, and the network", async () => {
+    using shop = makeMergeShop({
+      parts: { A: one },
+      policy: "verify: [node --version]\nverify_network: true",
+    });
+    const { report } = await runTeam(shop, { TERMINAL_SANDBOX: "off" });
+    expect(report.notices).toContainEqual(expect.stringMatching(/`verify` may use the network/));
+    expect(report.notices).toContainEqual(expect.stringMatching(/without a sandbox/));
+    expect(endsOf(report)).toEqual(["A landed"]);
+  });
+});
+
 describe("squash", () => {
   it("lands each branch as one commit by the user with the agent as co-author", async () => {
     const twice: Part = {
