@@ -54,7 +54,8 @@ export function wilsonInterval(p: number, n: number): readonly [low: number, hig
   const centre = p + z2 / (2 * n);
   const half = Z95 * Math.sqrt((p * (1 - p)) / n + z2 / (4 * n * n));
   const scale = 1 + z2 / n;
-  return [within01((centre - half) / scale), within01((centre + half) / scale)];
+  // It holds p itself, whatever was rounded.
+  return [Math.min(p, within01((centre - half) / scale)), Math.max(p, within01((centre + half) / scale))];
 }
 
 export function within01(value: number): number {

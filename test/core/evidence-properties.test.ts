@@ -92,6 +92,11 @@ describe("evidence of any answers", () => {
     );
   });
 
+  it("keeps an agreement of 0 inside its interval", () => {
+    const [field] = weighEvidence([{ a: ["low"] }, {}, { a: [0] }]).fields;
+    expect(field).toMatchObject({ agreement: 0, interval: [0, expect.any(Number)], confidence: 0 });
+  });
+
   it("says of unanimous answers: no distance, their own value, the most confidence so many can give", () => {
     fc.assert(
       fc.property(answer, fc.integer({ min: 1, max: 6 }), (value, count) => {
