@@ -9,29 +9,19 @@ import type { MergeResult } from "../git/contract.ts";
 import type { Stacked, StackSource } from "../git/merge-stack.ts";
 import { failPoint } from "../host/fail-point.ts";
 import { hasCode } from "../core/errors.ts";
-import {
-  aboutEntry,
-  nameConflicts,
-  setBack,
-  type Setting,
-  SETTLED,
-  settle,
-  sourceOf,
-} from "./merge-settle.ts";
-import { failureOf, noteOf, verify } from "./verify.ts";
+import { aboutEntry, nameConflicts, setBack, SETTLED, settle, sourceOf } from "./merge-settle.ts";
+import { type Fits, judge, type Judging } from "./merge-verify.ts";
+import { failureOf, noteOf } from "./verify.ts";
 
-export interface Landing extends Setting {
+export interface Landing extends Judging {
   /** Where the target begins when there is none. */
   readonly start: string;
-  readonly signal: AbortSignal;
   /** Where the changes of a branch begin that stands on others of the task; undefined for one that does not. */
   baseOf(entry: MergeEntry): Promise<string | undefined>;
   /** The subtasks whose branches it holds the changes of, as they are to land. */
   standsOn(subtaskId: string): readonly string[];
   /** Reworks whose resolution was looked at here, and has both sides. */
   readonly passed: Set<string>;
-  /** What this process has seen pass or fail, by tree. */
-  readonly verified: Map<string, Verification>;
 }
 
 /** Somebody else moves the target meanwhile: done again on where it is then, this often in a row. */
@@ -73,8 +63,6 @@ async function settleLanded(landing: Landing, entries: readonly MergeEntry[], ti
   await settleAs(landing, landed);
   return true;
 }
-
-type Fits = { readonly entry: MergeEntry; readonly result: Exclude<MergeResult, { kind: "conflict" }> };
 
 async function landOnto(landing: Landing, ready: readonly MergeEntry[], place: Place): Promise<void> {
   const { fits, conflicts, stacked } = await putTogether(landing, ready, place);
@@ -119,38 +107,24 @@ async function sourceIn(landing: Landing, entry: MergeEntry, squash: boolean): P
   return { ...sourceOf(entry), base: squash ? await landing.baseOf(entry) : undefined };
 }
 
-/** All of them when they pass; else none, and those at the front that do have landed, and the next one is set back. */
+/** All of them when they pass; else none: those at the front that do have landed then, and the next one is set back. */
 async function verifiedOf(
   landing: Landing,
   news: readonly Fits[],
-  { tip, tree }: Stacked,
+  stacked: Stacked,
   place: Place,
 ): Promise<readonly Fits[]> {
-  if (landing.engine.team.verify.length === 0) return news;
-  const whole = await verifyOne(landing, { commit: tip, tree }, news, place.target);
-  if (whole.ok) return news;
-  let [passes, fails] = [0, news.length];
-  let failure = whole;
-  while (fails - passes > 1) {
-    const middle = Math.floor((passes + fails) / 2);
-    const found = await verifyFirst(landing, news, middle, place.target);
-    if (found.ok) passes = middle;
-    else [fails, failure] = [middle, found];
+  const found = await judge(landing, news, stacked, place);
+  if (found.kind === "passed") return news;
+  if (found.kind === "target") {
+    await blameNobody(landing, news, found.bare, place.onto);
+    return [];
   }
-  if (passes === 0) {
-    const bare = await verifyAt(landing, place.onto, [], place.target);
-    if (!bare.ok) {
-      await blameNobody(landing, news, bare, place.onto);
-      return [];
-    }
-  }
-  const guilty = news[passes]?.entry;
-  const good = news.slice(0, passes);
+  const { good, guilty, failure } = found;
   // What is good lands first, so that the one that is not goes on from there.
   const last = good.at(-1);
   if (last) await land(landing, good, last.result.commit, place);
-  if (guilty)
-    await setBack(landing, guilty, guiltOf(guilty, failure, good), last?.result.commit ?? place.onto);
+  await setBack(landing, guilty, guiltOf(guilty, failure, good), last?.result.commit ?? place.onto);
   return [];
 }
 
@@ -181,35 +155,6 @@ async function blameNobody(
     news.map(({ entry: { subtask_id } }) => ({ subtask_id, ...change })),
     events,
   );
-}
-
-async function verifyFirst(landing: Landing, news: readonly Fits[], count: number, target: string) {
-  const some = news.slice(0, count);
-  return verifyAt(landing, some.at(-1)?.result.commit ?? "", some, target);
-}
-
-async function verifyAt(landing: Landing, commit: string, news: readonly Fits[], target: string) {
-  const { desk } = landing.writer;
-  const { tree } = await desk.stack({ onto: commit, into: target, sources: [], squash: false });
-  return verifyOne(landing, { commit, tree }, news, target);
-}
-
-/** A tree that was looked at is not looked at again. */
-async function verifyOne(
-  landing: Landing,
-  at: { readonly commit: string; readonly tree: string },
-  news: readonly Fits[],
-  target: string,
-): Promise<Verification> {
-  const { engine, task, verified, signal } = landing;
-  const known = verified.get(at.tree);
-  const branches = news.map(({ entry }) => entry.branch);
-  const found =
-    known === undefined
-      ? await verify(engine, task, { ...at, target, branches }, signal)
-      : { ...known, ...at, branches };
-  verified.set(at.tree, found);
-  return found;
 }
 
 /** Notes first by which commits they land, so that whoever comes after a crash knows them; then the target moves. */
