@@ -283,8 +283,8 @@ export interface Store extends AsyncDisposable {
   confirm(lease: Lease): Promise<void>;
   /** False when the lease is no longer ours. */
   renew(lease: Lease, leaseMs: number): Promise<boolean>;
-  /** Hands the conversation back unfinished; another worker may claim it at once. */
-  release(lease: Lease): Promise<void>;
+  /** Hands the conversation back unfinished, and says so; another worker may claim it at once. Nothing when the lease is no longer ours. */
+  release(lease: Lease, events?: readonly EventBody[]): Promise<void>;
   /** Says that the conversation waits for others (or no longer does). False when the lease is no longer ours. */
   park(lease: Lease, parked: boolean): Promise<boolean>;
   /** False when the lease is no longer ours, or another subtask of the task has that branch. */

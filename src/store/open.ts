@@ -111,7 +111,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     confirm: (lease) => write((tx) => confirm(tx, lease), "own"),
     claim: (wanted) => write((tx) => claim(database, tx, wanted)),
     renew: (lease, leaseMs) => write((tx) => renew(tx, lease, leaseMs), "own"),
-    release: (lease) => write((tx) => release(tx, lease)),
+    release: (lease, events = []) => write((tx) => release(tx, lease, events)),
     park: (lease, parked) => write((tx) => park(tx, lease, parked), "own"),
     heartbeat: (worker, ttlMs) => write((tx) => heartbeat(tx, worker, ttlMs), "own"),
     removeWorker: (workerId) => write((tx) => removeWorker(tx, workerId), "own"),

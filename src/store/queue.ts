@@ -4,8 +4,10 @@
  */
 import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
+import type { EventBody } from "../core/events.ts";
 import type { Lease } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
+import { appendEvents } from "./events.ts";
 import { withDependencies } from "./reads.ts";
 import { toFailure, toMessage, toTask } from "./rows.ts";
 import { changeSubtask } from "./status.ts";
@@ -201,13 +203,14 @@ export async function renew(tx: Tx, lease: Lease, leaseMs: number): Promise<bool
   return numUpdatedRows === 1n;
 }
 
-export async function release(tx: Tx, lease: Lease): Promise<void> {
+export async function release(tx: Tx, lease: Lease, events: readonly EventBody[]): Promise<void> {
   const { numUpdatedRows } = await held(tx, lease)
     .set({ state: "ready", worker_id: null, expires_at: 0 })
     .executeTakeFirst();
   if (numUpdatedRows !== 1n) return;
   await endAttempt(tx, lease.subtask.subtask_id, lease.attempt, "released");
   await changeSubtask(tx, lease.subtask.subtask_id, "planned", lease.worker_id);
+  await appendEvents(tx, events);
 }
 
 /** Sets nothing new: it is the question whether the lease is still ours, asked with the row locked. */

@@ -66,9 +66,8 @@ export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
   }
   if (goesOnElsewhere(signal) && found.outcome !== "completed") {
     await sink.flush();
-    await engine.store.release(lease);
-    // After the release, so that whoever is woken by it finds the conversation free.
-    await engine.store.append([{ event: "handed_back", ...aboutLease(lease), attempt: lease.attempt }]);
+    const event: EventBody = { event: "handed_back", ...aboutLease(lease), attempt: lease.attempt };
+    await engine.store.release(lease, [event]);
     return { kind: "handed_back" };
   }
   const outcome = makeOutcome(

@@ -190,10 +190,14 @@ export function describeQueue(name: string, open: OpenDatabase): void {
       expect(await store.finish(lease, anOutcome(lease.subtask), {}, [])).toBe(true);
     });
 
-    it("hands back a conversation that is released", async () => {
+    it("hands back a conversation that is released, and says so once", async () => {
       await store.submit(aTask("t1"), [aChild("t1", 1)], []);
       const lease = await claim("w1");
-      await store.release(lease);
+      await store.release(lease, [notice("t1", "Handed back.")]);
+      await store.release(lease, [notice("t1", "Handed back again.")]);
+      expect((await store.events("t1", null, 9)).map((event) => "message" in event && event.message)).toEqual(
+        ["Handed back."],
+      );
       expect((await store.subtasks("t1"))[0]?.state).toBe("planned");
       expect(await store.liveWorkers("t1")).toEqual([]);
       expect(await claim("w2")).toMatchObject({ token: 2, attempt: 2, subtask: { state: "running" } });
