@@ -1,7 +1,8 @@
 /** The runner that every sub-agent call goes through, with what it needs taken from the settings when it is not given. */
 import type { ModelSource } from "./agent/contract.ts";
-import type { RunnerEvent, RunResult } from "./agent/result.ts";
-import type { ToolContext, ToolDef } from "./core/tool.ts";
+import type { SubAgentCall } from "./agent/parallel.ts";
+import type { RunResult } from "./agent/result.ts";
+import type { ToolContext } from "./core/tool.ts";
 import { readScript } from "./bind.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { credentialsOf, defaultModel } from "./agent/vendors.ts";
@@ -22,25 +23,7 @@ export interface AgentRunnerOptions {
   readonly retryBaseMs?: number | undefined;
 }
 
-export interface AgentRun {
-  /** The agent's name: the `source` of every event. */
-  readonly agent: string;
-  readonly input: string;
-  readonly instructions?: string | undefined;
-  /** Default: OPENAI_MODEL, or ANTHROPIC_MODEL for `anthropic`. */
-  readonly model?: string | undefined;
-  /** Default: none. */
-  readonly tools?: readonly ToolDef[] | undefined;
-  /** What the tools may do to the world. A call of something that is not given is refused with `tool_disabled`. */
-  readonly context?: Partial<Omit<ToolContext, "agent" | "signal">> | undefined;
-  /** Answers of the model, at most. Default 40. */
-  readonly maxTurns?: number | undefined;
-  /** Wall time of the whole run, milliseconds. Default 900,000. */
-  readonly timeoutMs?: number | undefined;
-  /** Retries of one model call after the first, for retryable errors only. Default 4. */
-  readonly maxRetries?: number | undefined;
-  readonly onEvent?: ((event: RunnerEvent) => void) | undefined;
-  readonly traceId?: string | undefined;
+export interface AgentRun extends SubAgentCall {
   /**
    * Providers are sent `<key>-<turn>` as `Idempotency-Key`, the same over all tries of a turn. Default: one of the run's
    * own.

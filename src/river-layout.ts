@@ -37,7 +37,7 @@ export interface Label {
   readonly note: string;
 }
 
-export interface Lane {
+export interface Lane extends Omit<Spot, "branch"> {
   readonly id: string;
   /** Above the bed or below. */
   readonly side: -1 | 1;
@@ -45,16 +45,6 @@ export interface Lane {
   readonly row: number;
   readonly y: number;
   readonly width: number;
-  /** Leaves the bed here, and flows along its own lane from `bodyFrom` to `bodyTo`. */
-  readonly forkX: number;
-  readonly bodyFrom: number;
-  readonly bodyTo: number;
-  /** Turns back from `turnX` to the bed at `mergeX`; null: it never does. */
-  readonly turnX: number | null;
-  readonly mergeX: number | null;
-  readonly commits: readonly number[];
-  /** Where the last of it is drawn. */
-  readonly until: number;
   readonly label: Label;
   /** Lanes from whose end a thin stream leads to its beginning. */
   readonly from: readonly string[];
@@ -150,9 +140,11 @@ export function layOutRiver(input: RiverInput): RiverLayout {
 
 export interface Spot {
   readonly branch: RiverBranch;
+  /** Leaves the bed here, and flows along its own lane from `bodyFrom` to `bodyTo`. */
   readonly forkX: number;
   readonly bodyFrom: number;
   readonly bodyTo: number;
+  /** Turns back from `turnX` to the bed at `mergeX`; null: it never does. */
   readonly turnX: number | null;
   readonly mergeX: number | null;
   readonly commits: readonly number[];

@@ -22,18 +22,24 @@ export interface SubAgentSpec {
   /** The `source` of its events. */
   readonly name: string;
   readonly instructions?: string | undefined;
+  /** Default: OPENAI_MODEL, or ANTHROPIC_MODEL for `anthropic`. */
   readonly model?: string | undefined;
+  /** Default: none. */
   readonly tools?: readonly ToolDef[] | undefined;
+  /** What the tools may do to the world. A call of something that is not given is refused with `tool_disabled`. */
   readonly context?: Partial<Omit<ToolContext, "agent" | "signal">> | undefined;
+  /** Answers of the model, at most. Default 40. */
   readonly maxTurns?: number | undefined;
-  /** Wall time of one run, milliseconds. */
+  /** Wall time of one whole run, milliseconds. Default 900,000. */
   readonly timeoutMs?: number | undefined;
+  /** Retries of one model call after the first, for retryable errors only. Default 4. */
   readonly maxRetries?: number | undefined;
   /** Of one run: what goes beyond it has the error `budget_exceeded`. */
   readonly budget?: SpendLimit | undefined;
 }
 
 export interface SubAgentCall extends Omit<SubAgentSpec, "name" | "budget"> {
+  /** The agent's name: the `source` of every event. */
   readonly agent: string;
   readonly input: string;
   readonly onEvent?: ((event: RunnerEvent) => void) | undefined;

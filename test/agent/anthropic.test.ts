@@ -1,13 +1,12 @@
 /** What is special about Anthropic's Messages API; what holds for every provider is in runner.test.ts. */
 import type { ModelRequest } from "@openai/agents";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { messagesRequest } from "../../src/agent/anthropic-request.ts";
 import type { RunRequest, RunResult } from "../../src/agent/contract.ts";
 import { anthropicPrice, priceOf } from "../../src/agent/prices.ts";
 import { createModelSource } from "../../src/agent/providers.ts";
 import { AgentRunner } from "../../src/agent/runner.ts";
-import { loadSdk } from "../../src/agent/sdk.ts";
-import { builtinTools } from "../../tools/index.ts";
+import { fileTools, serversOfTests } from "../support/agent-servers.ts";
 import { createMemoryContext, type MemoryContext } from "../support/memory-context.ts";
 import {
   type ModelServer,
@@ -16,13 +15,8 @@ import {
   startModelServer,
 } from "../support/model-server.ts";
 
-const fileTools = builtinTools.filter((tool) => tool.flag === "ENABLE_FILE_TOOLS");
 const KEY = "sk-ant-test-1234567890";
-const servers: ModelServer[] = [];
-beforeAll(() => loadSdk());
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
+const servers = serversOfTests();
 
 interface Played {
   readonly result: RunResult;

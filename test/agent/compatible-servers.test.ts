@@ -1,12 +1,11 @@
 /** Servers that speak Chat Completions in their own way: what each sends, as it sends it, in a whole run. */
 import fc from "fast-check";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createChatNormaliser } from "../../src/agent/chat-stream.ts";
 import type { RunnerEvent, RunRequest, RunResult } from "../../src/agent/contract.ts";
 import { createModelSource } from "../../src/agent/providers.ts";
 import { AgentRunner } from "../../src/agent/runner.ts";
-import { loadSdk } from "../../src/agent/sdk.ts";
-import { builtinTools } from "../../tools/index.ts";
+import { fileTools, serversOfTests } from "../support/agent-servers.ts";
 import { createMemoryContext, type MemoryContext } from "../support/memory-context.ts";
 import {
   type ModelServer,
@@ -15,12 +14,7 @@ import {
   startModelServer,
 } from "../support/model-server.ts";
 
-const fileTools = builtinTools.filter((tool) => tool.flag === "ENABLE_FILE_TOOLS");
-const servers: ModelServer[] = [];
-beforeAll(() => loadSdk());
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
+const servers = serversOfTests();
 
 interface Played {
   readonly result: RunResult;

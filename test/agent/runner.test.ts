@@ -1,12 +1,11 @@
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { RunnerEvent, RunRequest, RunResult } from "../../src/agent/contract.ts";
 import { createModelSource } from "../../src/agent/providers.ts";
 import { AgentRunner } from "../../src/agent/runner.ts";
-import { loadSdk } from "../../src/agent/sdk.ts";
 import { OxbowError } from "../../src/core/errors.ts";
 import { defineTool, type ToolDef } from "../../src/core/tool.ts";
 import { z } from "zod";
-import { builtinTools } from "../../tools/index.ts";
+import { fileTools, serversOfTests } from "../support/agent-servers.ts";
 import { createMemoryContext, type MemoryContext, type MemoryOptions } from "../support/memory-context.ts";
 import {
   type ModelHandler,
@@ -16,13 +15,7 @@ import {
   startModelServer,
 } from "../support/model-server.ts";
 
-const fileTools = builtinTools.filter((tool) => tool.flag === "ENABLE_FILE_TOOLS");
-const servers: ModelServer[] = [];
-/** The first load of the SDK takes as long as some of the time limits below. */
-beforeAll(() => loadSdk());
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
+const servers = serversOfTests();
 
 interface Play extends MemoryOptions {
   readonly wire?: string;

@@ -1,11 +1,10 @@
 /** A team against a provider that refuses, fails and comes back: whole runs over the three wire formats, side by side. */
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createLimiter } from "../../src/agent/limiter.ts";
 import type { RunnerEvent, RunResult } from "../../src/agent/contract.ts";
 import { createModelSource } from "../../src/agent/providers.ts";
 import { AgentRunner } from "../../src/agent/runner.ts";
-import { loadSdk } from "../../src/agent/sdk.ts";
-import { builtinTools } from "../../tools/index.ts";
+import { fileTools, serversOfTests } from "../support/agent-servers.ts";
 import { createMemoryContext } from "../support/memory-context.ts";
 import {
   type ModelHandler,
@@ -15,12 +14,7 @@ import {
 } from "../support/model-server.ts";
 import { tokenBucket } from "../support/rate-limits.ts";
 
-const fileTools = builtinTools.filter((tool) => tool.flag === "ENABLE_FILE_TOOLS");
-const servers: ModelServer[] = [];
-beforeAll(() => loadSdk());
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
+const servers = serversOfTests();
 
 interface Played {
   readonly results: readonly RunResult[];
