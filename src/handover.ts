@@ -3,8 +3,7 @@ import type { HandoverCalls } from "./handover-calls.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Settings } from "./core/settings.ts";
 
-export const REPORT_FORMATS = ["text", "json", "markdown", "html"] as const;
-export type ReportFormat = (typeof REPORT_FORMATS)[number];
+export type ReportFormat = "text" | "json" | "markdown" | "html";
 
 export function handover(
   opened: () => Promise<Rooms>,

@@ -1,6 +1,8 @@
 /** The commands that bring work out to people: look at it, report on it, merge it. */
 import { type Command, Option } from "commander";
-import { REPORT_FORMATS } from "../../handover.ts";
+import type { ReportFormat } from "../../app.ts";
+
+const FORMATS: readonly ReportFormat[] = ["text", "json", "markdown", "html"];
 
 type Done = (code: number) => void;
 
@@ -19,9 +21,7 @@ export function handoverCommands(program: Command, done: Done): void {
     .command("report")
     .argument("<ticket>", "a ticket or a task id")
     .description("Tell the whole story of a ticket: who did what, what was merged, what it cost.")
-    .addOption(
-      new Option("--format <name>", "how (default: as FILE ends, else text)").choices([...REPORT_FORMATS]),
-    )
+    .addOption(new Option("--format <name>", "how (default: as FILE ends, else text)").choices(FORMATS))
     .option("--output <file>", "write it there; html is one file with everything in it")
     .option("--repo <dir>", "the repository", ".")
     .option("--json", "the same as --format json")

@@ -1,7 +1,6 @@
 /** The commands, their options and help; each action is imported when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { conflictsCommand } from "./conflicts-commands.ts";
-import { exitCode, showError } from "./failure.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { handoverCommands } from "./handover-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
@@ -28,6 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return await usage(error, said, json);
+    const { exitCode, showError } = await failing();
     await showError(error, json);
     return exitCode(error);
   }
@@ -41,8 +41,14 @@ async function usage(error: CommanderError, said: string, json: boolean): Promis
   }
   const message =
     error.code === "commander.help" ? "A command is missing." : error.message.replace(/^error: /, "");
+  const { showError } = await failing();
   await showError({ code: "usage", message, hint: "Run the command with --help to see its options." }, json);
   return 2;
+}
+
+/** What goes well need not wait for it. */
+function failing() {
+  return import("./failure.ts");
 }
 
 function build(done: (code: number) => void, said: (text: string) => void): Command {
