@@ -191,6 +191,8 @@ export function createListener(clients: Clients, channel: string): Listener {
       await connecting?.catch(() => undefined);
       const last = ear;
       ear = null;
+      // Whoever closes the store waits for this, and may have nothing else left that keeps the process alive.
+      hold(last, true);
       await last?.end();
     },
   };

@@ -101,6 +101,10 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
       expect(await runStoreProcess(database, { do: "wait and leave" })).toEqual([{ code: "cancelled" }]);
     });
 
+    it("is closed before the process ends, though nothing else keeps that alive", async () => {
+      expect(await runStoreProcess(database, { do: "wait and close" })).toEqual([{ closed: true }]);
+    });
+
     it("survives kill -9 in the middle of writing; the conversation can be claimed again", async () => {
       const store = await database.open();
       await store.submit(aTask("t1"), someChildren("t1", 1), []);

@@ -17,7 +17,9 @@ export type StoreCommand =
   | { do: "publish"; topic: string; count: number; everyMs: number }
   | { do: "append"; taskId: string; count: number }
   /** Waits in every way there is, does not close the store, and should then end by itself. */
-  | { do: "wait and leave" };
+  | { do: "wait and leave" }
+  /** Says so once the store is closed, with nothing else that keeps the process alive. */
+  | { do: "wait and close" };
 
 function say(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -63,6 +65,10 @@ async function run(store: Store, command: StoreCommand): Promise<void> {
       for (let n = 0; n < command.count; n++)
         await store.append([notice(command.taskId, `${process.pid}:${n}`)]);
       return;
+    case "wait and close":
+      await store.topics.wait([{ topic: "b", after: null }], 5);
+      await store[Symbol.asyncDispose]();
+      return say({ closed: true });
     case "wait and leave": {
       const abort = new AbortController();
       const waiting = store.topics.wait([{ topic: "a", after: null }], 60_000, abort.signal);
@@ -82,7 +88,7 @@ const { url, redis, ...command } = JSON.parse(process.argv[2] ?? "{}") as StoreC
 try {
   const store = await openStore({ url, redis });
   await run(store, command);
-  if (command.do !== "wait and leave") await store[Symbol.asyncDispose]();
+  if (!command.do.startsWith("wait and")) await store[Symbol.asyncDispose]();
 } catch (error) {
   say({ error: hasCode(error) ? error.code : "?", message: String(error) });
 }
