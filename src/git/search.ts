@@ -67,7 +67,9 @@ function createUnread(commit: Oid, wanted: (path: string) => boolean) {
       rest = lines.pop() ?? "";
       for (const line of lines) {
         const path = /^error: '[0-9a-f]+:(.*)': unable to read /.exec(line)?.[1];
-        if (path !== undefined && line.includes(commit) && wanted(path)) first ??= path;
+        if (path === undefined || !line.includes(commit) || !wanted(path)) continue;
+        // Git looks into several files at once: the first by name, whichever it complained of first.
+        if (first === null || path < first) first = path;
       }
     },
     first: () => first,
