@@ -3,17 +3,9 @@
  * costs no more than reading it.
  */
 import type { Report } from "./core/events.ts";
-import type { Json, Task } from "./core/model.ts";
+import type { Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
-import type {
-  OwnerAnswer,
-  SignalMessage,
-  Signals,
-  SignalTimeout,
-  SplitRequest,
-  SplitResult,
-} from "./core/tool.ts";
-import type { BranchAllocation, RepositoryNote } from "./git/contract.ts";
+import type { OwnerAnswer } from "./core/tool.ts";
 import type { WorkerPresence } from "./store/contract.ts";
 import type { DoctorOptions, DoctorRow } from "./doctor.ts";
 import type { InitOptions, MadeTeam } from "./init.ts";
@@ -34,13 +26,16 @@ import type { Conflicts } from "./team/conflict-case.ts";
 import { conflictMethods } from "./conflicts.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
+import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
+import { type SignalCalls, signalCalls } from "./signal-calls.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
 export type { WorkerPresence } from "./store/contract.ts";
 export type { AgentState, Alert } from "./team/intervention-results.ts";
 export type { RunOptions } from "./team/engine.ts";
+export type { RepositoryFacts } from "./repository-calls.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ConflictCase, SettledConflict, ShownConflict } from "./team/conflict-case.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
@@ -99,7 +94,7 @@ export interface PlannedRun {
   readonly notices: readonly { code: string; message: string }[];
 }
 
-export interface App extends Interventions, HandoverCalls, AsyncDisposable {
+export interface App extends Interventions, HandoverCalls, SignalCalls, RepositoryCalls, AsyncDisposable {
   readonly settings: Settings;
   /** Conflicts that wait for a person. */
   readonly conflicts: Conflicts;
@@ -115,12 +110,6 @@ export interface App extends Interventions, HandoverCalls, AsyncDisposable {
   /** What `run` would do; makes nothing. */
   plan(request: RunTask): Promise<PlannedRun>;
   status(taskIdOrTicket?: string): Promise<readonly TaskStatus[]>;
-  allocateBranch(options: {
-    agentName: string;
-    ticket?: string | undefined;
-    base?: string | undefined;
-    switch?: boolean | undefined;
-  }): Promise<BranchAllocation>;
   /** What a branch changes, and what of it is outside of its agent's scope. Throws rev_not_found, agent_unknown, usage. */
   checkScope(branch: string, options: { agent?: string; base?: string }): Promise<ScopeCheck>;
   /** Requests to write outside of a scope: the open ones, or all. */
@@ -131,40 +120,9 @@ export interface App extends Interventions, HandoverCalls, AsyncDisposable {
   schedules(): Promise<readonly ShownSchedule[]>;
   /** Fires an agent's schedule now, besides its times. Throws usage when it has none. */
   fireSchedule(agent: string): Promise<FiredNow>;
-  signalSend(topic: string, payload: Json): Promise<{ ok: true; topic: string; message_id: string }>;
-  signalWait(
-    topic: string,
-    options: { lastId?: string | undefined; timeoutMs: number },
-    signal: AbortSignal,
-  ): Promise<SignalMessage | SignalTimeout>;
-  signals(): Promise<Signals>;
-  /** Enqueues a task and its children for the workers; with `wait`, waits for their done signals. */
-  split(request: SplitRequest, signal: AbortSignal): Promise<SplitResult>;
   /** The team at work. */
   registry(): Promise<TeamRegistry>;
-  /** Where things are: for `doctor`. */
-  facts(): Promise<RepositoryFacts>;
-  /** Asks the remote of a fleet whether it can be used, and changes nothing; null: there is none. Throws remote_refused, remote_unreachable. */
-  remote(): Promise<{ readonly identity: string } | null>;
-  /** What is special about the repository. */
-  notes(): Promise<readonly RepositoryNote[]>;
-  /** The files of HEAD. */
-  files(): Promise<{ readonly root: string; readonly bare: boolean; readonly files: readonly string[] }>;
   close(): Promise<void>;
-}
-
-export interface RepositoryFacts {
-  readonly root: string;
-  readonly bare: boolean;
-  readonly stateDir: string;
-  /** Where the tasks are, without a password. */
-  readonly store: string;
-  /** What carries the signals, without a password. */
-  readonly signals: string;
-  readonly git: string;
-  readonly identity: { readonly name: string; readonly email: string };
-  /** Clones in which programs run or ran; `idle` ones wait for the next run. */
-  readonly workspaces: { readonly all: number; readonly idle: number };
 }
 
 /** Reads and checks the settings of an environment. Throws setting_unknown, setting_invalid. */
@@ -212,6 +170,8 @@ export function openApp(options: AppOptions = {}): App {
     ...interventions(engine),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
+    ...signalCalls(opened, engine, settings),
+    ...repositoryCalls(opened, settings),
 
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");
@@ -272,11 +232,6 @@ export function openApp(options: AppOptions = {}): App {
       return taskStatus(repo, store, wanted);
     },
 
-    async allocateBranch({ agentName, ticket, base, switch: checkout }) {
-      const { repo } = await opened();
-      return repo.allocateBranch({ agentName, ticket, base, switch: checkout });
-    },
-
     async checkScope(branch, wanted) {
       const { checkScope } = await import("./team/scope-check.ts");
       return checkScope(await engine(), branch, wanted);
@@ -309,61 +264,8 @@ export function openApp(options: AppOptions = {}): App {
       return fireNow(await engine(), agent);
     },
 
-    async signalSend(topic, payload) {
-      const { createSignals } = await import("./team/signals.ts");
-      const { store, secrets } = await opened();
-      return createSignals({ store, settings, redact: secrets.redact }).send(topic, payload);
-    },
-
-    async signalWait(topic, { lastId, timeoutMs }, signal) {
-      const { createSignals } = await import("./team/signals.ts");
-      const { store, secrets } = await opened();
-      return createSignals({ store, settings, redact: secrets.redact }).wait(
-        topic,
-        lastId,
-        timeoutMs,
-        signal,
-      );
-    },
-
-    async signals() {
-      const { createSignals } = await import("./team/signals.ts");
-      const { store, secrets } = await opened();
-      return createSignals({ store, settings, redact: secrets.redact });
-    },
-
-    async split(request, signal) {
-      const { splitTask } = await import("./team/split.ts");
-      return splitTask(await engine(), request, signal);
-    },
-
     async registry() {
       return (await engine()).registry;
-    },
-
-    async facts() {
-      const { repo, store: opening } = await opened();
-      const signals = opening.topics.about;
-      const { root, bare, stateDir, identity } = repo;
-      const { shownStore, storeUrl } = await import("./store-url.ts");
-      const store = await shownStore(storeUrl(settings, repo));
-      const clones = await repo.workspaces();
-      const workspaces = { all: clones.length, idle: clones.filter(({ idle }) => idle).length };
-      return { root, bare, stateDir, store, signals, identity, workspaces, git: await repo.gitVersion() };
-    },
-
-    async remote() {
-      const { remote } = (await opened()).repo;
-      await remote?.survey.probe();
-      return remote && { identity: remote.identity };
-    },
-
-    notes: async () => (await opened()).repo.notes(),
-
-    async files() {
-      const { repo } = await opened();
-      const files = await repo.listFiles(await repo.resolve("HEAD"));
-      return { root: repo.root, bare: repo.bare, files: files.map((file) => file.path) };
     },
 
     close: async () => {

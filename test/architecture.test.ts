@@ -6,14 +6,38 @@ import { describe, expect, it } from "vitest";
 /** The table of the house (docs/decisions/0001): who may import whom, and where a library lives. */
 const ROOMS: Record<string, { imports: readonly string[]; libraries: readonly string[] }> = {
   core: { imports: [], libraries: ["zod", "micromatch", "yaml"] },
-  host: { imports: ["core"], libraries: ["execa", "pino"] },
+  host: {
+    imports: ["core"],
+    libraries: [
+      "execa",
+      "pino",
+      "prom-client",
+      "@opentelemetry/api",
+      "@opentelemetry/exporter-trace-otlp-http",
+      "@opentelemetry/resources",
+      "@opentelemetry/sdk-trace",
+    ],
+  },
   git: { imports: ["core", "host"], libraries: ["simple-git"] },
   store: { imports: ["core", "host"], libraries: ["kysely", "pg", "ioredis"] },
   tools: { imports: ["core"], libraries: ["zod"] },
-  agent: { imports: ["core", "host", "git"], libraries: ["@openai/agents", "openai", "zod", "yaml"] },
+  agent: {
+    imports: ["core", "host", "git"],
+    libraries: ["@openai/agents", "@modelcontextprotocol/client", "openai", "zod", "yaml"],
+  },
   team: { imports: ["core", "host", "git", "store", "agent", "tools"], libraries: ["croner"] },
   app: { imports: ["core", "host", "git", "store", "agent", "tools", "team"], libraries: [] },
-  doors: { imports: ["core", "app"], libraries: ["commander"] },
+  doors: {
+    imports: ["core", "app"],
+    libraries: [
+      "commander",
+      "hono",
+      "@hono/node-server",
+      "@hono/zod-openapi",
+      "@modelcontextprotocol/server",
+      "ws",
+    ],
+  },
 };
 const PURE = new Set(["core", "tools"]);
 /** What a pure room may use of Node: computation only. */
