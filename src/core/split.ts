@@ -13,6 +13,8 @@ export interface PlannedChild {
   readonly allowedPaths: readonly string[];
   /** Positions in the plan. */
   readonly dependsOn: readonly number[];
+  /** Why a person must say yes before it starts; null: nobody needs to. */
+  readonly approval: string | null;
 }
 
 export interface SplitContext {
@@ -106,6 +108,7 @@ function byHand(request: SplitRequest, context: SplitContext): PlannedChild[] {
       responsibilities: request.responsibilities ?? agent.responsibilities,
       allowedPaths: scopeOfChild(child, request, agent, context),
       dependsOn: [...new Set(child.depends_on)].sort((a, b) => a - b),
+      approval: null,
     };
   });
 }
@@ -224,6 +227,7 @@ function byOwner(request: SplitRequest, context: SplitContext): SplitPlan {
       responsibilities: request.responsibilities ?? agent.responsibilities,
       allowedPaths: partPatterns({ part, files, own: agent.allowedPaths, wished, others }),
       dependsOn: [],
+      approval: null,
     };
   });
   return { children, leftovers };

@@ -54,6 +54,7 @@ export async function tryAgain(
       responsibilities: old.responsibilities,
       allowedPaths: scopeFor(engine, old, spec),
       dependsOn: [],
+      approval: null,
     };
     for (const child of makeChildren(engine, [part], { ...birth, siblings }))
       made.push(await replacing(engine, task, child, old, outcomes.get(old.subtask_id), siblings));

@@ -64,6 +64,7 @@ export async function makeRework(
     responsibilities: old.responsibilities,
     allowedPaths: agent.name === old.agent ? old.allowed_paths : ownScope(agent),
     dependsOn: [],
+    approval: null,
   };
   // Whoever works on it begins with a commit that no branch names.
   await engine.repo.remote?.offer([draft.commit]);

@@ -199,7 +199,14 @@ function leadPart(engine: Engine, title: string): PlannedChild {
   const name = engine.team.lead ?? engine.registry.list()[0]?.name ?? "";
   const lead = agentNamed(engine, name);
   const { name: agent, responsibilities } = lead;
-  return { agent, brief: title, responsibilities, allowedPaths: ownScope(lead), dependsOn: [] };
+  return {
+    agent,
+    brief: title,
+    responsibilities,
+    allowedPaths: ownScope(lead),
+    dependsOn: [],
+    approval: null,
+  };
 }
 
 /** Who may come to run: with a lead, whomever it asks. */

@@ -59,6 +59,7 @@ describe("a split into copies", () => {
         responsibilities: ["keep Api"],
         allowedPaths: ["src/api/**"],
         dependsOn: [],
+        approval: null,
       })),
     );
   });

@@ -135,6 +135,7 @@ async function submit(engine: Engine, { branches }: History): Promise<Task> {
     responsibilities: [],
     allowedPaths: ["**"],
     dependsOn: stacked && i > 0 ? [i - 1] : [],
+    approval: null,
   }));
   const birth = { taskId: "t", parent: null, root: false, base: null, siblings: [] };
   await engine.store.submit(task, makeChildren(engine, parts, birth), []);
