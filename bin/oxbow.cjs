@@ -6,8 +6,8 @@ var path = require("path");
 var fs = require("fs");
 var url = require("url");
 
-var source = path.join(__dirname, "..", "src", "doors", "cli", "main.ts");
-var built = path.join(__dirname, "..", "dist", "src", "doors", "cli", "main.js");
+var source = path.join(__dirname, "..", "src", "doors", "main.ts");
+var built = path.join(__dirname, "..", "dist", "src", "doors", "main.js");
 var inPackage = __dirname.split(path.sep).indexOf("node_modules") !== -1;
 var entry = !inPackage && fs.existsSync(source) ? source : built;
 

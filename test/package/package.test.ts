@@ -47,7 +47,7 @@ describe("npm pack", () => {
         "package/bin/oxbow.cjs",
         "package/dist/src/index.js",
         "package/dist/src/index.d.ts",
-        "package/dist/src/doors/cli/main.js",
+        "package/dist/src/doors/main.js",
         "package/dist/tools/orchestrate_split.js",
         "package/LICENSE",
         "package/README.md",

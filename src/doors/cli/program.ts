@@ -1,20 +1,23 @@
 /** The commands, their options and help; each action is imported when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { conflictsCommand } from "./conflicts-commands.ts";
+import type { Doors } from "./doors.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { handoverCommands } from "./handover-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, ownersCommand, scopeCommand } from "./review-commands.ts";
+import { serveCommand } from "./serve-commands.ts";
 import { workCommands } from "./work-commands.ts";
 
 const VERSION = "0.1.0";
 
 /** Runs one command line and returns the exit code: 0 done, 1 a child failed or a look-up found nothing, 2 usage, 3 conflict, 5 waiting on a person, 130 cancelled. */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(argv: readonly string[], doors: Doors): Promise<number> {
   const json = argv.includes("--json");
   let code = 0;
   let said = "";
   const program = build(
+    doors,
     (result) => {
       code = result;
     },
@@ -51,7 +54,7 @@ function failing() {
   return import("./failure.ts");
 }
 
-function build(done: (code: number) => void, said: (text: string) => void): Command {
+function build(doors: Doors, done: (code: number) => void, said: (text: string) => void): Command {
   const program = new Command("oxbow")
     .description(
       "Runs a team of coding agents on one Git repository: a branch each, merged with nothing lost.",
@@ -64,6 +67,7 @@ function build(done: (code: number) => void, said: (text: string) => void): Comm
     );
   runCommand(program, done);
   workerCommand(program, done);
+  serveCommand(program, doors, done);
   workCommands(program, done);
   program
     .command("init")

@@ -1,5 +1,8 @@
-/** The command line's first file: light, so that help and look-ups are fast. */
-import { main } from "./program.ts";
+/**
+ * The program's entry file: light, so that help and look-ups are fast. Doors never import each other; this file alone
+ * knows them all, and hands the command line loaders of those that it starts (docs/decisions/0019).
+ */
+import { main } from "./cli/program.ts";
 
 /** The output cannot be written any more (`| head`, a full disk): a run hands its work back, anything else ends. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -18,6 +21,8 @@ process.on("beforeExit", () => {
   process.exitCode = 70;
   ended = true;
 });
-const code = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2), {
+  http: () => import("./http/serve.ts"),
+});
 ended = true;
 process.exitCode = code;
