@@ -88,7 +88,7 @@ export const ERRORS = {
     "Ask for between 1 child and the limits.max_children_per_split of the team file.",
   ),
   limit_exceeded: row(409, 2, "Raise the limit under `limits:` in the team file, or split less."),
-  plan_invalid: row(400, 2, "Correct the dependencies between the children."),
+  plan_invalid: row(400, 2, "Correct the plan where the message says: names, dependencies, paths, limits."),
   nothing_to_split: row(
     400,
     2,

@@ -174,7 +174,7 @@ function checkDependencies(children: readonly SplitChild[]): void {
 }
 
 /** Children that all depend on one another, the first one repeated at the end; iterative, whatever the depth. */
-function findCycle(edges: readonly (readonly number[])[]): readonly number[] | null {
+export function findCycle(edges: readonly (readonly number[])[]): readonly number[] | null {
   const waiting = edges.map((on) => new Set(on).size);
   const dependents = edges.map((): number[] => []);
   for (const [child, on] of edges.entries()) for (const other of new Set(on)) dependents[other]?.push(child);
