@@ -2,12 +2,13 @@
  * What Oxbow keeps in a repository, thing by thing: whether it is safe to let go of, and why. Nothing is changed here.
  * A commit is safe while something that stays reaches it; a branch goes only where nobody works or will go on with it.
  */
+import { isLive } from "./core/model.ts";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { LedgerRef } from "./git/ledger.ts";
 import { bySubtask, judgeRefs } from "./gc-refs.ts";
-import { count, days, type Facts, KEEP_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
-import { isLive } from "./ledger.ts";
+import { counted } from "./core/amounts.ts";
+import { days, type Facts, KEEP_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
 import { isRestored } from "./salvage.ts";
 
 /** Refs of one subtask that go in one transaction, or not at all. */
@@ -77,7 +78,7 @@ function rowThings({ whole, unmerged }: Facts, options: PlanOptions): Thing[] {
       : state === "needs_review"
         ? "The task waits for a person."
         : left > 0
-          ? `They say why ${count(left, "piece")} of work ${left === 1 ? "is" : "are"} not merged.`
+          ? `They say why ${counted(left, "piece")} of work ${left === 1 ? "is" : "are"} not merged.`
           : options.now - updated_at < limit
             ? `Rows are kept for ${days(limit)} after the end, for status and reports.`
             : null;

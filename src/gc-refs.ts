@@ -1,8 +1,10 @@
 /** Which refs of a subtask may go, and why: its branch, its attempts, and where its branch started. */
 import type { KnownSubtask, WholeLedger } from "./ledger.ts";
 import type { AttemptEntry, BaseEntry, BranchEntry, LedgerRef } from "./git/ledger.ts";
-import { count, DAY_MS, days, type Facts, KEEP_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
-import { isLive, keyOf } from "./ledger.ts";
+import { counted } from "./core/amounts.ts";
+import { isLive } from "./core/model.ts";
+import { DAY_MS, days, type Facts, KEEP_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
+import { keyOf } from "./ledger.ts";
 
 /** All that refs hold of one subtask. */
 export interface SubtaskPart {
@@ -105,7 +107,7 @@ function ofBranch({ refs }: WholeLedger, { forced }: PlanOptions, { ref, commit 
   if (forced.has(ref)) return FORCED;
   const commits = refs.reach.unmerged(commit).length;
   return {
-    stays: `${count(commits, "commit")} of it ${commits === 1 ? "is" : "are"} merged nowhere: oxbow salvage`,
+    stays: `${counted(commits, "commit")} of it ${commits === 1 ? "is" : "are"} merged nowhere: oxbow salvage`,
   };
 }
 

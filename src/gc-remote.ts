@@ -6,9 +6,10 @@
 import type { KnownSubtask, WholeLedger } from "./ledger.ts";
 import type { RemoteRef, SharedRemote } from "./git/shared-remote.ts";
 import type { PlanOptions, Thing } from "./gc-thing.ts";
+import { isLive } from "./core/model.ts";
+import { START_REFS } from "./core/branch-name.ts";
 import { hasCode } from "./core/errors.ts";
 import { blockerOf } from "./gc-refs.ts";
-import { isLive } from "./ledger.ts";
 
 /** Refs that go in one push, or not at all. */
 export interface RemoteGroup {
@@ -20,7 +21,6 @@ export interface RemotePlan {
   readonly groups: readonly RemoteGroup[];
 }
 
-const STARTS = "refs/oxbow/starts/";
 const HEADS = "refs/heads/";
 
 /** A remote that cannot be asked is one thing that stays, and says why. */
@@ -56,8 +56,8 @@ export async function planRemote(
     ({ ref }) => !ref.startsWith(`${HEADS}integration/`) && ref !== HEADS + (base ?? ""),
   );
   const [starts, rest] = [
-    ours.filter(({ ref }) => ref.startsWith(STARTS)),
-    ours.filter(({ ref }) => !ref.startsWith(STARTS)),
+    ours.filter(({ ref }) => ref.startsWith(START_REFS)),
+    ours.filter(({ ref }) => !ref.startsWith(START_REFS)),
   ];
   const judged = [
     ...[...Map.groupBy(rest, ({ ref }) => keyOfRef(ref))].map(([key, group]) =>
@@ -115,7 +115,7 @@ function persons({ oid }: RemoteRef, known: KnownSubtask | null): string | null 
 /** What work started from; it was pushed only so that workers find it. */
 function judgeStart({ rows }: WholeLedger, ref: RemoteRef): Judged {
   const live = rows.tasks.find((task) => isLive(task) || task.state === "needs_review");
-  const commit = ref.ref.slice(STARTS.length);
+  const commit = ref.ref.slice(START_REFS.length);
   const ticket = rows.tasks.find((task) => task.base_commit === commit)?.ticket ?? null;
   if (live) return thing(ref, ticket, false, `The task ${live.task_id} is ${live.state}.`, 0);
   if (!ref.here) return thing(ref, ticket, false, "No branch there or here reaches it.", 0);

@@ -2,6 +2,7 @@
 import type { WholeLedger } from "./ledger.ts";
 import type { Repository } from "./git/contract.ts";
 import type { SalvageItem } from "./salvage.ts";
+import { counted } from "./core/amounts.ts";
 
 export const DAY_MS = 24 * 60 * 60 * 1000;
 /** How long is kept what a person may want to look at. */
@@ -39,9 +40,5 @@ export interface Facts {
 }
 
 export function days(ms: number): string {
-  return count(Math.ceil(ms / DAY_MS), "day");
-}
-
-export function count(n: number, one: string): string {
-  return `${n} ${one}${n === 1 ? "" : "s"}`;
+  return counted(Math.ceil(ms / DAY_MS), "day");
 }

@@ -2,6 +2,7 @@
  * `oxbow gc`: shows what Oxbow keeps and what of it may go, and lets that go. Refs go by compare-and-swap, those of one
  * subtask in one transaction that also checks that what reaches them is where it was. What dies half-way is repeated.
  */
+import { isLive } from "./core/model.ts";
 import { rm } from "node:fs/promises";
 import type { AppOptions } from "./app.ts";
 import type { RefChange } from "./git/contract.ts";
@@ -13,7 +14,7 @@ import { makePlan, type Plan, type RefGroup } from "./gc-plan.ts";
 import { planRemote, type RemoteGroup } from "./gc-remote.ts";
 import { DAY_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
 import { workerIsDead } from "./host/worker.ts";
-import { isLive, openLedger, readWhole, type WholeLedger } from "./ledger.ts";
+import { openLedger, readWhole, type WholeLedger } from "./ledger.ts";
 import { loadTeam } from "./load-team.ts";
 import { unmergedWork } from "./salvage.ts";
 

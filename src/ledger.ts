@@ -109,7 +109,3 @@ export function keyOf(subtask: string | null): string | null {
     throw error;
   }
 }
-
-export function isLive(task: Task): boolean {
-  return task.state === "planned" || task.state === "running";
-}

@@ -2,7 +2,7 @@
 import type { KnownSubtask, WholeLedger } from "./ledger.ts";
 import type { OxbowEvent } from "./core/events.ts";
 import type { Store } from "./store/contract.ts";
-import { isLive } from "./ledger.ts";
+import { isLive } from "./core/model.ts";
 
 export interface Reason {
   readonly code:

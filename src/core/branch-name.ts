@@ -32,6 +32,9 @@ export function baseRef(subtaskId: string): string {
   return BASE_REFS + refComponent(subtaskId);
 }
 
+/** Below it on a fleet's remote: the commits at which tasks start, each by its id. */
+export const START_REFS = "refs/oxbow/starts/";
+
 /** The n-th branch of a name: `name`, `name-2`, `name-3` …; the last component stays within its limit. */
 export function numberedBranch(name: string, n: number): string {
   if (!Number.isSafeInteger(n) || n < 1) {

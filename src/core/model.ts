@@ -7,6 +7,11 @@ import type { ErrorValue } from "./errors.ts";
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 export type TaskState = "planned" | "running" | "needs_review" | "completed" | "failed" | "cancelled";
+/** Not ended: its ticket is in use, and it may still be worked on. */
+export function isLive({ state }: { readonly state: TaskState }): boolean {
+  return state === "planned" || state === "running";
+}
+
 export type OutcomeKind = "completed" | "failed" | "cancelled" | "timed_out";
 export type SubtaskState = "planned" | "blocked" | "awaiting_approval" | "running" | OutcomeKind;
 

@@ -5,7 +5,7 @@
  * `\ No newline at end of file`, and a move without hunks.
  */
 import { OxbowError } from "./errors.ts";
-import { byteLength, quoted } from "./text.ts";
+import { byteLength, quoted, withoutReturn } from "./text.ts";
 
 export interface PatchLine {
   readonly kind: "keep" | "remove" | "add";
@@ -107,10 +107,6 @@ function nextFilled(lines: readonly string[]): readonly number[] {
     filled[i] = next;
   }
   return filled;
-}
-
-function withoutReturn(line: string): string {
-  return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
 function section(reader: Reader): FilePatch {

@@ -4,6 +4,7 @@
  * lines (binary files, symlinks, submodules, a deletion) can only be taken whole, and the other side must be given up.
  */
 import { createLineRules, type LineRules } from "./resolution-lines.ts";
+import { withoutReturn } from "./text.ts";
 
 export type ResolutionSide = "ours" | "theirs";
 
@@ -94,10 +95,6 @@ function covers({ side, line }: Waiver, one: Dropped): boolean {
   if (side !== undefined && side !== one.side) return false;
   if (line !== undefined) return one.line !== null && withoutReturn(line) === withoutReturn(one.text);
   return side !== undefined;
-}
-
-function withoutReturn(line: string): string {
-  return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
 function droppedOf(file: ResolvedFile, side: ResolutionSide, lines: LineRules): Dropped[] {

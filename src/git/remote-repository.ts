@@ -2,7 +2,7 @@
  * A repository that other machines work on too: what they need to see goes to a remote before anything names it, and what
  * they did is fetched before it is built upon. The remote is never ahead of what a worker holds, nor is it overwritten.
  */
-import { baseRef, refComponent } from "../core/branch-name.ts";
+import { baseRef, refComponent, START_REFS } from "../core/branch-name.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { attemptRef, writeSeal } from "./attempts.ts";
 import { checkedOutAt } from "./checkouts.ts";
@@ -15,8 +15,6 @@ import { createRemote, type Remote } from "./remote.ts";
 import { createSurvey } from "./remote-survey.ts";
 import { publishedTree } from "./remote-branch.ts";
 
-/** A commit that was offered, by its id. */
-const STARTS = "refs/oxbow/starts/";
 const HEADS = "refs/heads/";
 const MAX_SEEN = 1000;
 const MAX_TRIES = 8;
@@ -141,13 +139,13 @@ function createShared(
     async offer(commits) {
       for (const oid of new Set(commits)) {
         // Moved: it is there already.
-        await remote.push([{ ref: STARTS + oid, old: null, new: oid }]);
+        await remote.push([{ ref: START_REFS + oid, old: null, new: oid }]);
       }
     },
     async bring({ commits = [], branches = [], bases = [], attempts = [] }) {
       const lacking = await missing([...new Set(commits)]);
       const found = await remote.fetch([
-        ...lacking.map((oid) => STARTS + oid),
+        ...lacking.map((oid) => START_REFS + oid),
         ...branches.map((name) => HEADS + name),
         ...bases.map(baseRef),
         ...attempts.map((id) => `${ATTEMPTS}${refComponent(id)}/`),

@@ -1,9 +1,9 @@
 /** A task that has ended, let go of: its rows, its events, and the entries of its children's topics. */
+import { isLive } from "../core/model.ts";
 import { sql } from "kysely";
 import { OxbowError } from "../core/errors.ts";
 import type { TaskState } from "../core/model.ts";
 import type { Database, Tx } from "./engine.ts";
-import { isLive } from "./status.ts";
 import type { TopicTransport } from "./topics.ts";
 
 /** False when there is no such task. All or nothing. Throws task_active. */
@@ -34,7 +34,7 @@ export async function forget(database: Database, topics: TopicTransport, taskId:
 }
 
 async function refuseActive(tx: Tx, taskId: string, state: TaskState): Promise<void> {
-  const why = isLive(state)
+  const why = isLive({ state })
     ? `is ${state}`
     : (await hasLease(tx, taskId))
       ? "is still worked on"

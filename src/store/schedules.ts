@@ -6,11 +6,11 @@ import type { Selectable } from "kysely";
 import type { EventBody } from "../core/events.ts";
 import type { Json, TaskState } from "../core/model.ts";
 import type { Database, Tx } from "./engine.ts";
+import { isLive } from "../core/model.ts";
 import { appendEvents } from "./events.ts";
 import { announcement, putInOutbox } from "./outbox.ts";
 import { toJson } from "./rows.ts";
 import type { ScheduleRow } from "./schema.ts";
-import { isLive } from "./status.ts";
 
 /** Signals and events of one schedule that are kept: those of the last firings. */
 export const KEPT = 1_000;
@@ -217,7 +217,7 @@ async function isRunning(tx: Tx, { pending, last_task }: Schedule): Promise<bool
     .select("state")
     .where("task_id", "=", last_task)
     .executeTakeFirst();
-  return row !== undefined && isLive(row.state as TaskState);
+  return row !== undefined && isLive({ state: row.state as TaskState });
 }
 
 function toSchedule({ team: _, pending, ...row }: Selectable<ScheduleRow>): Schedule {

@@ -1,5 +1,6 @@
 /** Every change of a state leaves a row: who, when, from what to what. */
 import type { SubtaskState, TaskState } from "../core/model.ts";
+import { isLive } from "../core/model.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { Tx } from "./engine.ts";
 
@@ -34,7 +35,7 @@ export async function changeTask(tx: Tx, taskId: string, to: TaskState, who: str
   if (!row)
     throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
   if (row.state === to) return;
-  if (isLive(to)) await refuseUsedTicket(tx, row.ticket, taskId);
+  if (isLive({ state: to })) await refuseUsedTicket(tx, row.ticket, taskId);
   await tx.db
     .updateTable("tasks")
     .set({ state: to, updated_at: tx.now })
@@ -44,10 +45,6 @@ export async function changeTask(tx: Tx, taskId: string, to: TaskState, who: str
     .insertInto("status_history")
     .values({ task_id: taskId, subtask_id: null, from_state: row.state, to_state: to, who, at: tx.now })
     .execute();
-}
-
-export function isLive(state: TaskState): boolean {
-  return state === "planned" || state === "running";
 }
 
 /** Throws ticket_in_use when a live task other than `taskId` has the ticket. */

@@ -1,4 +1,5 @@
 /** How tasks and children come into the store. */
+import { isLive } from "../core/model.ts";
 import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
@@ -8,7 +9,7 @@ import type { Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
 import { announcement, putInOutbox } from "./outbox.ts";
 import { messageRow, subtaskRow, taskRow, toTask } from "./rows.ts";
-import { isLive, refuseUsedTicket } from "./status.ts";
+import { refuseUsedTicket } from "./status.ts";
 
 /** Rows of one insert: engines bound the number of parameters. */
 const BATCH = 100;
@@ -36,7 +37,7 @@ export async function submitTask(
     });
   }
   if (known) return { task: toTask(known), created: false };
-  if (isLive(task.state)) await refuseUsedTicket(tx, task.ticket, task.task_id);
+  if (isLive(task)) await refuseUsedTicket(tx, task.ticket, task.task_id);
   await tx.db.insertInto("tasks").values(taskRow(task)).execute();
   await tx.db
     .insertInto("status_history")

@@ -9,6 +9,7 @@ import type { ResolutionCheck } from "../core/resolution.ts";
 import type { Choice, ConflictDesk } from "../git/conflict-desk.ts";
 import type { ConflictCase, ConflictFilter, SettledConflict, ShownConflict } from "./conflict-case.ts";
 import type { Engine } from "./engine.ts";
+import { isLive } from "../core/model.ts";
 import { OxbowError } from "../core/errors.ts";
 import { aboutEntry, SETTLED, sourceOf } from "./merge-settle.ts";
 import { openMergeWriter } from "./merge-writer.ts";
@@ -203,10 +204,6 @@ async function enqueueAgain(
     [{ subtask_id: entry.subtask_id, state: "queued", commit, reason, landed_commit: null }],
     { events },
   );
-}
-
-function isLive({ state }: Task): boolean {
-  return state === "running" || state === "planned";
 }
 
 async function goesOn({ store, workerIsDead }: Engine, taskId: string): Promise<boolean> {

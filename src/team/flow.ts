@@ -7,6 +7,7 @@ import type { Report } from "../core/events.ts";
 import type { Task } from "../core/model.ts";
 import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
+import { isLive } from "../core/model.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
 import { carry } from "./carry.ts";
@@ -95,8 +96,4 @@ async function carryOn(
   } finally {
     drive.lost.removeEventListener("abort", handBack);
   }
-}
-
-function isLive(task: Task): boolean {
-  return task.state === "running" || task.state === "planned";
 }

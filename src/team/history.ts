@@ -8,7 +8,7 @@ import type { Outcome, Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
 import { runOptions } from "./engine.ts";
-import { addUsage, NO_USAGE } from "../core/model.ts";
+import { addUsage, isLive, NO_USAGE } from "../core/model.ts";
 import { currentOf } from "./lines.ts";
 import { totalCost } from "../core/cost.ts";
 import { allEvents } from "./report.ts";
@@ -49,7 +49,7 @@ export async function taskHistory({ store }: HistorySource, task: Task): Promise
   const inQueue = new Map(merges.map((each) => [each.subtask_id, each]));
   const current = new Set(currentOf(subtasks));
   const byConversation = new Map(subtasks.map((each) => [each.conversation_id, each.subtask_id]));
-  const live = task.state === "planned" || task.state === "running";
+  const live = isLive(task);
   return {
     task_id,
     title: task.title,

@@ -3,6 +3,7 @@ import type { Subtask, Task } from "../core/model.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Engine } from "./engine.ts";
 import type { Assigned, Cancelled, Reopened } from "./intervention-results.ts";
+import { isLive } from "../core/model.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
@@ -32,10 +33,6 @@ async function find(
   if (taskId !== undefined)
     throw new OxbowError("subtask_unknown", `There is no subtask ${wanted} in this repository.`);
   throw new OxbowError("task_unknown", `No task, ticket or subtask here is called ${wanted}.`);
-}
-
-function isLive({ state }: Task): boolean {
-  return state === "running" || state === "planned";
 }
 
 /** Waits at most `waitMs` for whoever works on it. Throws task_unknown, subtask_unknown. */

@@ -1,6 +1,7 @@
 /** Tasks that no process carries any more (or that a library call only enqueued): a worker brings them to their end. */
 import type { LiveTask } from "../store/contract.ts";
 import type { ReportState } from "../core/events.ts";
+import { isLive } from "../core/model.ts";
 import { hasCode } from "../core/errors.ts";
 import { conclude, endCancelled } from "./conclude.ts";
 import { newDriver, takeDrive } from "./driving.ts";
@@ -55,10 +56,10 @@ async function endOne(
   if (!cancelled && (await store.openSubtasks(task.task_id)) > 0) return null;
   await using drive = await takeDrive(engine, task.task_id, newDriver(engine, true));
   const now = await store.task(task.task_id);
-  if (now?.state !== "running" && now?.state !== "planned") return null;
+  if (!now || !isLive(now)) return null;
   if (cancelled) await endCancelled(engine, task, drive.lost);
   const stopped = AbortSignal.any([signal, drive.lost]);
   const report = await conclude(engine, task, drive, cancelled, stopped);
   const after = await store.task(task.task_id);
-  return after?.state === "running" || after?.state === "planned" ? null : (report?.state ?? null);
+  return after && isLive(after) ? null : (report?.state ?? null);
 }

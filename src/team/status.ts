@@ -4,6 +4,7 @@ import type { Store } from "../store/contract.ts";
 import type { OxbowEvent } from "../core/events.ts";
 import type { MergeEntry } from "../core/merging.ts";
 import type { Outcome, Subtask, Task } from "../core/model.ts";
+import { isLive } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { workerIsDead } from "../host/worker.ts";
@@ -71,10 +72,6 @@ export async function taskStatus(
       };
     }),
   );
-}
-
-function isLive({ state }: Task): boolean {
-  return state === "running" || state === "planned";
 }
 
 const MOST_OVERLAPS = 20;

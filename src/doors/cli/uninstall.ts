@@ -1,6 +1,7 @@
 /** `oxbow uninstall`: shows what would go, asks, removes it. */
 import { createInterface } from "node:readline/promises";
 import { openUninstall, refuseLoss, type UninstallPlan } from "../../uninstall.ts";
+import { counted } from "../../core/amounts.ts";
 import { OxbowError } from "../../core/errors.ts";
 import { clip } from "./text.ts";
 
@@ -52,8 +53,8 @@ function planText(plan: UninstallPlan): string {
   const lines = [
     `Oxbow in ${plan.repository}:`,
     `  goes   ${state.dir} (${size(state.bytes)}${state.stays.length > 0 ? `; not ${state.stays.join(", ")}` : ""})`,
-    `  goes   ${count(plan.refs, "ref")} below refs/oxbow/`,
-    `  stays  ${count(plan.branches, "branch", "branches")} feature/… and integration/…, your checkout, team.yaml`,
+    `  goes   ${counted(plan.refs, "ref")} below refs/oxbow/`,
+    `  stays  ${counted(plan.branches, "branch", "branches")} feature/… and integration/…, your checkout, team.yaml`,
   ];
   for (const place of plan.elsewhere) lines.push(`  stays  what is in ${place}`);
   if (plan.unfinished.length > 0)
@@ -66,10 +67,6 @@ function planText(plan: UninstallPlan): string {
     for (const folder of plan.kept) lines.push(`  ${folder}`);
   }
   return `${lines.join("\n")}\n`;
-}
-
-function count(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`;
 }
 
 function size(bytes: number): string {
