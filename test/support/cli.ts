@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { checkEvents } from "./event-stream.ts";
 
 export const LAUNCHER = resolve(import.meta.dirname, "../../bin/oxbow.cjs");
 
@@ -76,10 +77,11 @@ export async function oxbow(args: readonly string[], options: CliOptions): Promi
   return startOxbow(args, options).ended;
 }
 
-/** The report of a `run --json`. */
+/** The report of a `run --json`, all of whose lines are as the schemas of events say. */
 export function reportOf(ended: Ended): Record<string, any> {
   const last = ended.lines.at(-1);
   if (last?.["event"] !== "report") throw new Error(`no report: ${ended.stdout}\n${ended.stderr}`);
+  checkEvents(ended.lines);
   return last;
 }
 

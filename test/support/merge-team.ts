@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { openApp, type OxbowApp } from "../../src/library.ts";
 import type { OxbowEvent, Report } from "../../src/core/events.ts";
 import { plainEnvironment } from "./cli.ts";
+import { checkEvents } from "./event-stream.ts";
 import { makeShop, type Shop } from "./shop.ts";
 
 export type Step = Readonly<Record<string, unknown>>;
@@ -87,6 +88,7 @@ export async function runTeam(
     workers: "none",
     onEvent: (event) => void events.push(event),
   });
+  checkEvents([...events, report]);
   const [status] = await app.status(TICKET);
   return { report, events, state: status?.task.state };
 }
