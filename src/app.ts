@@ -5,7 +5,7 @@
 import type { Report } from "./core/events.ts";
 import type { Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
-import type { OwnerAnswer } from "./core/tool.ts";
+import type { OwnerAnswer, SplitRequest } from "./core/tool.ts";
 import type { WorkerPresence } from "./store/contract.ts";
 import type { DoctorOptions, DoctorRow } from "./doctor.ts";
 import type { InitOptions, MadeTeam } from "./init.ts";
@@ -19,11 +19,13 @@ import type { TaskStatus } from "./team/status.ts";
 import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
+import { toErrorValue } from "./core/errors.ts";
 import { handingBack, STOP, withReason } from "./core/stop.ts";
 import { handover } from "./handover.ts";
 import type { HandoverCalls } from "./handover-calls.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import { conflictMethods } from "./conflicts.ts";
+import { type BackgroundCalls, createBackground } from "./background-calls.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
 import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
@@ -57,6 +59,8 @@ export interface AppOptions {
   readonly team?: string | undefined;
   /** Default: the process's environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** How long what runs here may go on when it is to be handed back, milliseconds. Default: OXBOW_DRAIN_MS. */
+  readonly drainMs?: number | undefined;
   /** For a worker: where the team has a `repo.url`, a mirror of it in the state directory in place of the repository. */
   readonly mirror?: boolean | undefined;
 }
@@ -67,6 +71,8 @@ export interface RunTask {
   readonly ticket?: string | undefined;
   readonly base?: string | undefined;
   readonly options: RunOptions;
+  /** The parts as the caller wants them. */
+  readonly split?: SplitRequest | undefined;
 }
 
 export interface RunHooks extends FollowHooks {
@@ -94,7 +100,13 @@ export interface PlannedRun {
   readonly notices: readonly { code: string; message: string }[];
 }
 
-export interface App extends Interventions, HandoverCalls, SignalCalls, RepositoryCalls, AsyncDisposable {
+export interface App
+  extends Interventions,
+    HandoverCalls,
+    SignalCalls,
+    RepositoryCalls,
+    BackgroundCalls,
+    AsyncDisposable {
   readonly settings: Settings;
   /** Conflicts that wait for a person. */
   readonly conflicts: Conflicts;
@@ -160,13 +172,21 @@ export async function owners(
 /** Opens nothing yet: the repository, the store and the team are opened by the first call that needs them. */
 export function openApp(options: AppOptions = {}): App {
   const env = options.env ?? environment();
-  const settings = parseSettings(env);
+  const given = parseSettings(env);
+  const settings: Settings = { ...given, oxbowDrainMs: options.drainMs ?? given.oxbowDrainMs };
   const opened = once(() => openRooms(options, settings, env));
   const engine = once(async () =>
     (await import("./bind.ts")).bindEngine(options, settings, env, await opened()),
   );
-  return {
+  const { close: handBack, ...background } = createBackground({
+    run: (request, hooks, signal) => app.run(request, hooks, signal),
+    resume: (taskId, hooks, signal) => app.resume(taskId, hooks, signal),
+    failed: (error) =>
+      void engine.made().then((bound) => bound?.log.error({ error: toErrorValue(error) }, "background")),
+  });
+  const app: App = {
     settings,
+    ...background,
     ...interventions(engine),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
@@ -269,15 +289,15 @@ export function openApp(options: AppOptions = {}): App {
     },
 
     close: async () => {
+      await handBack();
       (await engine.made())?.log.close();
       const made = await opened.made();
       await made?.store[Symbol.asyncDispose]();
       await made?.repo[Symbol.asyncDispose]();
     },
-    async [Symbol.asyncDispose]() {
-      await this.close();
-    },
+    [Symbol.asyncDispose]: () => app.close(),
   };
+  return app;
 }
 
 interface Once<T> {
