@@ -181,8 +181,9 @@ export function openApp(options: AppOptions = {}): App {
   const { close: handBack, ...background } = createBackground({
     run: (request, hooks, signal) => app.run(request, hooks, signal),
     resume: (taskId, hooks, signal) => app.resume(taskId, hooks, signal),
-    failed: (error) =>
-      void engine.made().then((bound) => bound?.log.error({ error: toErrorValue(error) }, "background")),
+    async failed(error) {
+      (await engine.made())?.log.error({ error: toErrorValue(error) }, "background");
+    },
   });
   const app: App = {
     settings,

@@ -28,7 +28,7 @@ export function createBackground(calls: {
   run(request: RunTask, hooks: RunHooks, signal: AbortSignal): Promise<unknown>;
   resume(taskId: string, hooks: RunHooks, signal: AbortSignal): Promise<unknown>;
   /** Is told why a task that had begun cannot be carried on here. */
-  failed(error: unknown): void;
+  failed(error: unknown): Promise<void>;
 }): Background {
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
