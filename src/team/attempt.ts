@@ -23,7 +23,7 @@ import { relaySoon } from "./relay.ts";
 import { runProgram } from "./run-program.ts";
 import { runModel } from "./run-model.ts";
 import { aboutLease } from "./about.ts";
-import { baseOf } from "./scope-check.ts";
+import { committedOn } from "./scope-check.ts";
 import { untoldOf } from "./untold.ts";
 
 export interface Attempt {
@@ -163,7 +163,7 @@ async function endUnbegun(engine: Engine, lease: Lease, error: OxbowError): Prom
   await bringWork(engine, [subtask]);
   await engine.store.append(await untoldOf(engine, task, subtask));
   const tip = branch === null ? null : await repo.readRef(`refs/heads/${branch}`);
-  const commit = tip === (await baseOf(engine, subtask, task)) ? null : tip;
+  const commit = await committedOn(engine, subtask, task);
   const late = error.code === "attempts_exhausted" && lease.failure?.code === "timed_out";
   const unrouted = error.code === "agent_disabled";
   const outcome = error.code === "cancelled" ? "cancelled" : late || unrouted ? "timed_out" : "failed";

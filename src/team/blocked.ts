@@ -10,9 +10,9 @@ import type { Lease, Store } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
 import type { Alert } from "./intervention-results.ts";
 import { OxbowError } from "../core/errors.ts";
-import { unheldOutcome } from "./conclude.ts";
 import { fleetFor, liveWorkers } from "./fleet.ts";
 import { relaySoon } from "./relay.ts";
+import { unheldOutcome } from "./unheld.ts";
 
 /** How long one may be blocked, milliseconds. */
 function patienceMs({ registry, team }: Engine, agent: string): number {
@@ -38,20 +38,20 @@ export function blockFor(engine: Engine, lease: Lease, why: OxbowError): Promise
 
 export interface ServiceWatch {
   /** `served`: the agents of the task that somebody takes. What nobody takes for longer than a lease is blocked. */
-  look(engine: Engine, taskId: string, served: readonly string[] | "all"): Promise<void>;
+  look(engine: Engine, task: Task, served: readonly string[] | "all"): Promise<void>;
 }
 
 export function createServiceWatch(): ServiceWatch {
   /** Since when nobody takes a subtask. */
   let missed = new Map<string, number>();
   return {
-    async look(engine, taskId, served) {
+    async look(engine, task, served) {
       if (served === "all") return;
       const { store } = engine;
       const now = engine.now();
       const before = missed;
       missed = new Map();
-      for (const free of await store.freeSubtasks(taskId)) {
+      for (const free of await store.freeSubtasks(task.task_id)) {
         const { subtask_id, agent, blocked_at, disabled } = free;
         if (served.includes(agent)) {
           if (blocked_at !== null && disabled === null) await store.unblock(subtask_id);
@@ -62,10 +62,10 @@ export function createServiceWatch(): ServiceWatch {
         const why = unavailable(agent, disabled);
         if (blocked_at !== null) {
           if (now < blocked_at + patienceMs(engine, agent)) continue;
-          await store.finishBlocked(subtask_id, unheldOutcome(engine, "timed_out", why));
+          await store.finishBlocked(subtask_id, await unheldOutcome(engine, task, "timed_out", why));
           await relaySoon(engine);
         } else if (now >= since + engine.settings.oxbowLeaseMs)
-          await store.blockFree(subtask_id, [alertOf(engine, { ...free, task_id: taskId }, why)]);
+          await store.blockFree(subtask_id, [alertOf(engine, { ...free, task_id: task.task_id }, why)]);
       }
     },
   };

@@ -49,7 +49,7 @@ export async function carry(
     // Signals of a process that died between its outcome and their sending.
     await relaySoon(engine);
     await helped.look();
-    await service.look(engine, taskId, helped.served());
+    await service.look(engine, task, helped.served());
     const now = (await store.liveTasks()).find((each) => each.task.task_id === taskId);
     if (now?.cancelled) stop.abort(stopReason(now));
     bell.ring();

@@ -1,8 +1,8 @@
 /** The end of a task, by the one process that carries it: what never ran is cancelled, what finished is merged, its state is written. */
 import { failPoint } from "../host/fail-point.ts";
 import type { ErrorCode, OxbowError } from "../core/errors.ts";
-import type { EventBody, Report, ReportState } from "../core/events.ts";
-import type { Json, Outcome, Subtask, Task, TaskState } from "../core/model.ts";
+import type { Report, ReportState } from "../core/events.ts";
+import type { Task, TaskState } from "../core/model.ts";
 import type { Drive } from "./driving.ts";
 import type { Engine } from "./engine.ts";
 import { hasCode, toErrorValue } from "../core/errors.ts";
@@ -13,10 +13,10 @@ import { freeDeadLeases } from "./fleet.ts";
 import { currentOf } from "./lines.ts";
 import { stopReason } from "./leases.ts";
 import { watchOpenWork } from "./open-work.ts";
-import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { relaySoon } from "./relay.ts";
 import { repeatedly } from "./repeatedly.ts";
 import { makeReport } from "./report.ts";
+import { unheldOutcome } from "./unheld.ts";
 import { tellUntold } from "./untold.ts";
 
 /** How often to look for leases that ran out, milliseconds: no event tells of it. */
@@ -135,29 +135,6 @@ export async function endCancelled(engine: Engine, task: Task, signal: AbortSign
 
 /** Children that never started hear of the cancellation too: each gets its outcome and its signal. */
 async function cancelRest(engine: Engine, task: Task, reason: OxbowError): Promise<void> {
-  await engine.store.finishUnstarted(task.task_id, unheldOutcome(engine, "cancelled", reason));
+  await engine.store.finishUnstarted(task.task_id, await unheldOutcome(engine, task, "cancelled", reason));
   await relaySoon(engine);
-}
-
-/** What becomes of a subtask that is ended while nobody works on it. */
-export function unheldOutcome(
-  engine: Engine,
-  kind: "cancelled" | "timed_out",
-  { code, message, hint }: OxbowError,
-): (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody } {
-  return (subtask) => {
-    const { task_id, subtask_id, conversation_id, branch } = subtask;
-    const found = { ...NOTHING_RAN, outcome: kind, summary: "", branch };
-    const outcome = makeOutcome(subtask, 0, { ...found, error: { code, message, hint } }, engine.redact);
-    const event: EventBody = {
-      event: "child_finished",
-      task_id,
-      subtask_id,
-      conversation_id,
-      source: subtask.agent,
-      outcome: kind,
-      result: outcome,
-    };
-    return { outcome, signalPayload: donePayload(outcome), event };
-  };
 }

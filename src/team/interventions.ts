@@ -7,13 +7,14 @@ import { isLive } from "../core/model.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
-import { conclude, endCancelled, requestCancel, unheldOutcome } from "./conclude.ts";
+import { conclude, endCancelled, requestCancel } from "./conclude.ts";
 import { newDriver, takeDrive } from "./driving.ts";
 import { agentNamed } from "./engine.ts";
 import { freeDeadLeases } from "./fleet.ts";
 import { fits, scopeFor, tryAgain } from "./generations.ts";
 import { relaySoon } from "./relay.ts";
 import { bringWork } from "./remote.ts";
+import { unheldOutcome } from "./unheld.ts";
 
 /** How often to look whether others have ended what was cancelled, milliseconds. */
 const LOOK_MS = 250;
@@ -69,11 +70,12 @@ async function endHere(engine: Engine, task: Task): Promise<void> {
 /** The part, and what was split from it. A holder that stands still is waited for until its lease has run out. */
 async function cancelPart(
   engine: Engine,
-  { task_id }: Task,
+  task: Task,
   { subtask_id, conversation_id, agent }: Subtask,
   waitMs: number,
 ): Promise<Cancelled> {
   const { store } = engine;
+  const { task_id } = task;
   const reason = STOP.cancelled.message;
   const asking: EventBody = {
     event: "cancel_requested",
@@ -88,7 +90,7 @@ async function cancelPart(
     const parts = await store.cancelSubtask(
       subtask_id,
       [asking],
-      unheldOutcome(engine, "cancelled", STOP.cancelled),
+      await unheldOutcome(engine, task, "cancelled", STOP.cancelled),
     );
     await relaySoon(engine);
     return parts;

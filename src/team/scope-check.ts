@@ -17,6 +17,16 @@ export async function baseOf(
   return (await repo.readRef(baseRef(subtask.subtask_id))) ?? task.base_commit;
 }
 
+/** Where a subtask's branch is, when there is a commit on it. */
+export async function committedOn(
+  engine: Pick<Engine, "repo">,
+  subtask: Subtask,
+  task: Pick<Task, "base_commit">,
+): Promise<string | null> {
+  const tip = subtask.branch === null ? null : await engine.repo.readRef(`refs/heads/${subtask.branch}`);
+  return tip === (await baseOf(engine, subtask, task)) ? null : tip;
+}
+
 export async function changesOutside(engine: Engine, scope: Scope, base: string, commit: string) {
   const changed = await engine.repo.changedPaths(base, commit);
   return { changed, outside: changed.filter(({ path }) => !scope.allows(path)) };

@@ -156,8 +156,7 @@ async function look({ list, leases, orphans, schedule, service, ring }: Looking)
   // Signals of a process that died between its outcome and their sending.
   await relaySoon(engine);
   ring();
-  for (const { task } of list.orphans())
-    await service.look(engine, task.task_id, await takenOf(engine, task));
+  for (const { task } of list.orphans()) await service.look(engine, task, await takenOf(engine, task));
   orphans.end(engine, list.orphans());
 }
 

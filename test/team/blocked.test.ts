@@ -6,7 +6,7 @@ import type { OxbowEvent } from "../../src/core/events.ts";
 import { createServiceWatch, openAlerts } from "../../src/team/blocked.ts";
 import { carry } from "../../src/team/carry.ts";
 import type { Engine } from "../../src/team/engine.ts";
-import { assign, cancel } from "../../src/team/interventions.ts";
+import { assign, cancel, retry } from "../../src/team/interventions.ts";
 import { prepareBranch } from "../../src/team/prepare.ts";
 import { type ClockedEngine, clockedEngine } from "../support/clocked-engine.ts";
 import { makeShop, SHOP_TEAM, type Shop } from "../support/shop.ts";
@@ -116,6 +116,25 @@ describe("a subtask whose agent is not available", () => {
     await expect(assign(engine, "Api::t1::9", "Spare")).rejects.toMatchObject({ code: "subtask_unknown" });
   });
 
+  it("names what was committed for it when it ends so, and a new try begins with that", async () => {
+    await submit({ over: { allowed_paths: ["src/api/**"] } });
+    const lease = await claim();
+    const { tree } = await prepareBranch(engine, lease);
+    await tree.write("src/api/begun.js", Buffer.from("begun\n"));
+    const made = await tree.commit("Begin", stop.signal);
+    await giveUp(lease);
+    const carried = carry(engine, await task(), "auto", stop.signal);
+    await until("alert");
+    expect(await cancel(engine, API, 0)).toMatchObject({ changed: true, state: "cancelled" });
+    expect(await carried).toBe("done");
+    const told = { outcome: "cancelled", branch: "feature/t1/Api", commit: made?.commit };
+    expect(await engine.store.outcomes("t1")).toMatchObject([told]);
+    expect(await signals()).toMatchObject([told]);
+    await retry(engine, API);
+    await carry(engine, await task(), "auto", stop.signal);
+    expect(shop.at("feature/t1/Api-2", "src/api/begun.js")).toBe("begun\n");
+  });
+
   it("is not given what the new agent may not write", async () => {
     await submit({ over: { allowed_paths: ["src/api/**"] } });
     const lease = await claim();
@@ -150,7 +169,7 @@ describe("a subtask whose agent is not available", () => {
   it("is blocked when no worker takes it for longer than a lease, free when one comes, and ended in the end", async () => {
     await submit({ agent: "Web" }, { agent: "Docs" });
     const watch = createServiceWatch();
-    const look = (...served: string[]) => watch.look(engine, "t1", served);
+    const look = async (...served: string[]) => watch.look(engine, await task(), served);
     await look("Docs");
     expect(await states()).toEqual(["planned", "planned"]);
     clock.now += engine.settings.oxbowLeaseMs;
