@@ -17,6 +17,8 @@ const TOKENS: readonly RegExp[] = [
   /(?<![A-Za-z0-9])sk-(?:(?:proj|svcacct|admin|None|ant|or|live|test|lf)-[A-Za-z0-9_-]{8,}|[A-Za-z0-9]{20,}[A-Za-z0-9_-]*)/g,
   // Google
   /(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}|(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9])(?:GOCSPX-[A-Za-z0-9_-]{20,}|1\/\/0[A-Za-z0-9_-]{30,})/g,
+  // Oxbow's own
+  /(?<![A-Za-z0-9])oxb_[0-9a-z]{10}_[A-Za-z0-9_-]{43}/g,
   // GitHub, GitLab
   /(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|gl[a-z]{2,6}-[A-Za-z0-9_-]{20,}[A-Za-z0-9_.-]*)/g,
   // Slack

@@ -7,7 +7,9 @@ import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
 import type { FreeSubtask } from "./blocked.ts";
 import type { MergeStore } from "./merges.ts";
+import type { TaskFilter } from "./reads.ts";
 import type { ScheduleStore } from "./schedules.ts";
+import type { TokenStore } from "./tokens.ts";
 import type { TranscriptStore } from "./transcripts.ts";
 import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
@@ -182,6 +184,7 @@ export interface Store extends AsyncDisposable {
   readonly merges: MergeStore;
   readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
+  readonly tokens: TokenStore;
 
   /**
    * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is
@@ -306,8 +309,8 @@ export interface Store extends AsyncDisposable {
   endTask(taskId: string, state: TaskState, events: readonly EventBody[]): Promise<boolean>;
 
   task(taskId: string): Promise<Task | null>;
-  /** Newest first; at most 1,000 without a limit. */
-  tasks(options?: { limit?: number }): Promise<readonly Task[]>;
+  /** Newest first; at most 1,000 without a limit. `before`: those that come after this one in that order. */
+  tasks(options?: TaskFilter): Promise<readonly Task[]>;
   /** Newest first. */
   tasksByTicket(ticket: string): Promise<readonly Task[]>;
   /** In the order in which they were added. */

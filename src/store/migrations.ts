@@ -24,6 +24,7 @@ const MIGRATIONS: readonly Migration[] = [
     load: async () => (await import("./migration-7.ts")).addBranchIndex,
   },
   { version: 8, name: "merge queue", load: async () => (await import("./migration-8.ts")).addMerges },
+  { version: 10, name: "tokens", load: async () => (await import("./migration-10.ts")).addTokens },
 ];
 
 /**

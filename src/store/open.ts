@@ -31,6 +31,7 @@ import { createReads } from "./reads.ts";
 import { changeTask } from "./status.ts";
 import { createScheduleStore } from "./schedules.ts";
 import { addChildren, submitTask } from "./submit.ts";
+import { createTokenStore } from "./tokens.ts";
 import { createTodoStore } from "./todos.ts";
 import { createTranscriptStore } from "./transcripts.ts";
 import { createTopics, type TopicTransport } from "./topics.ts";
@@ -94,6 +95,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     merges: createMergeStore(database),
     transcripts: createTranscriptStore(database),
     schedules: createScheduleStore(database),
+    tokens: createTokenStore(database),
     ...createReads(database),
     ...createFleetReads(database),
     submit: (task, children, events, driver) =>

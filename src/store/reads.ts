@@ -1,11 +1,18 @@
 /** What others may look at. Each is one moment of the store; nothing is locked. */
 import type { Kysely } from "kysely";
-import type { Subtask } from "../core/model.ts";
+import type { Subtask, Task, TaskState } from "../core/model.ts";
 import type { Database } from "./engine.ts";
 import { toMessage, toOutcome, toSubtask, toTask } from "./rows.ts";
 import type { Schema, SubtaskRow } from "./schema.ts";
 
 const TASKS = 1000;
+
+export interface TaskFilter {
+  readonly limit?: number | undefined;
+  readonly before?: Pick<Task, "created_at" | "task_id"> | undefined;
+  readonly state?: TaskState | undefined;
+  readonly ticket?: string | undefined;
+}
 
 /** Dependencies are written with their subtask and never change, so they may be read after it. */
 export async function withDependencies(
@@ -35,15 +42,18 @@ export function createReads({ db, now }: Database) {
       const row = await db.selectFrom("tasks").selectAll().where("task_id", "=", taskId).executeTakeFirst();
       return row ? toTask(row) : null;
     },
-    async tasks(options: { limit?: number } = {}) {
-      const rows = await db
-        .selectFrom("tasks")
-        .selectAll()
-        .orderBy("created_at", "desc")
-        .orderBy("task_id", "desc")
-        .limit(options.limit ?? TASKS)
-        .execute();
-      return rows.map(toTask);
+    async tasks({ limit = TASKS, before, state, ticket }: TaskFilter = {}) {
+      let query = db.selectFrom("tasks").selectAll().orderBy("created_at", "desc").orderBy("task_id", "desc");
+      if (state !== undefined) query = query.where("state", "=", state);
+      if (ticket !== undefined) query = query.where("ticket", "=", ticket);
+      if (before !== undefined)
+        query = query.where((where) =>
+          where.or([
+            where("created_at", "<", before.created_at),
+            where.and([where("created_at", "=", before.created_at), where("task_id", "<", before.task_id)]),
+          ]),
+        );
+      return (await query.limit(limit).execute()).map(toTask);
     },
     async tasksByTicket(ticket: string) {
       const rows = await db

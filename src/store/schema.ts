@@ -306,6 +306,18 @@ export interface MergeTargetRow {
   expires_at: number;
 }
 
+/** A token of the network doors; `hash` is the SHA-256 of all of it, in hex. */
+export interface TokenRow {
+  token_id: string;
+  name: string;
+  hash: string;
+  /** JSON. */
+  scopes: string;
+  created_at: number;
+  expires_at: number | null;
+  last_used_at: number | null;
+}
+
 /** What a store knows about itself: `store_id`. */
 export interface StoreFactRow {
   name: string;
@@ -345,5 +357,6 @@ export interface Schema {
   schedules: ScheduleRow;
   merges: MergeRow;
   merge_targets: MergeTargetRow;
+  tokens: TokenRow;
   migrations: MigrationRow;
 }
