@@ -114,8 +114,8 @@ const bundle = z.object({
   left_out: names,
 });
 
-export const evidenceBundle: z.ZodType<EvidenceBundle> = bundle;
+export const evidenceBundle: z.ZodType<EvidenceBundle> = bundle.meta({ id: "EvidenceBundle" });
 /** As a report has it: with the subtask that asked. */
-export const reportedEvidence: z.ZodType<EvidenceBundle & { readonly subtask_id: string }> = bundle.extend({
-  subtask_id: z.string(),
-});
+export const reportedEvidence: z.ZodType<EvidenceBundle & { readonly subtask_id: string }> = bundle
+  .extend({ subtask_id: z.string() })
+  .meta({ id: "ReportedEvidence" });

@@ -34,7 +34,8 @@ export const reportChildSchema = z
       .describe("a commit on an attempt's ref with work that is on no branch; null when there is none"),
     elapsed_ms: milliseconds,
   })
-  .readonly();
+  .readonly()
+  .meta({ id: "ReportChild" });
 
 export const reportSchema = z
   .object({
@@ -71,4 +72,5 @@ export const reportSchema = z
     base: z.object({ ref: z.string(), commit: z.string() }).readonly(),
     notices: names,
   })
-  .readonly();
+  .readonly()
+  .meta({ id: "Report" });
