@@ -26,7 +26,7 @@ const ROOMS: Record<string, { imports: readonly string[]; libraries: readonly st
     libraries: ["@openai/agents", "@modelcontextprotocol/client", "openai", "zod", "yaml"],
   },
   team: { imports: ["core", "host", "git", "store", "agent", "tools"], libraries: ["croner"] },
-  app: { imports: ["core", "host", "git", "store", "agent", "tools", "team"], libraries: [] },
+  app: { imports: ["core", "host", "git", "store", "agent", "tools", "team"], libraries: ["zod"] },
   doors: {
     imports: ["core", "app"],
     libraries: [
