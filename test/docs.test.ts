@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeSettings, parseSettings } from "../src/core/settings.ts";
 import { parseTeamFile } from "../src/core/team-file.ts";
+import { eventTables, toolTable } from "./support/event-doc.ts";
 import { region } from "./support/examples.ts";
 import { teamTables } from "./support/team-doc.ts";
 
@@ -38,6 +39,12 @@ describe("the documentation", () => {
     keepsInStep("docs/team-yaml.md", "keys", teamTables());
   });
 
+  it("lists every event and every tool's arguments as the schemas have them", () => {
+    const page = "docs/orchestration/overview.md";
+    keepsInStep(page, "events", eventTables());
+    keepsInStep(page, "arguments", toolTable());
+  });
+
   it.each([
     ["split", "split.ts", ["split", "fan-in"]],
     ["branch", "branch.ts", ["branch"]],
@@ -53,15 +60,19 @@ describe("the documentation", () => {
     expect(parseTeamFile(example, name).agents.length).toBeGreaterThan(1);
   });
 
-  it.each(["README.md", "CONTRIBUTING.md", "docs/INDEX.md", "docs/team-yaml.md", "AGENTS.md"])(
-    "%s links only to what is there",
-    (name) => {
-      const text = readFileSync(join(top, name), "utf8");
-      const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");
-      for (const link of links)
-        expect(existsSync(join(top, dirname(name), link)), `${name} → ${link}`).toBe(true);
-    },
-  );
+  it.each([
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/INDEX.md",
+    "docs/team-yaml.md",
+    "docs/orchestration/overview.md",
+    "AGENTS.md",
+  ])("%s links only to what is there", (name) => {
+    const text = readFileSync(join(top, name), "utf8");
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? "");
+    for (const link of links)
+      expect(existsSync(join(top, dirname(name), link)), `${name} → ${link}`).toBe(true);
+  });
 
   it("keeps AGENTS.md short", () => {
     expect(readFileSync(join(top, "AGENTS.md"), "utf8").split(/\s+/).length).toBeLessThanOrEqual(700);
