@@ -255,6 +255,12 @@ export const ERRORS = {
   not_acceptable: row(406, 2, "Ask for a media type that is offered, or send no Accept header."),
   media_type_unsupported: row(415, 2, "Send JSON with `Content-Type: application/json`."),
   budget_exceeded: row(409, 1, "Raise the budget, or ask for less; what is done so far is kept."),
+  webhook_unknown: row(404, 2, "Run `oxbow webhook list` to see the webhooks there are."),
+  webhook_refused: row(
+    400,
+    2,
+    "Use an https URL of a public host; OXBOW_WEBHOOK_ALLOW_PRIVATE=1 also allows your own network.",
+  ),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -249,6 +249,12 @@ const TABLE = {
     "",
     "Topics that agents may use must begin with this; empty allows all.",
   ),
+  oxbowWebhookAllowPrivate: flag(
+    "OXBOW_WEBHOOK_ALLOW_PRIVATE",
+    "signals",
+    false,
+    "Webhooks may also go to private networks and, with http, to this machine.",
+  ),
 } as const;
 
 type Table = typeof TABLE;
@@ -321,6 +327,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     terminalSandbox: value(TABLE.terminalSandbox),
     signalPayloadMaxBytes: value(TABLE.signalPayloadMaxBytes),
     signalTopicPrefix: value(TABLE.signalTopicPrefix),
+    oxbowWebhookAllowPrivate: value(TABLE.oxbowWebhookAllowPrivate),
     sources,
   };
 }

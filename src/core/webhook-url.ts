@@ -15,6 +15,8 @@ export interface WebhookOptions {
    * through: where clouds hand out credentials, link-local, multicast, hidden IPv4 and reserved addresses.
    */
   readonly allowPrivate?: boolean;
+  /** Also lets http through where every address is this machine itself: nobody is between. */
+  readonly allowLoopbackHttp?: boolean;
 }
 
 export interface WebhookVerdict {
@@ -54,8 +56,8 @@ const OPENED: ReadonlySet<AddressCode> = new Set<AddressCode>(["loopback", "priv
 
 export function checkWebhookUrl(url: string, options: WebhookOptions): WebhookVerdict {
   const allowPrivate = options.allowPrivate === true;
-  const read = readUrl(url);
-  const found = "code" in read ? read : hostProblem(read.hostname, options.addresses, allowPrivate);
+  const read = readUrl(url, options.allowLoopbackHttp === true);
+  const found = "code" in read ? read : targetProblem(read, options.addresses, allowPrivate);
   return found === null
     ? { allowed: true, code: "ok", reason: WEBHOOK_CODES.ok }
     : { allowed: false, code: found.code, reason: found.reason };
@@ -66,31 +68,41 @@ function problem(code: WebhookCode, reason: string = WEBHOOK_CODES[code]): Probl
 }
 
 /** Nothing of the URL's path is repeated in a reason: it may be a secret. */
-function readUrl(text: string): URL | Problem {
+function readUrl(text: string, allowHttp: boolean): URL | Problem {
   if (typeof text !== "string") return problem("malformed");
   if (text.length > MAX_LENGTH) return problem("too_long");
   const hidden = hiddenCharacter(text);
   if (hidden !== null) return problem("hidden_character", `The URL contains ${describeHidden(hidden)}.`);
   const url = URL.parse(text);
   if (url === null) return problem("malformed", "It is not an absolute URL.");
-  if (url.protocol !== "https:") {
-    return problem(
-      "not_https",
-      `A webhook needs an https URL, not ${quoted(url.protocol.slice(0, -1), 20)}.`,
-    );
-  }
+  if (url.protocol !== "https:" && !(allowHttp && url.protocol === "http:")) return notHttps(url);
   // The parser forgives what others read differently: `https:a`, `https:\\a`, blanks, an escaped host.
-  const [, authority] = /^https:\/\/([^/?#]+)/i.exec(text) ?? [];
+  const [, authority] = /^https?:\/\/([^/?#]+)/i.exec(text) ?? [];
   if (authority === undefined || /[\\ ]/.test(text)) {
     return problem("malformed", "The URL must be written https://host/path, without blanks or backslashes.");
   }
   if (authority.includes("@") || url.username !== "" || url.password !== "") return problem("userinfo");
   if (authority.includes("%")) return problem("malformed", "The host is written with escapes.");
-  const port = url.port === "" ? 443 : Number(url.port);
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
   if (port !== 443 && (port < 1024 || BLOCKED_PORTS.has(port))) {
     return problem("port", `No webhook is sent to port ${port}; use 443, or one from 1024 up.`);
   }
   return url;
+}
+
+function notHttps(url: URL): Problem {
+  const scheme = quoted(url.protocol.slice(0, -1), 20);
+  return problem("not_https", `A webhook needs an https URL, not ${scheme}.`);
+}
+
+function targetProblem(url: URL, addresses: readonly string[], allowPrivate: boolean): Problem | null {
+  const found = hostProblem(url.hostname, addresses, allowPrivate);
+  if (found !== null || url.protocol === "https:") return found;
+  const isHere = addresses.every((text) => {
+    const address = parseIp(text);
+    return address !== null && notPublic(address) === "loopback";
+  });
+  return isHere ? null : notHttps(url);
 }
 
 function hostProblem(host: string, addresses: readonly string[], allowPrivate: boolean): Problem | null {

@@ -57,7 +57,10 @@ export const FAIL_POINTS = [
 /** Only where the team file has `verify:`. */
 export const VERIFY_POINTS = ["verify.before", "verify.after"] as const;
 
-export type FailPoint = (typeof FAIL_POINTS | typeof VERIFY_POINTS)[number];
+/** Only where there is a webhook. */
+export const WEBHOOK_POINTS = ["webhook.sent"] as const;
+
+export type FailPoint = (typeof FAIL_POINTS | typeof VERIFY_POINTS | typeof WEBHOOK_POINTS)[number];
 
 const armed = /^([a-z.]+)(?::(\d{1,6}))?:kill$/.exec(environment()["TEST_FAIL_POINT"] ?? "");
 const isArmed = armed !== null;

@@ -11,6 +11,7 @@ import type { TaskFilter } from "./reads.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TokenStore } from "./tokens.ts";
 import type { TranscriptStore } from "./transcripts.ts";
+import type { WebhookStore } from "./webhooks.ts";
 import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
 
@@ -184,6 +185,7 @@ export interface Store extends AsyncDisposable {
   readonly merges: MergeStore;
   readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
+  readonly webhooks: WebhookStore;
   readonly tokens: TokenStore;
 
   /**

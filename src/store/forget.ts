@@ -5,6 +5,7 @@ import { OxbowError } from "../core/errors.ts";
 import type { TaskState } from "../core/model.ts";
 import type { Database, Tx } from "./engine.ts";
 import type { TopicTransport } from "./topics.ts";
+import { hasUndelivered } from "./webhook-sending.ts";
 
 /** False when there is no such task. All or nothing. Throws task_active. */
 export async function forget(database: Database, topics: TopicTransport, taskId: string): Promise<boolean> {
@@ -40,7 +41,9 @@ async function refuseActive(tx: Tx, taskId: string, state: TaskState): Promise<v
       ? "is still worked on"
       : (await hasUnsent(tx, taskId))
         ? "has signals that are still to be sent"
-        : null;
+        : (await hasUndelivered(tx, taskId))
+          ? "has events that a webhook is still to be told of"
+          : null;
   if (why === null) return;
   throw new OxbowError("task_active", `The task ${taskId} ${why}.`, { details: { task_id: taskId } });
 }
@@ -116,6 +119,8 @@ const TABLES = [
   "artifacts",
   "approvals",
   "merges",
+  "webhooks",
+  "webhook_tries",
   "status_history",
   "events",
   "drives",

@@ -25,6 +25,7 @@ const MIGRATIONS: readonly Migration[] = [
   },
   { version: 8, name: "merge queue", load: async () => (await import("./migration-8.ts")).addMerges },
   { version: 10, name: "tokens", load: async () => (await import("./migration-10.ts")).addTokens },
+  { version: 11, name: "webhooks", load: async () => (await import("./migration-11.ts")).addWebhooks },
 ];
 
 /**

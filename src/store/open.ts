@@ -35,6 +35,7 @@ import { createTokenStore } from "./tokens.ts";
 import { createTodoStore } from "./todos.ts";
 import { createTranscriptStore } from "./transcripts.ts";
 import { createTopics, type TopicTransport } from "./topics.ts";
+import { createWebhookStore } from "./webhooks.ts";
 
 const BUSY_MS = 30_000;
 
@@ -95,6 +96,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     merges: createMergeStore(database),
     transcripts: createTranscriptStore(database),
     schedules: createScheduleStore(database),
+    webhooks: createWebhookStore(database),
     tokens: createTokenStore(database),
     ...createReads(database),
     ...createFleetReads(database),

@@ -3,6 +3,7 @@
  * `seq` columns are given by the engine and grow in the order of the commits.
  */
 import type { Generated } from "kysely";
+import type { WebhookRow, WebhookSecretRow, WebhookTryRow } from "./schema-webhooks.ts";
 
 export interface TaskRow {
   task_id: string;
@@ -357,6 +358,9 @@ export interface Schema {
   schedules: ScheduleRow;
   merges: MergeRow;
   merge_targets: MergeTargetRow;
+  webhooks: WebhookRow;
+  webhook_tries: WebhookTryRow;
+  webhook_secrets: WebhookSecretRow;
   tokens: TokenRow;
   migrations: MigrationRow;
 }
