@@ -28,6 +28,7 @@ import { conflictMethods } from "./conflicts.ts";
 import { type BackgroundCalls, createBackground } from "./background-calls.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
+import { createMetricsCalls, type MetricsCalls } from "./metrics-calls.ts";
 import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
@@ -106,6 +107,7 @@ export interface App
     SignalCalls,
     RepositoryCalls,
     BackgroundCalls,
+    MetricsCalls,
     AsyncDisposable {
   readonly settings: Settings;
   /** Conflicts that wait for a person. */
@@ -185,9 +187,11 @@ export function openApp(options: AppOptions = {}): App {
       (await engine.made())?.log.error({ error: toErrorValue(error) }, "background");
     },
   });
+  const { close: endMetrics, ...metrics } = createMetricsCalls(engine);
   const app: App = {
     settings,
     ...background,
+    ...metrics,
     ...interventions(engine),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
@@ -291,6 +295,7 @@ export function openApp(options: AppOptions = {}): App {
 
     close: async () => {
       await handBack();
+      await endMetrics();
       (await engine.made())?.log.close();
       const made = await opened.made();
       await made?.store[Symbol.asyncDispose]();
