@@ -272,7 +272,7 @@ export function openApp(options: AppOptions = {}): App {
       const { store, repo, secrets } = await opened();
       const { name, email } = repo.identity;
       const state = granted ? "granted" : "denied";
-      return decideApproval(store, id, {
+      return decideApproval({ store, redact: secrets.redact }, id, {
         state,
         decidedBy: `${name} <${email}>`,
         answer: secrets.redact(reason),

@@ -13,8 +13,8 @@ export function waiting({ ticket, tasks, live }: TicketHistory): string {
     .flatMap((task) => task.approvals)
     .filter(({ state }) => state === "open")
     .map(
-      ({ agent, paths, approval_id }) =>
-        `<p><b><bdi>${escaped(agent)}</bdi></b> asks for ${paths.map((path) => `<code>${escaped(path)}</code>`).join(" ")}: <code>oxbow approvals grant ${escaped(approval_id)}</code></p>`,
+      ({ agent, kind, paths, reason, approval_id }) =>
+        `<p><b><bdi>${escaped(agent)}</bdi></b> ${kind === "gate" ? `waits to begin (<bdi>${escaped(oneLine(reason, 200))}</bdi>)` : `asks for ${paths.map((path) => `<code>${escaped(path)}</code>`).join(" ")}`}: <code>oxbow approvals grant ${escaped(approval_id)}</code></p>`,
     );
   const all = [...items, ...asked];
   if (all.length === 0) return "";
@@ -76,8 +76,8 @@ export function timeline({ tasks }: TicketHistory): string {
         `<li>${moment(at)} ${ok ? "" : "✕ "}<bdi>${escaped(oneLine(text, 300))}</bdi></li>`,
     ),
     ...answered.map(
-      ({ agent, paths, state, decided_by }) =>
-        `<li><bdi>${escaped(agent)}</bdi> asked for <code>${escaped(oneLine(paths.join(", "), 200))}</code>: ${escaped(state)} by <bdi>${escaped(decided_by ?? "?")}</bdi></li>`,
+      ({ agent, kind, paths, state, decided_by }) =>
+        `<li><bdi>${escaped(agent)}</bdi> asked ${kind === "gate" ? "to begin" : `for <code>${escaped(oneLine(paths.join(", "), 200))}</code>`}: ${escaped(state)}${decided_by === null ? "" : ` by <bdi>${escaped(decided_by)}</bdi>`}</li>`,
     ),
     ...notices.map((notice) => `<li><bdi>${escaped(oneLine(notice, 400))}</bdi></li>`),
   ];

@@ -105,6 +105,7 @@ export const ERRORS = {
   recipient_unknown: row(404, 1, "Write to an agent or a conversation of this task that is still at work."),
   recipient_finished: row(409, 1, "Nobody reads there any more; write to another agent, or go on without."),
   approval_unknown: row(404, 2, "Run `oxbow approvals list` to see the open requests."),
+  approval_denied: row(409, 1, "A person did not want it; `oxbow retry SUBTASK` asks again."),
   approval_decided: row(409, 1, "The first answer stands; the agent has it already."),
   todo_unknown: row(404, 1, "Call todo_list to see the entries there are."),
   timed_out: row(408, 1, "Give it more time.", true),

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { evidenceBundle } from "./event-evidence.ts";
 import { event } from "./event-form.ts";
-import { count, milliseconds, names, usage } from "./event-values.ts";
+import { approvalKind, count, milliseconds, names, usage } from "./event-values.ts";
 
 export const RUN_EVENTS = [
   event("turn", "The model answered.", { turn: count, usage: usage.describe("of this turn alone") }),
@@ -92,9 +92,10 @@ export const TALK_EVENTS = [
   }),
   event(
     "approval_requested",
-    "A request beyond a scope; again when the owner gave no answer, so that the window person is asked.",
+    "A request beyond a scope (again when the owner gave no answer, so that the window person is asked), or to begin what waits for a yes.",
     {
       approval_id: z.string(),
+      kind: approvalKind,
       agent: z.string(),
       paths: names,
       reason: z.string(),
@@ -104,6 +105,7 @@ export const TALK_EVENTS = [
   ),
   event("approval_decided", "Its answer.", {
     approval_id: z.string(),
+    kind: approvalKind,
     agent: z.string(),
     paths: names,
     state: z.enum(["granted", "denied"]),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { event } from "./event-form.ts";
 import { count, errorValue, milliseconds, names, outcome, outcomeKind } from "./event-values.ts";
 
-export const reportState = z.enum(["completed", "partial", "failed", "conflict", "cancelled"]);
+export const reportState = z.enum(["completed", "partial", "failed", "conflict", "cancelled", "waiting"]);
 
 export const TASK_EVENTS = [
   event("task_submitted", "The task is durable.", {
@@ -11,6 +11,11 @@ export const TASK_EVENTS = [
     title: z.string(),
     base: z.string(),
     base_commit: z.string(),
+  }),
+  event("task_started", "A planned task begins; `gates` wait for a person before they do.", {
+    mode: z.enum(["auto", "manual"]),
+    gates: names,
+    by: z.string(),
   }),
   event("task_resumed", "A process goes on with it.", {}),
   event(

@@ -135,13 +135,18 @@ export const waiver: z.ZodType<Waiver> = z
   })
   .meta({ id: "Waiver" });
 
+export const approvalKind = z
+  .enum(["scope", "gate"])
+  .describe("scope: to write outside of its paths; gate: to begin at all");
+
 export const approval: z.ZodType<Approval> = z
   .object({
     approval_id: z.string(),
+    kind: approvalKind,
     task_id: z.string(),
     subtask_id: z.string(),
     agent: z.string(),
-    state: z.enum(["open", "granted", "denied"]),
+    state: z.enum(["open", "granted", "denied", "withdrawn"]),
     paths: names,
     reason: z.string(),
     owner: z.string().nullable(),

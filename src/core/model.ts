@@ -72,6 +72,15 @@ export interface Subtask {
   readonly created_at: number;
   /** The subtask that this one is a new try at, whose outcome stays as it was. */
   readonly supersedes: string | null;
+  /** What it needs before it starts, also when it has that by now; null: nothing. */
+  readonly gate: Gate | null;
+}
+
+/** A person must say yes first. */
+export interface Gate {
+  readonly reason: string;
+  /** The team's window person, where it has one. */
+  readonly person: string | null;
 }
 
 export interface Conversation {
@@ -111,17 +120,21 @@ export interface Todo {
   readonly updated_at: number;
 }
 
-export type ApprovalState = "open" | "granted" | "denied";
+/** `withdrawn`: what it was asked for ended before anybody answered. */
+export type ApprovalState = "open" | "granted" | "denied" | "withdrawn";
+/** `scope`: to write outside of a subtask's scope. `gate`: to begin a subtask at all. */
+export type ApprovalKind = "scope" | "gate";
 
-/** A request to write outside of a subtask's scope, and its answer. The first answer stands. */
+/** A request, and its answer. The first answer stands. */
 export interface Approval {
   readonly approval_id: string;
+  readonly kind: ApprovalKind;
   readonly task_id: string;
   readonly subtask_id: string;
-  /** Who asks. */
+  /** Who asks, or waits. */
   readonly agent: string;
   readonly state: ApprovalState;
-  /** Paths or patterns, as in `allowed_paths`. */
+  /** Paths or patterns, as in `allowed_paths`; none for a gate. */
   readonly paths: readonly string[];
   readonly reason: string;
   /** The agent that is asked; null: the window person. A person may answer either way. */

@@ -22,7 +22,7 @@ export const reportChildSchema = z
     agent: z.string(),
     branch: z.string().nullable(),
     commit: z.string().nullable(),
-    outcome: z.enum([...outcomeKind.options, "running"]),
+    outcome: z.enum([...outcomeKind.options, "running", "awaiting_approval"]),
     summary: z.string(),
     usage,
     cost: dollars,
@@ -64,7 +64,7 @@ export const reportSchema = z
       .array(reportedEvidence)
       .readonly()
       .describe("what each `barrier_run` of the task came back with"),
-    approvals: z.array(approval).readonly().describe("what was asked for beyond a scope, and the answers"),
+    approvals: z.array(approval).readonly().describe("what a person was asked, and the answers"),
     usage,
     cost: dollars,
     elapsed_ms: milliseconds,

@@ -1,14 +1,14 @@
 /** Requests that somebody has to answer. Whoever answers first decides; everybody after that is told who it was. */
-import type { Selectable } from "kysely";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Approval, ApprovalState } from "../core/model.ts";
+import { approvalRow, toApproval } from "./approval-rows.ts";
 import type { Lease } from "./contract.ts";
 import type { Database, Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
+import { passGate } from "./gates.ts";
+import { type EndedUnheld, settleFree } from "./outcome.ts";
 import { confirm } from "./queue.ts";
-import { toJson } from "./rows.ts";
-import type { ApprovalRow } from "./schema.ts";
 
 /** Requests of one subtask. */
 export const MAX_APPROVALS = 50;
@@ -16,7 +16,7 @@ export const MAX_APPROVALS = 50;
 export type NewApproval = Pick<Approval, "approval_id" | "paths" | "reason" | "owner" | "person">;
 
 export interface Decision {
-  readonly state: Exclude<ApprovalState, "open">;
+  readonly state: "granted" | "denied";
   readonly decidedBy: string;
   readonly answer: string;
 }
@@ -33,11 +33,15 @@ export interface ApprovalStore {
   get(id: string): Promise<Approval | null>;
   /** The oldest first. */
   list(filter: { taskId?: string; subtaskId?: string; state?: ApprovalState }): Promise<readonly Approval[]>;
-  /** `first` is false when it was decided before: the request as it was decided then. Null: there is none of that id. */
+  /**
+   * `first` is false when it was decided before: the request as it was decided then. Null: there is none of that id. With
+   * the yes to a gate its subtask can be taken; with the no the subtask ends as `denied` says.
+   */
   decide(
     id: string,
     decision: Decision,
     told: Told,
+    denied: EndedUnheld,
   ): Promise<{ readonly approval: Approval; readonly first: boolean } | null>;
   /** From the owner to the window person; nothing when it is decided by now. */
   escalate(id: string, told: Told): Promise<void>;
@@ -49,7 +53,7 @@ export function createApprovalStore({ db, write }: Database): ApprovalStore {
       write(async (tx) => {
         await confirm(tx, lease);
         const { task_id, subtask_id, agent } = lease.subtask;
-        const all = (await ofSubtask(tx, subtask_id)).map(toApproval);
+        const all = await scopeRequestsOf(tx, subtask_id);
         const asked = [...wanted.paths].sort().join("\n");
         const known = all.find(({ paths }) => [...paths].sort().join("\n") === asked);
         if (known) return known;
@@ -59,6 +63,7 @@ export function createApprovalStore({ db, write }: Database): ApprovalStore {
           });
         const approval: Approval = {
           ...wanted,
+          kind: "scope",
           task_id,
           subtask_id,
           agent,
@@ -90,7 +95,7 @@ export function createApprovalStore({ db, write }: Database): ApprovalStore {
       return (await query.execute()).map(toApproval);
     },
 
-    decide: (id, { state, decidedBy, answer }, told) =>
+    decide: (id, { state, decidedBy, answer }, told, denied) =>
       write(async (tx) => {
         const found = await one(tx, id);
         if (!found) return null;
@@ -98,6 +103,11 @@ export function createApprovalStore({ db, write }: Database): ApprovalStore {
         if (!(await replaceOpen(tx, decided)))
           return { approval: (await one(tx, id)) ?? found, first: false };
         await appendEvents(tx, [told(decided)]);
+        if (found.kind === "gate") {
+          const { subtask_id: subtaskId } = found;
+          if (state === "granted") await passGate(tx, subtaskId, decidedBy);
+          else await settleFree(tx, { subtaskId }, (subtask) => denied(subtask, decided));
+        }
         return { approval: decided, first: true };
       }),
 
@@ -111,8 +121,14 @@ export function createApprovalStore({ db, write }: Database): ApprovalStore {
   };
 }
 
-async function ofSubtask(tx: Tx, subtaskId: string) {
-  return tx.db.selectFrom("approvals").selectAll().where("subtask_id", "=", subtaskId).execute();
+async function scopeRequestsOf(tx: Tx, subtaskId: string): Promise<readonly Approval[]> {
+  const rows = await tx.db
+    .selectFrom("approvals")
+    .selectAll()
+    .where("subtask_id", "=", subtaskId)
+    .where("kind", "=", "scope")
+    .execute();
+  return rows.map(toApproval);
 }
 
 async function one(tx: Tx, id: string): Promise<Approval | null> {
@@ -134,25 +150,4 @@ async function replaceOpen(tx: Tx, approval: Approval): Promise<boolean> {
     .where("state", "=", "open")
     .executeTakeFirst();
   return numUpdatedRows === 1n;
-}
-
-function approvalRow(approval: Approval): ApprovalRow {
-  const { agent, paths, owner, person, answer, ...row } = approval;
-  return { ...row, kind: "scope", requested_by: agent, request: toJson({ paths, owner, person, answer }) };
-}
-
-function toApproval({ requested_by, request, kind: _, ...row }: Selectable<ApprovalRow>): Approval {
-  const asked = JSON.parse(request) as Pick<Approval, "paths" | "owner" | "person" | "answer">;
-  return {
-    approval_id: row.approval_id,
-    task_id: row.task_id,
-    subtask_id: row.subtask_id ?? "",
-    agent: requested_by,
-    state: row.state as ApprovalState,
-    reason: row.reason,
-    ...asked,
-    decided_by: row.decided_by,
-    created_at: row.created_at,
-    decided_at: row.decided_at,
-  };
 }

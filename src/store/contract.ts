@@ -7,6 +7,7 @@ import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
 import type { FreeSubtask } from "./blocked.ts";
 import type { MergeStore } from "./merges.ts";
+import type { GateStore } from "./gates.ts";
 import type { TaskFilter } from "./reads.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TokenStore } from "./tokens.ts";
@@ -183,6 +184,7 @@ export interface Store extends AsyncDisposable {
   readonly todos: TodoStore;
   readonly approvals: ApprovalStore;
   readonly merges: MergeStore;
+  readonly gates: GateStore;
   readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
   readonly webhooks: WebhookStore;
@@ -191,7 +193,7 @@ export interface Store extends AsyncDisposable {
   /**
    * Writes a task, its first subtasks with an announcement each, and their events. The same id with the same body_hash returns the task as it is
    * (`created: false`). A new one is carried by `driver` from its first moment (see `drive`). Throws task_conflict
-   * (another body), ticket_in_use (a live task has the ticket).
+   * (another body), ticket_in_use (a live task has the ticket). Nothing of a task that is `planned` is leased before `gates.begin`.
    */
   submit(
     task: Task,
@@ -212,8 +214,8 @@ export interface Store extends AsyncDisposable {
     lease?: Lease,
   ): Promise<void>;
   /**
-   * Leases one conversation that has an unacknowledged message, no live lease, and whose dependencies all have an
-   * outcome (whichever). Creates the attempt row. Null when there is none. Nothing of a cancelled task is leased.
+   * Leases one conversation that has an unacknowledged message, no live lease, no person to wait for, and whose dependencies
+   * all have an outcome (whichever); by the task's priority, then the order in which they were added. Creates the attempt row. Null when there is none. Nothing of a cancelled task is leased.
    */
   claim(options: {
     workerId: string;

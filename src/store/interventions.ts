@@ -113,6 +113,13 @@ export async function assign(
     .set({ allowed_paths: toJson(allowedPaths), branch: null })
     .where("subtask_id", "=", subtaskId)
     .execute();
+  if (subtask.state === "awaiting_approval")
+    await tx.db
+      .updateTable("approvals")
+      .set({ requested_by: agent })
+      .where("subtask_id", "=", subtaskId)
+      .where("state", "=", "open")
+      .execute();
   if (attempt > 0) await beginAnew(tx, conversation_id, { since_attempt: attempt, ...startOf(to) });
   if (blocked) {
     await tx.db
@@ -173,7 +180,8 @@ export async function reopen(
     throw new OxbowError("task_conflict", `${known.supersedes} is being tried again already.`, {
       details: { subtask_id: known.supersedes },
     });
-  await changeTask(tx, taskId, "running", "retry");
+  // What is only planned stays so, with what was added.
+  if (!(await isPlanned(tx, taskId))) await changeTask(tx, taskId, "running", "retry");
   await pardon(tx, taskId);
   await tx.db
     .updateTable("drives")
@@ -181,6 +189,11 @@ export async function reopen(
     .where("task_id", "=", taskId)
     .execute();
   await addChildren(tx, taskId, children, events);
+}
+
+async function isPlanned({ db }: Tx, taskId: string): Promise<boolean> {
+  const task = await db.selectFrom("tasks").select("state").where("task_id", "=", taskId).executeTakeFirst();
+  return task?.state === "planned";
 }
 
 /** Of leases that this worker holds. */

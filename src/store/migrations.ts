@@ -24,6 +24,11 @@ const MIGRATIONS: readonly Migration[] = [
     load: async () => (await import("./migration-7.ts")).addBranchIndex,
   },
   { version: 8, name: "merge queue", load: async () => (await import("./migration-8.ts")).addMerges },
+  {
+    version: 9,
+    name: "gates and priorities",
+    load: async () => (await import("./migration-9.ts")).addGates,
+  },
   { version: 10, name: "tokens", load: async () => (await import("./migration-10.ts")).addTokens },
   { version: 11, name: "webhooks", load: async () => (await import("./migration-11.ts")).addWebhooks },
 ];

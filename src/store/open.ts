@@ -19,6 +19,7 @@ import {
 import { forget } from "./forget.ts";
 import { crash, reap } from "./crashes.ts";
 import { saveCursors } from "./cursors.ts";
+import { createGateStore } from "./gates.ts";
 import { createHub } from "./hub.ts";
 import { assign, cancelSubtask, refuseCancelled, reopen, stopRequests } from "./interventions.ts";
 import { createMergeStore } from "./merges.ts";
@@ -95,6 +96,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     approvals: createApprovalStore(database),
     merges: createMergeStore(database),
     transcripts: createTranscriptStore(database),
+    gates: createGateStore(database),
     schedules: createScheduleStore(database),
     webhooks: createWebhookStore(database),
     tokens: createTokenStore(database),

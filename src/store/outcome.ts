@@ -2,10 +2,11 @@
 import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
-import type { Json, Outcome, Subtask } from "../core/model.ts";
+import type { Approval, Json, Outcome, Subtask } from "../core/model.ts";
 import type { Lease } from "./contract.ts";
 import type { Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
+import { setFree, withdraw } from "./gates.ts";
 import { announcement, putInOutbox } from "./outbox.ts";
 import { endAttempt, held } from "./queue.ts";
 import { withDependencies } from "./reads.ts";
@@ -86,7 +87,8 @@ async function settle(
     .where("acked_at", "is", null)
     .execute();
   failPoint("ack.inside");
-  await changeSubtask(tx, subtask_id, outcome.outcome, who);
+  const before = await changeSubtask(tx, subtask_id, outcome.outcome, who);
+  if (before === "awaiting_approval") await withdraw(tx, subtask_id);
   await unblock(tx, subtask_id, who);
 }
 
@@ -95,7 +97,13 @@ async function unblock(tx: Tx, subtaskId: string, who: string): Promise<void> {
   const free = await tx.db
     .selectFrom("dependencies as waiting")
     .innerJoin("subtasks", "subtasks.subtask_id", "waiting.subtask_id")
-    .select(["subtasks.subtask_id", "subtasks.conversation_id"])
+    .select([
+      "subtasks.subtask_id",
+      "subtasks.task_id",
+      "subtasks.conversation_id",
+      "subtasks.agent",
+      "subtasks.gate",
+    ])
     .where("waiting.depends_on", "=", subtaskId)
     .where("subtasks.state", "=", "blocked")
     .where(({ not, exists, selectFrom }) =>
@@ -110,22 +118,19 @@ async function unblock(tx: Tx, subtaskId: string, who: string): Promise<void> {
       ),
     )
     .execute();
-  for (const { subtask_id, conversation_id } of free) {
-    await changeSubtask(tx, subtask_id, "planned", who);
-    await tx.db
-      .updateTable("leases")
-      .set({ state: "ready" })
-      .where("conversation_id", "=", conversation_id)
-      .where("state", "=", "waiting")
-      .execute();
-  }
+  for (const waiting of free) await setFree(tx, waiting, who);
 }
+
+/** What becomes of a subtask that is ended while nobody works on it. */
+type Unheld = (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody };
+/** The same, by the answer to its request. */
+export type EndedUnheld = (subtask: Subtask, answer: Approval) => ReturnType<Unheld>;
 
 /** Ends what nobody is at work on: of a whole task, or one subtask. */
 export async function settleFree(
   tx: Tx,
   of: { readonly taskId: string } | { readonly subtaskId: string },
-  make: (subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody },
+  make: Unheld,
 ): Promise<number> {
   const all = tx.db
     .selectFrom("leases")

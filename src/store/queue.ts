@@ -24,8 +24,8 @@ export interface ClaimOptions {
   readonly leaseMs: number;
 }
 
-/** The oldest message of those that are free, or whose holder let the lease run out. */
-async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, options: ClaimOptions) {
+/** The one that was queued first of those that are free, or whose holder let the lease run out. */
+async function firstClaimable({ lockForClaim }: Database["engine"], tx: Tx, options: ClaimOptions) {
   if (options.agents?.length === 0 || options.tasks?.length === 0) return undefined;
   const full = await fullTasks(tx, options.limits ?? {});
   const from = (state: "ready" | "held") => {
@@ -40,10 +40,12 @@ async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, opt
         "attempt",
         "message_seq",
         "crashes",
+        "queued_at",
         "cancelled_at",
       ])
       .where("state", "=", state)
       .orderBy("message_seq")
+      .orderBy("queued_at")
       .limit(1);
     if (options.taskId !== undefined) query = query.where("task_id", "=", options.taskId);
     if (options.tasks !== undefined) query = query.where("task_id", "in", options.tasks);
@@ -58,7 +60,8 @@ async function oldestClaimable({ lockForClaim }: Database["engine"], tx: Tx, opt
   if (options.onlyReady) return ready;
   const expired = await lockForClaim(from("held").where("expires_at", "<=", tx.now)).executeTakeFirst();
   if (!ready || !expired) return ready ?? expired;
-  return ready.message_seq < expired.message_seq ? ready : expired;
+  const first = ready.queued_at - expired.queued_at || ready.message_seq - expired.message_seq;
+  return first < 0 ? ready : expired;
 }
 
 /** The tasks that have as many conversations at work as they may. */
@@ -80,7 +83,7 @@ async function fullTasks(tx: Tx, limits: Readonly<Record<string, number>>): Prom
 }
 
 export async function claim(database: Database, tx: Tx, options: ClaimOptions): Promise<Lease | null> {
-  const found = await oldestClaimable(database.engine, tx, options);
+  const found = await firstClaimable(database.engine, tx, options);
   if (!found) return null;
   const { conversation_id, subtask_id } = found;
   const token = found.token + 1;

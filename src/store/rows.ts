@@ -3,6 +3,7 @@ import type { Insertable, Selectable } from "kysely";
 import { type ErrorValue, OxbowError } from "../core/errors.ts";
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type {
+  Gate,
   Json,
   Message,
   Outcome,
@@ -44,12 +45,17 @@ export function taskRow(task: Task): TaskRow {
 }
 
 export function toTask(row: TaskRow): Task {
-  return { ...row, state: row.state as TaskState, options: fromJson(row.options) };
+  return { ...row, state: row.state as TaskState, options: toOptions(row.options) };
+}
+
+export function toOptions(json: string): Task["options"] {
+  return fromJson(json);
 }
 
 export function subtaskRow({ depends_on: _, ...subtask }: Subtask): SubtaskRow {
   return {
     ...subtask,
+    gate: subtask.gate && toJson(subtask.gate),
     root: subtask.root ? 1 : 0,
     responsibilities: toJson(subtask.responsibilities),
     allowed_paths: toJson(subtask.allowed_paths),
@@ -64,7 +70,12 @@ export function toSubtask(row: SubtaskRow, dependsOn: readonly string[]): Subtas
     allowed_paths: fromJson(row.allowed_paths),
     depends_on: dependsOn,
     state: row.state as SubtaskState,
+    gate: toGate(row.gate),
   };
+}
+
+export function toGate(json: string | null): Gate | null {
+  return json === null ? null : fromJson(json);
 }
 
 export function messageRow(message: Message): Insertable<MessageRow> {

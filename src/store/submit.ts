@@ -4,11 +4,13 @@ import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Subtask, SubtaskState, Task } from "../core/model.ts";
+import { priorityOf, queuedAt } from "../core/priority.ts";
 import type { NewChild } from "./contract.ts";
 import type { Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
+import { askAtGates } from "./gates.ts";
 import { announcement, putInOutbox } from "./outbox.ts";
-import { messageRow, subtaskRow, taskRow, toTask } from "./rows.ts";
+import { messageRow, subtaskRow, taskRow, toOptions, toTask } from "./rows.ts";
 import { refuseUsedTicket } from "./status.ts";
 
 /** Rows of one insert: engines bound the number of parameters. */
@@ -50,8 +52,9 @@ export async function submitTask(
       at: tx.now,
     })
     .execute();
-  await insertChildren(tx, children);
+  const added = await insertChildren(tx, task, children);
   await appendEvents(tx, events);
+  await askAtGates(tx, added);
   return { task, created: true };
 }
 
@@ -64,28 +67,33 @@ export async function addChildren(
 ): Promise<void> {
   const task = await tx.db
     .selectFrom("tasks")
-    .select("task_id")
+    .select(["state", "options"])
     .where("task_id", "=", taskId)
     .executeTakeFirst();
   if (!task)
     throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
-  await insertChildren(tx, children);
+  const options = toOptions(task.options);
+  const added = await insertChildren(tx, { state: task.state, options }, children);
   await appendEvents(tx, events);
+  await askAtGates(tx, added);
 }
 
-async function insertChildren(tx: Tx, children: readonly NewChild[]): Promise<void> {
+/** Returns those that wait for a person. */
+async function insertChildren(
+  tx: Tx,
+  task: { readonly state: string; readonly options: Task["options"] },
+  children: readonly NewChild[],
+): Promise<readonly Subtask[]> {
   const ids = new Set(children.map(({ subtask }) => subtask.subtask_id));
   for (const batch of batches([...ids])) await refuseKnown(tx, batch);
   const settled = await settledDependencies(tx, children, ids);
-  for (const batch of batches(children)) {
-    await insertBatch(
-      tx,
-      batch.map(({ subtask, ...rest }) => ({
-        ...rest,
-        subtask: { ...subtask, state: firstState(subtask, settled) },
-      })),
-    );
-  }
+  const held = task.state === "planned";
+  const added = children.map(({ subtask, ...rest }) => ({
+    ...rest,
+    subtask: { ...subtask, state: held ? ("planned" as const) : firstState(subtask, settled) },
+  }));
+  const queue = { held, queuedAt: queuedAt(priorityOf(task.options), tx.now) };
+  for (const batch of batches(added)) await insertBatch(tx, batch, queue);
   const dependencies = children.flatMap(({ subtask }) =>
     [...new Set(subtask.depends_on)].map((depends_on, position) => ({
       subtask_id: subtask.subtask_id,
@@ -101,6 +109,7 @@ async function insertChildren(tx: Tx, children: readonly NewChild[]): Promise<vo
       announcement(`announce:${conversation_id}`, `chat:${agent}`, { conversation_id, task_id, subtask_id }),
     ),
   );
+  return added.map(({ subtask }) => subtask).filter(({ state }) => state === "awaiting_approval");
 }
 
 async function refuseKnown(tx: Tx, ids: readonly string[]): Promise<void> {
@@ -115,10 +124,10 @@ async function refuseKnown(tx: Tx, ids: readonly string[]): Promise<void> {
   });
 }
 
-/** The dependencies that have an outcome. Throws plan_invalid for one that is neither in the store nor among `own`. */
+/** The dependencies that have an outcome, and which. Throws plan_invalid for one that is neither in the store nor among `own`. */
 async function settledDependencies(tx: Tx, children: readonly NewChild[], own: ReadonlySet<string>) {
   const wanted = new Set(children.flatMap(({ subtask }) => subtask.depends_on).filter((id) => !own.has(id)));
-  const settled = new Set<string>();
+  const settled = new Map<string, string>();
   for (const batch of batches([...wanted])) {
     const rows = await tx.db
       .selectFrom("subtasks as subtask")
@@ -128,7 +137,7 @@ async function settledDependencies(tx: Tx, children: readonly NewChild[], own: R
       .execute();
     for (const { subtask_id, outcome } of rows) {
       wanted.delete(subtask_id);
-      if (outcome !== null) settled.add(subtask_id);
+      if (outcome !== null) settled.set(subtask_id, outcome);
     }
   }
   const [unknown] = wanted;
@@ -138,12 +147,21 @@ async function settledDependencies(tx: Tx, children: readonly NewChild[], own: R
   });
 }
 
-function firstState(subtask: Subtask, settled: ReadonlySet<string>): SubtaskState {
-  if (subtask.state === "awaiting_approval") return subtask.state;
-  return subtask.depends_on.every((id) => settled.has(id)) ? "planned" : "blocked";
+function firstState({ depends_on, gate }: Subtask, settled: ReadonlyMap<string, string>): SubtaskState {
+  if (!depends_on.every((id) => settled.has(id))) return "blocked";
+  // What cannot begin anyway asks nobody.
+  return gate !== null && depends_on.every((id) => settled.get(id) === "completed")
+    ? "awaiting_approval"
+    : "planned";
 }
 
-async function insertBatch(tx: Tx, children: readonly NewChild[]): Promise<void> {
+interface Queue {
+  /** Nothing of it is to be taken yet. */
+  readonly held: boolean;
+  readonly queuedAt: number;
+}
+
+async function insertBatch(tx: Tx, children: readonly NewChild[], queue: Queue): Promise<void> {
   await tx.db
     .insertInto("conversations")
     .values(children.map(({ conversation }) => conversation))
@@ -160,7 +178,7 @@ async function insertBatch(tx: Tx, children: readonly NewChild[]): Promise<void>
   const seqs = new Map(messages.map(({ conversation_id, seq }) => [conversation_id, seq]));
   await tx.db
     .insertInto("leases")
-    .values(children.map(({ subtask }) => queueRow(subtask, seqs.get(subtask.conversation_id))))
+    .values(children.map(({ subtask }) => queueRow(subtask, seqs.get(subtask.conversation_id), queue)))
     .execute();
   await tx.db
     .insertInto("status_history")
@@ -177,7 +195,7 @@ async function insertBatch(tx: Tx, children: readonly NewChild[]): Promise<void>
     .execute();
 }
 
-function queueRow(subtask: Subtask, messageSeq: number | undefined) {
+function queueRow(subtask: Subtask, messageSeq: number | undefined, queue: Queue) {
   if (messageSeq === undefined) {
     throw new OxbowError("internal", `The message of ${subtask.subtask_id} is on another conversation.`);
   }
@@ -187,7 +205,8 @@ function queueRow(subtask: Subtask, messageSeq: number | undefined) {
     subtask_id: subtask.subtask_id,
     agent: subtask.agent,
     message_seq: messageSeq,
-    state: subtask.state === "planned" ? ("ready" as const) : ("waiting" as const),
+    queued_at: queue.queuedAt,
+    state: subtask.state === "planned" && !queue.held ? ("ready" as const) : ("waiting" as const),
     worker_id: null,
     token: 0,
     attempt: 0,

@@ -1,53 +1,13 @@
-/** Requests beyond a scope, as they are asked, shown and decided. */
-import type { EventBody } from "../core/events.ts";
-import type { Approval } from "../core/model.ts";
+/** Requests to a person, to write beyond a scope or to begin, as they are shown and decided. */
+import type { Approval, Subtask } from "../core/model.ts";
 import type { Decision } from "../store/approvals.ts";
 import type { Store } from "../store/contract.ts";
 import { OxbowError } from "../core/errors.ts";
+import { decidedEvent } from "../core/gates.ts";
+import { unheldEnd } from "./unheld.ts";
 
 /** A request, and whether its child is still at work: an answer to one that has ended changes nothing. */
 export type ShownApproval = Approval & { readonly waiting: boolean };
-
-export function requestedEvent(conversationId: string) {
-  return ({
-    approval_id,
-    task_id,
-    subtask_id,
-    agent,
-    paths,
-    reason,
-    owner,
-    person,
-  }: Approval): EventBody => ({
-    event: "approval_requested",
-    task_id,
-    subtask_id,
-    conversation_id: conversationId,
-    source: agent,
-    approval_id,
-    agent,
-    paths,
-    reason,
-    owner,
-    person,
-  });
-}
-
-export function decidedEvent(approval: Approval): EventBody {
-  const { approval_id, task_id, subtask_id, agent, paths, state, decided_by, answer } = approval;
-  return {
-    event: "approval_decided",
-    task_id,
-    subtask_id,
-    source: agent,
-    approval_id,
-    agent,
-    paths,
-    state: state === "granted" ? "granted" : "denied",
-    decided_by: decided_by ?? "",
-    answer: answer ?? "",
-  };
-}
 
 /** Of one task (by id), or all; only the open ones unless `all`. The oldest first. */
 export async function listApprovals(
@@ -64,20 +24,37 @@ export async function listApprovals(
   return found.map((approval) => ({ ...approval, waiting: !ended.has(approval.subtask_id) }));
 }
 
-/** A person's answer. Throws approval_unknown; approval_decided with the name of who was first. */
-export async function decideApproval(store: Store, id: string, decision: Decision): Promise<ShownApproval> {
-  const result = await store.approvals.decide(id, decision, decidedEvent);
+/**
+ * A person's answer. What is not to begin ends as `cancelled`, with the code `approval_denied`. Throws approval_unknown;
+ * approval_decided with the name of who was first.
+ */
+export async function decideApproval(
+  { store, redact }: { readonly store: Store; readonly redact: (text: string) => string },
+  id: string,
+  decision: Decision,
+): Promise<ShownApproval> {
+  const denied = (subtask: Subtask, approval: Approval) =>
+    unheldEnd(subtask, "cancelled", denial(approval), null, redact);
+  const result = await store.approvals.decide(id, decision, decidedEvent, denied);
   if (!result)
     throw new OxbowError("approval_unknown", `There is no request ${JSON.stringify(id.slice(0, 80))}.`);
   const { approval, first } = result;
-  if (!first) {
-    const when = approval.decided_at === null ? "" : ` at ${new Date(approval.decided_at).toISOString()}`;
-    throw new OxbowError(
-      "approval_decided",
-      `${approval.decided_by ?? "Somebody"} was first: the request was ${approval.state}${when}.`,
-      { details: { approval } },
-    );
-  }
+  if (!first) throw tooLate(approval);
+  if (approval.kind === "gate" && approval.state === "denied") await store.relay();
   const outcomes = await store.outcomes(approval.task_id);
   return { ...approval, waiting: !outcomes.some(({ subtask_id }) => subtask_id === approval.subtask_id) };
+}
+
+function denial({ decided_by, answer }: Approval): OxbowError {
+  const said = answer === null || answer === "" ? "" : ` ${answer}`;
+  return new OxbowError("approval_denied", `${decided_by ?? "A person"} said no.${said}`);
+}
+
+function tooLate(approval: Approval): OxbowError {
+  const when = approval.decided_at === null ? "" : ` at ${new Date(approval.decided_at).toISOString()}`;
+  const message =
+    approval.state === "withdrawn"
+      ? `Nobody waits for it any more: ${approval.subtask_id} ended${when}.`
+      : `${approval.decided_by ?? "Somebody"} was first: the request was ${approval.state}${when}.`;
+  return new OxbowError("approval_decided", message, { details: { approval } });
 }

@@ -1,6 +1,6 @@
 /** Turns the planned parts of a split into rows: conversation, envelope, subtask and announcement. */
 import type { PlannedChild } from "../core/split.ts";
-import { doneTopic, type Json, type Subtask, subtaskId } from "../core/model.ts";
+import { doneTopic, type Gate, type Json, type Subtask, subtaskId } from "../core/model.ts";
 import type { EventBody } from "../core/events.ts";
 import type { NewChild } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
@@ -48,6 +48,7 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
       state: child.dependsOn.length > 0 ? "blocked" : "planned",
       created_at,
       supersedes: null,
+      gate: gateOf(engine, child),
     };
     const orchestrate: Json = {
       responsibilities: subtask.responsibilities,
@@ -76,6 +77,11 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
       },
     };
   });
+}
+
+function gateOf({ redact, registry, team }: Engine, { approval }: PlannedChild): Gate | null {
+  if (approval === null) return null;
+  return { reason: redact(approval), person: registry.windowPerson(team.team) };
 }
 
 export function announcements(children: readonly NewChild[], birth: Birth): EventBody[] {

@@ -101,6 +101,8 @@ const TASK_STATE: Readonly<Record<ReportState, TaskState>> = {
   failed: "failed",
   conflict: "needs_review",
   cancelled: "cancelled",
+  // A part is open: then nothing ends.
+  waiting: "running",
 };
 
 /** Cancels the task wherever it is worked on. Nothing of it is leased from here on. */

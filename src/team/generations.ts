@@ -42,6 +42,7 @@ export async function tryAgain(
   const all = await store.subtasks(task.task_id);
   const outcomes = new Map((await store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]));
   const chosen = choose(all, outcomes, wanted);
+  const passed = await passedGates(engine, task, chosen);
   await bringWork(engine, chosen);
   const made: NewChild[] = [];
   const birth: Birth = { taskId: task.task_id, parent: null, root: false, base: null, siblings: all };
@@ -54,7 +55,7 @@ export async function tryAgain(
       responsibilities: old.responsibilities,
       allowedPaths: scopeFor(engine, old, spec),
       dependsOn: [],
-      approval: null,
+      approval: old.gate !== null && !passed.has(old.subtask_id) ? old.gate.reason : null,
     };
     for (const child of makeChildren(engine, [part], { ...birth, siblings }))
       made.push(await replacing(engine, task, child, old, outcomes.get(old.subtask_id), siblings));
@@ -70,6 +71,17 @@ export async function tryAgain(
   await store.reopen(task.task_id, made, events);
   await store.relay();
   return { task: (await store.task(task.task_id)) ?? task, parts };
+}
+
+/** Those that a person let begin: they need not be asked about again. */
+async function passedGates(
+  { store }: Engine,
+  { task_id: taskId }: Task,
+  subtasks: readonly Subtask[],
+): Promise<ReadonlySet<string>> {
+  if (subtasks.every(({ gate }) => gate === null)) return new Set();
+  const granted = await store.approvals.list({ taskId, state: "granted" });
+  return new Set(granted.filter(({ kind }) => kind === "gate").map(({ subtask_id }) => subtask_id));
 }
 
 /** In the order of the task, so that what is depended on comes first. */
@@ -93,6 +105,10 @@ function choose(
   if (newest !== wanted)
     throw new OxbowError("nothing_to_retry", `${newest} has taken the place of ${wanted} already.`);
   const outcome = outcomes.get(wanted);
+  if (!outcome && one.state === "awaiting_approval")
+    throw new OxbowError("subtask_active", `${wanted} waits for a person before it starts.`, {
+      hint: "Answer it with `oxbow approvals grant ID`; `oxbow approvals list` shows the ids.",
+    });
   if (!outcome) throw new OxbowError("subtask_active", `${wanted} has no outcome yet.`);
   if (outcome.outcome === "completed") throw new OxbowError("nothing_to_retry", `${wanted} has completed.`);
   const needed = new Set<string>();

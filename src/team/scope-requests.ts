@@ -12,9 +12,10 @@ import type { Engine } from "./engine.ts";
 import type { SubtaskScope } from "./scope.ts";
 import type { Slots } from "./slots.ts";
 import { OxbowError } from "../core/errors.ts";
+import { decidedEvent, requestedEvent } from "../core/gates.ts";
 import { addUsage, NO_USAGE } from "../core/model.ts";
 import { scopeQuestions } from "../core/scope-request.ts";
-import { decidedEvent, requestedEvent } from "./approvals.ts";
+
 import { askOwner, canAnswer } from "./ask-owner.ts";
 
 export interface ScopeRequests {
@@ -41,7 +42,7 @@ export function createScopeRequests(options: RequestOptions): ScopeRequests {
   const { engine, lease, tree, scope, slots, deadline } = options;
   const { approvals } = engine.store;
   const { subtask } = lease;
-  const requested = requestedEvent(subtask.conversation_id);
+  const requested = (approval: Approval) => requestedEvent(approval, subtask.conversation_id);
   let usage = NO_USAGE;
   let cost: number | null = null;
   const left = () => Math.max(0, deadline - performance.now());
@@ -61,7 +62,12 @@ export function createScopeRequests(options: RequestOptions): ScopeRequests {
     if (answer === null) return approvals.escalate(approval.approval_id, requested);
     const state = answer.grant ? "granted" : "denied";
     const said = engine.redact(answer.reason);
-    await approvals.decide(approval.approval_id, { state, decidedBy: owner, answer: said }, decidedEvent);
+    await approvals.decide(
+      approval.approval_id,
+      { state, decidedBy: owner, answer: said },
+      decidedEvent,
+      neverEnds,
+    );
   };
 
   const settled = async (ids: readonly string[]): Promise<readonly Approval[]> =>
@@ -120,6 +126,11 @@ export function createScopeRequests(options: RequestOptions): ScopeRequests {
   };
 }
 
+/** A no to a request beyond a scope ends nothing. */
+function neverEnds(): never {
+  throw new OxbowError("internal", "A request beyond a scope ended a subtask.");
+}
+
 function checkReason(reason: string): string {
   const said = reason.trim();
   if (said === "") throw new OxbowError("tool_input", "Say why you want to write there.");
@@ -135,7 +146,7 @@ function answerOf(inScope: readonly string[], approvals: readonly Approval[]): S
   const answers = approvals.map(({ approval_id, paths, state, decided_by, answer }) => ({
     approval_id,
     paths,
-    state: state === "open" ? ("no_answer" as const) : state,
+    state: state === "granted" || state === "denied" ? state : ("no_answer" as const),
     decided_by,
     answer,
   }));

@@ -6,30 +6,39 @@ import type { Engine } from "./engine.ts";
 import { donePayload, makeOutcome, NOTHING_RAN } from "./outcome.ts";
 import { committedOn } from "./scope-check.ts";
 
+type UnheldEnd = { outcome: Outcome; signalPayload: Json; event: EventBody };
+
 /** What becomes of those of the task: what was committed for one until then is named. */
 export async function unheldOutcome(
   engine: Engine,
   task: Pick<Task, "task_id" | "base_commit">,
   kind: "cancelled" | "timed_out",
-  { code, message, hint }: OxbowError,
-): Promise<(subtask: Subtask) => { outcome: Outcome; signalPayload: Json; event: EventBody }> {
+  error: OxbowError,
+): Promise<(subtask: Subtask) => UnheldEnd> {
   const commits = await committedFor(engine, task);
-  return (subtask) => {
-    const { task_id, subtask_id, conversation_id, branch } = subtask;
-    const commit = commits.get(subtask_id) ?? null;
-    const found = { ...NOTHING_RAN, outcome: kind, summary: "", branch, commit };
-    const outcome = makeOutcome(subtask, 0, { ...found, error: { code, message, hint } }, engine.redact);
-    const event: EventBody = {
-      event: "child_finished",
-      task_id,
-      subtask_id,
-      conversation_id,
-      source: subtask.agent,
-      outcome: kind,
-      result: outcome,
-    };
-    return { outcome, signalPayload: donePayload(outcome), event };
+  return (subtask) => unheldEnd(subtask, kind, error, commits.get(subtask.subtask_id) ?? null, engine.redact);
+}
+
+export function unheldEnd(
+  subtask: Subtask,
+  kind: "cancelled" | "timed_out",
+  { code, message, hint }: OxbowError,
+  commit: string | null,
+  redact: (text: string) => string,
+): UnheldEnd {
+  const { task_id, subtask_id, conversation_id, branch } = subtask;
+  const found = { ...NOTHING_RAN, outcome: kind, summary: "", branch, commit };
+  const outcome = makeOutcome(subtask, 0, { ...found, error: { code, message, hint } }, redact);
+  const event: EventBody = {
+    event: "child_finished",
+    task_id,
+    subtask_id,
+    conversation_id,
+    source: subtask.agent,
+    outcome: kind,
+    result: outcome,
   };
+  return { outcome, signalPayload: donePayload(outcome), event };
 }
 
 async function committedFor(

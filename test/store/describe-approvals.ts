@@ -15,6 +15,10 @@ const wanted = (id: string, ...paths: string[]): NewApproval => ({
 });
 const told = ({ approval_id, state }: Approval) => notice("t1", `${approval_id} ${state}`);
 
+const never = () => {
+  throw new Error("A request beyond a scope ends nothing.");
+};
+
 export function describeApprovals(name: string, open: OpenDatabase): void {
   let database: TestDatabase;
   let store: Store;
@@ -64,6 +68,7 @@ export function describeApprovals(name: string, open: OpenDatabase): void {
             "a1",
             { state: i % 2 === 0 ? "granted" : "denied", decidedBy: `p${i}`, answer: `${i}` },
             told,
+            never,
           ),
         ),
       );
@@ -75,7 +80,7 @@ export function describeApprovals(name: string, open: OpenDatabase): void {
       await store.approvals.escalate("a1", told);
       expect((await store.approvals.get("a1"))?.owner).toBe("Web");
       expect(
-        await store.approvals.decide("a9", { state: "denied", decidedBy: "p", answer: "" }, told),
+        await store.approvals.decide("a9", { state: "denied", decidedBy: "p", answer: "" }, told, never),
       ).toBeNull();
     });
 

@@ -29,10 +29,10 @@ export function describeStore(name: string, open: OpenDatabase): void {
 
     it("answers the same submission with the same task, and refuses another body", async () => {
       expect((await store.submit(aTask("t1"), [aChild("t1", 1)], [notice("t1", "a")])).created).toBe(true);
-      await store.setTaskState("t1", "running", []);
+      await store.setTaskState("t1", "needs_review", []);
       const again = await store.submit(aTask("t1"), [aChild("t1", 1)], [notice("t1", "a")]);
       expect(again).toEqual({
-        task: { ...aTask("t1"), state: "running", updated_at: database.clock.now },
+        task: { ...aTask("t1"), state: "needs_review", updated_at: database.clock.now },
         created: false,
       });
       expect(await store.events("t1", null, 10)).toHaveLength(1);
@@ -52,7 +52,7 @@ export function describeStore(name: string, open: OpenDatabase): void {
       await store.submit(aTask("t2", { ticket: "7", created_at: 2000 }), [], []);
       await expect(store.setTaskState("t1", "running", [])).rejects.toMatchObject({ code: "ticket_in_use" });
       expect((await store.tasksByTicket("7")).map((task) => [task.task_id, task.state])).toEqual([
-        ["t2", "planned"],
+        ["t2", "running"],
         ["t1", "failed"],
       ]);
     });
@@ -127,12 +127,6 @@ export function describeStore(name: string, open: OpenDatabase): void {
       expect(third?.subtask.depends_on).toEqual([second.subtask.subtask_id, first.subtask.subtask_id]);
       await store.addChildren("t1", [aChild("t1", 4, { dependsOn: [1] })], []);
       expect((await states())[3]).toBe("planned");
-    });
-
-    it("keeps an approval waiting", async () => {
-      await store.submit(aTask("t1"), [aChild("t1", 1, { over: { state: "awaiting_approval" } })], []);
-      expect(await store.claim({ workerId: "w", leaseMs: 1000 })).toBeNull();
-      expect((await store.subtasks("t1"))[0]?.state).toBe("awaiting_approval");
     });
 
     it("keeps cursors, and finds them again after a restart where the data outlive the store", async () => {

@@ -109,8 +109,8 @@ describe("a store's file", () => {
     const store = await openStore({ url: url(), now: () => now });
     await store.submit(aTask("t"), [aChild("t", 1), aChild("t", 2, { dependsOn: [1] })], []);
     now = 200;
-    await store.setTaskState("t", "running", []);
-    await store.setTaskState("t", "running", []);
+    await store.setTaskState("t", "needs_review", []);
+    await store.setTaskState("t", "needs_review", []);
     const lease = await store.claim({ workerId: "w", leaseMs: 10 });
     if (!lease) throw new Error("a child is free");
     now = 300;
@@ -121,10 +121,10 @@ describe("a store's file", () => {
     expect(
       rows.map((row) => [row["subtask_id"], row["from_state"], row["to_state"], row["who"], row["at"]]),
     ).toEqual([
-      [null, null, "planned", "submit", 100],
+      [null, null, "running", "submit", 100],
       ["Api::t::1", null, "planned", "Lead", 100],
       ["Api::t::2", null, "blocked", "Lead", 100],
-      [null, "planned", "running", "engine", 200],
+      [null, "running", "needs_review", "engine", 200],
       ["Api::t::1", "planned", "running", "w", 200],
       ["Api::t::1", "running", "completed", "w", 300],
       ["Api::t::2", "blocked", "planned", "w", 300],

@@ -22,6 +22,7 @@ function subtask(position: number, dependsOn: readonly number[]): Subtask {
     state: "planned",
     created_at: 0,
     supersedes: null,
+    gate: null,
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Alert, openApp, type ShownApproval, type TaskStatus } from "../../app.ts";
+import { type Alert, type App, openApp, type ShownApproval, type TaskStatus } from "../../app.ts";
 import { clip, duration } from "./text.ts";
 
 export async function list(options: {
@@ -57,6 +57,7 @@ export async function decide(
   await using app = openApp({ repo: options.repo });
   const decided = await app.decide(id, { granted, reason: options.reason ?? "" });
   if (options.json) process.stdout.write(`${JSON.stringify(decided)}\n`);
+  else if (decided.kind === "gate") process.stdout.write(await gateAnswer(app, decided));
   else {
     const may = granted ? "may write" : "may not write";
     const late = decided.waiting ? "" : " Its work has ended, so this changes nothing any more.";
@@ -65,17 +66,32 @@ export async function decide(
   return 0;
 }
 
+/** What follows from it, and who sees to that. */
+async function gateAnswer(app: App, { state, subtask_id, task_id }: ShownApproval): Promise<string> {
+  const text =
+    state === "granted"
+      ? `${subtask_id} may begin.\n`
+      : `${subtask_id} is cancelled; what depends on it does not begin either.\n`;
+  const [status] = await app.status(task_id);
+  const carried = status?.driver !== null || (await app.workers()).length > 0;
+  return carried ? text : `${text}No process carries the task: oxbow resume ${task_id}\n`;
+}
+
 function alertText({ subtask_id, agent, message, since, until }: Alert): string {
   const ago = duration(Date.now() - Date.parse(since));
   const left = duration(Math.max(0, Date.parse(until) - Date.now()));
   return `${subtask_id} is blocked: ${agent} is not available, since ${ago}; it ends in ${left}\n  reason: ${clip(message, 300)}\n  oxbow assign ${subtask_id} AGENT   or   oxbow cancel ${subtask_id}\n`;
 }
 
+function stateText({ state, owner, person, decided_by }: ShownApproval): string {
+  if (state === "open") return `asked of ${owner ?? person ?? "a person"}`;
+  return state === "withdrawn" ? "not answered" : `${state} by ${decided_by ?? "?"}`;
+}
+
 function text(approval: ShownApproval): string {
-  const { approval_id, agent, task_id, paths, reason, owner, person, waiting } = approval;
-  const asked = owner ?? person ?? "a person";
+  const { approval_id, kind, agent, task_id, subtask_id, paths, reason, waiting } = approval;
   const state = [
-    approval.state === "open" ? `asked of ${asked}` : `${approval.state} by ${approval.decided_by ?? "?"}`,
+    stateText(approval),
     `${duration(Date.now() - approval.created_at)} ago`,
     ...(waiting ? [] : ["its work has ended"]),
   ];
@@ -84,5 +100,9 @@ function text(approval: ShownApproval): string {
     approval.state === "open"
       ? `  oxbow approvals grant ${approval_id}   or   oxbow approvals deny ${approval_id} --reason …\n`
       : "";
-  return `${approval_id} ${agent} (${task_id}) asks for ${clip(paths.join(", "), 300)}: ${state.join(", ")}\n  reason: ${clip(reason, 300)}\n${answer}${next}`;
+  const who =
+    kind === "gate"
+      ? `${subtask_id} waits to begin`
+      : `${agent} (${task_id}) asks for ${clip(paths.join(", "), 300)}`;
+  return `${approval_id} ${who}: ${state.join(", ")}\n  reason: ${clip(reason, 300)}\n${answer}${next}`;
 }

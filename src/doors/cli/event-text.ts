@@ -5,10 +5,15 @@ import { clip, duration } from "./text.ts";
 type ApprovalEvent = Extract<OxbowEvent, { event: "approval_requested" | "approval_decided" }>;
 
 export function approvalText(event: ApprovalEvent): string {
-  const paths = clip(event.paths.join(", "), 200);
+  const gate = event.kind === "gate";
+  const what = gate ? "to begin" : clip(event.paths.join(", "), 200);
   if (event.event === "approval_decided")
-    return `[${event.agent}] ${event.state} by ${event.decided_by}: ${paths}`;
-  const asks = `[${event.agent}] asks ${event.owner ?? event.person ?? "a person"} for ${paths}: ${clip(event.reason, 200)}`;
+    return `[${event.agent}] ${event.state} by ${event.decided_by}: ${what}`;
+  const whom = event.owner ?? event.person ?? "a person";
+  const reason = clip(event.reason, 200);
+  const asks = gate
+    ? `[${event.agent}] waits for ${whom} before it begins: ${reason}`
+    : `[${event.agent}] asks ${whom} for ${what}: ${reason}`;
   if (event.owner !== null) return asks;
   return `${asks}\n  Answer it elsewhere:  oxbow approvals grant ${event.approval_id}   or   oxbow approvals deny ${event.approval_id}`;
 }

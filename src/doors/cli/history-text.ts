@@ -42,8 +42,8 @@ function taskLines(task: HistoryTask, named: boolean): string[] {
     ...task.parts.flatMap(troubleLines),
     ...(moments.length > 0 ? ["", ...moments] : []),
     ...task.approvals.map(
-      ({ agent, paths, state, decided_by }) =>
-        `  ${agent} asked for ${clip(paths.join(", "), 100)}: ${state === "open" ? "no answer yet" : `${state} by ${decided_by ?? "?"}`}`,
+      ({ agent, kind, paths, state, decided_by }) =>
+        `  ${agent} asked ${kind === "gate" ? "to begin" : `for ${clip(paths.join(", "), 100)}`}: ${state === "open" ? "no answer yet" : decided_by === null ? state : `${state} by ${decided_by}`}`,
     ),
     ...task.notices.map((notice) => `  ${clip(notice, 200)}`),
   ];

@@ -79,13 +79,13 @@ function mergeLines({ merges, verifications }: Report): string[] {
 }
 
 function approvalLines({ approvals }: Report): string[] {
-  const lines = approvals.map(({ approval_id, agent, paths, state, owner, person, decided_by }) => {
-    const what = `${agent}, for ${clip(paths.join(", "), 200)}`;
+  const lines = approvals.map(({ approval_id, kind, agent, paths, state, owner, person, decided_by }) => {
+    const what = kind === "gate" ? `${agent}, to begin` : `${agent}, for ${clip(paths.join(", "), 200)}`;
     return state === "open"
       ? `  ${what}: no answer from ${owner ?? person ?? "a person"} (${approval_id})`
-      : `  ${what}: ${state} by ${decided_by ?? "?"}`;
+      : `  ${what}: ${state}${decided_by === null ? "" : ` by ${decided_by}`}`;
   });
-  return lines.length === 0 ? [] : ["", "Asked for beyond the agents' paths:", ...lines];
+  return lines.length === 0 ? [] : ["", "A person was asked:", ...lines];
 }
 
 function summaryLine(report: Report, parts: readonly ReportChild[]): string {

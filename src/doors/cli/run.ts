@@ -33,6 +33,7 @@ const EXIT: Readonly<Record<Report["state"], number>> = {
   failed: 1,
   conflict: 3,
   cancelled: 130,
+  waiting: 5,
 };
 
 /** A request that nobody has answered is what a person sees to next, unless branches conflict or the run was stopped. */
