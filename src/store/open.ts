@@ -17,9 +17,9 @@ import {
   stopDriving,
 } from "./fleet.ts";
 import { forget } from "./forget.ts";
+import { createGateStore } from "./gates.ts";
 import { crash, reap } from "./crashes.ts";
 import { saveCursors } from "./cursors.ts";
-import { createGateStore } from "./gates.ts";
 import { createHub } from "./hub.ts";
 import { assign, cancelSubtask, refuseCancelled, reopen, stopRequests } from "./interventions.ts";
 import { createMergeStore } from "./merges.ts";
@@ -94,9 +94,9 @@ function createStore(database: Database, topics: TopicTransport): Store {
     chat: createChatStore(database),
     todos: createTodoStore(database),
     approvals: createApprovalStore(database),
+    gates: createGateStore(database),
     merges: createMergeStore(database),
     transcripts: createTranscriptStore(database),
-    gates: createGateStore(database),
     schedules: createScheduleStore(database),
     webhooks: createWebhookStore(database),
     tokens: createTokenStore(database),

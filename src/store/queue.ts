@@ -39,13 +39,13 @@ async function firstClaimable({ lockForClaim }: Database["engine"], tx: Tx, opti
         "token",
         "attempt",
         "message_seq",
-        "crashes",
         "queued_at",
+        "crashes",
         "cancelled_at",
       ])
       .where("state", "=", state)
-      .orderBy("message_seq")
       .orderBy("queued_at")
+      .orderBy("message_seq")
       .limit(1);
     if (options.taskId !== undefined) query = query.where("task_id", "=", options.taskId);
     if (options.tasks !== undefined) query = query.where("task_id", "in", options.tasks);

@@ -36,9 +36,9 @@ export interface SubtaskRow {
   state: string;
   created_at: number;
   supersedes: string | null;
-}
   /** JSON: what it needs before it starts. */
   gate: string | null;
+}
 
 export interface DependencyRow {
   subtask_id: string;
@@ -129,9 +129,9 @@ export interface LeaseRow {
   deaf_token: number | null;
   /** Attempts that crashed, or whose process died. */
   crashes: Generated<number>;
-  /** Not to be leased before: the wait after a crash. */
   /** What is taken first: when it was queued, and earlier or later than that by its task's priority. */
   queued_at: Generated<number>;
+  /** Not to be leased before: the wait after a crash. */
   not_before: Generated<number>;
   /** Set once a person has cancelled this one: whoever holds or takes it ends it so. */
   cancelled_at: Generated<number | null>;
