@@ -31,6 +31,7 @@ import { loadTeam } from "./load-team.ts";
 import { createMetricsCalls, type MetricsCalls } from "./metrics-calls.ts";
 import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
+import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
@@ -41,6 +42,16 @@ export type { RunOptions } from "./team/engine.ts";
 export type { RepositoryFacts } from "./repository-calls.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ConflictCase, SettledConflict, ShownConflict } from "./team/conflict-case.ts";
+export type {
+  AgentCard,
+  AgentFilter,
+  AgentHealth,
+  Log,
+  Principal,
+  Scope,
+  TaskFilter,
+  TokenRecord,
+} from "./service-calls.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 export type { TaskStatus } from "./team/status.ts";
@@ -106,6 +117,7 @@ export interface App
     HandoverCalls,
     SignalCalls,
     RepositoryCalls,
+    ServiceCalls,
     BackgroundCalls,
     MetricsCalls,
     AsyncDisposable {
@@ -127,7 +139,7 @@ export interface App
   /** What a branch changes, and what of it is outside of its agent's scope. Throws rev_not_found, agent_unknown, usage. */
   checkScope(branch: string, options: { agent?: string; base?: string }): Promise<ScopeCheck>;
   /** Requests to write outside of a scope: the open ones, or all. */
-  approvals(options: { taskId?: string; all?: boolean }): Promise<readonly ShownApproval[]>;
+  approvals(options: { taskId?: string | undefined; all?: boolean }): Promise<readonly ShownApproval[]>;
   /** Answers one, in the name of the repository's user. Throws approval_unknown, approval_decided. */
   decide(id: string, decision: { granted: boolean; reason: string }): Promise<ShownApproval>;
   /** What `schedule:` says, and what became of it. */
@@ -197,6 +209,7 @@ export function openApp(options: AppOptions = {}): App {
     ...handover(opened, settings, env),
     ...signalCalls(opened, engine, settings),
     ...repositoryCalls(opened, settings),
+    ...serviceCalls(opened, engine),
 
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");

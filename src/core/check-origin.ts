@@ -68,7 +68,8 @@ function bindName(bind: string): string {
   return bind.toLowerCase().replace(/^\[(.*)\]$/, "$1");
 }
 
-function isLoopback(bind: string): boolean {
+/** Whether only this machine itself can reach what listens there. */
+export function isLoopback(bind: string): boolean {
   const ip = parseIp(bindName(bind));
   return ip === null ? bindName(bind) === "localhost" : LOOPBACK.some((range) => isInRange(ip, range));
 }

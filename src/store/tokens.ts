@@ -24,8 +24,6 @@ export interface TokenStore {
   used(token: TokenRecord): Promise<void>;
   /** By id or name. Null: there is none. */
   revoke(idOrName: string): Promise<TokenRecord | null>;
-  /** Whether there is one whose time is not up. */
-  any(): Promise<boolean>;
 }
 
 export function createTokenStore({ db, write, now }: Database): TokenStore {
@@ -85,15 +83,6 @@ export function createTokenStore({ db, write, now }: Database): TokenStore {
         await tx.db.deleteFrom("tokens").where("token_id", "=", row.token_id).execute();
         return toToken(row);
       }),
-
-    async any() {
-      const row = await db
-        .selectFrom("tokens")
-        .select("token_id")
-        .where((where) => where.or([where("expires_at", "is", null), where("expires_at", ">", now())]))
-        .executeTakeFirst();
-      return row !== undefined;
-    },
   };
 }
 

@@ -8,7 +8,7 @@ export interface Doors {
 export interface HttpDoor {
   /**
    * Listens and works until `signal` aborts, then drains; `listening` is told the addresses once both accept connections.
-   * Throws setting_invalid for an address that cannot be listened on.
+   * Throws token_required, address_in_use, setting_invalid.
    */
   serve(
     app: App,
@@ -23,6 +23,12 @@ export interface ServeOptions {
   /** 0: any free one, as for `metricsPort`. */
   readonly port: number;
   readonly metricsPort: number;
+  readonly metricsOpen?: boolean | undefined;
+  readonly requireToken?: boolean | undefined;
+  readonly allowOrigin?: readonly string[] | undefined;
+  readonly work?: boolean | undefined;
+  readonly concurrency?: number | undefined;
+  readonly version?: string | undefined;
 }
 
 /** URLs without a path. */

@@ -1,44 +1,93 @@
-/** The network door (docs/service.md): listens, answers, and drains when it is asked to stop. */
-import type { App } from "../../app.ts";
-import { createServer, type Server } from "node:http";
+/** The network door (docs/service.md): opens what is needed, listens, works, and drains when it is asked to stop. */
 import { once } from "node:events";
-import { Hono } from "hono";
-import { getRequestListener } from "@hono/node-server";
-import { OxbowError } from "../../core/errors.ts";
+import type { App } from "../../app.ts";
+import { createApi } from "./api.ts";
+import type { Mount, Routes, Service } from "./contract.ts";
+import { createGate, refuseUnguarded } from "./gate.ts";
+import { keptAnswer } from "./health.ts";
+import { type Limits, listen, type Listener } from "./listener.ts";
+import { createMetricsApi } from "./metrics.ts";
+import { beginWork } from "./work.ts";
 
+export interface ServeOptions {
+  readonly host: string;
+  /** 0: any free one, as for `metricsPort`. */
+  readonly port: number;
+  readonly metricsPort: number;
+  /** `/metrics` without a token, also beyond this machine. */
+  readonly metricsOpen?: boolean | undefined;
+  readonly requireToken?: boolean | undefined;
+  readonly allowOrigin?: readonly string[] | undefined;
+  /** False: only serve. */
+  readonly work?: boolean | undefined;
+  readonly concurrency?: number | undefined;
+  readonly version?: string | undefined;
+  /** By path. */
+  readonly mounts?: Readonly<Record<string, Mount>> | undefined;
+  readonly limits?: Limits | undefined;
+}
+
+export interface ListeningAt {
+  readonly url: string;
+  readonly metrics_url: string;
+}
+
+/**
+ * Serves until `signal` aborts, then drains for at most OXBOW_DRAIN_MS. `listening` is told the addresses once all accept
+ * connections. Throws token_required, address_in_use, setting_invalid, and what the repository and the team are refused for.
+ */
 export async function serve(
-  _app: App,
-  options: { readonly host: string; readonly port: number; readonly metricsPort: number },
-  listening: (at: { url: string; metrics_url: string }) => void,
+  app: App,
+  options: ServeOptions,
+  listening: (at: ListeningAt) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const routes = new Hono().get("/healthz", (c) => c.text("ok"));
-  const server = httpServer(routes);
-  const metrics = httpServer(new Hono());
-  listening({
-    url: await listen(server, options.host, options.port),
-    metrics_url: await listen(metrics, options.host, options.metricsPort),
-  });
-  if (!signal.aborted) await once(signal, "abort");
-  await Promise.all([server, metrics].map((each) => new Promise((closed) => each.close(closed))));
-}
-
-function httpServer(routes: Hono): Server {
-  const answer = getRequestListener(routes.fetch);
-  return createServer((incoming, outgoing) => void answer(incoming, outgoing));
-}
-
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new OxbowError("setting_invalid", `Nothing can listen on ${host}:${port}: ${why}`, {
-      cause: error,
+  await refuseUnguarded(app, { bind: options.host, requireToken: options.requireToken ?? false });
+  const stop = new AbortController();
+  const stopping = AbortSignal.any([signal, stop.signal]);
+  const [log, redact] = [await app.log(), await app.redact()];
+  const listeners: Listener[] = [];
+  let goesOn = () => true;
+  const service: Service = {
+    app,
+    version: options.version ?? "",
+    log,
+    redact,
+    isHealthy: keptAnswer(async () => goesOn() && (await app.isHealthy())),
+    stopping,
+  };
+  const open = async (port: number, make: (portOf: () => number) => Routes) => {
+    let routes: Routes | null = null;
+    let listener: Listener | null = null;
+    const api = () => (routes ??= make(() => listener?.port ?? port));
+    listener = await listen({ host: options.host, port, limits: options.limits }, api, log);
+    listeners.push(listener);
+    return listener.url;
+  };
+  const gate = (port: () => number) =>
+    createGate(app, {
+      bind: options.host,
+      port,
+      allowedOrigins: options.allowOrigin ?? [],
+      requireToken: options.requireToken ?? false,
     });
+  let ended: Promise<void> = Promise.resolve();
+  try {
+    const url = await open(options.port, (port) => createApi(service, gate(port), options.mounts));
+    const metricsUrl = await open(options.metricsPort, (port) =>
+      createMetricsApi(service, gate(port), options.metricsOpen ?? false),
+    );
+    if (options.work !== false && !stopping.aborted) {
+      const work = await beginWork(app, { concurrency: options.concurrency, log }, stopping);
+      goesOn = () => work.goesOn;
+      ended = work.ended;
+    }
+    log.info({ url, metrics_url: metricsUrl }, "service_listens");
+    listening({ url, metrics_url: metricsUrl });
+    if (!stopping.aborted) await once(stopping, "abort");
+  } finally {
+    stop.abort();
+    await Promise.all([...listeners.map((each) => each.drain(app.settings.oxbowDrainMs)), ended]);
+    log.info({}, "service_stopped");
   }
-  const at = server.address();
-  if (at === null || typeof at === "string") throw new OxbowError("internal", "The server has no address.");
-  return `http://${at.family === "IPv6" ? `[${at.address}]` : at.address}:${at.port}`;
 }

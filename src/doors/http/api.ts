@@ -1,0 +1,79 @@
+/** All routes of this door, behind the gate; a topic is a file (see `contract.ts`). No port is needed to call it. */
+import type { Env, Mount, Routes, Service } from "./contract.ts";
+import { aboutRoutes, type OpenApiDocument } from "./about.ts";
+import { agentRoutes } from "./agents.ts";
+import { approvalRoutes } from "./approvals.ts";
+import { readBodies } from "./body.ts";
+import { routes } from "./contract.ts";
+import type { Gate } from "./gate.ts";
+import { healthRoutes } from "./health.ts";
+import { failed, gated, observed } from "./pipeline.ts";
+import { reportRoutes } from "./reports.ts";
+import { taskRoutes } from "./tasks.ts";
+import { unrouted } from "./unrouted.ts";
+
+const TOPICS: readonly ((service: Service) => Routes)[] = [
+  taskRoutes,
+  reportRoutes,
+  agentRoutes,
+  approvalRoutes,
+  healthRoutes,
+];
+
+/** `mounts`: doors that are called through this one, by their path. */
+export function createApi(
+  service: Service,
+  gate: Gate,
+  mounts: Readonly<Record<string, Mount>> = {},
+): Routes {
+  const api = routes();
+  api.onError(failed(service));
+  api.use(
+    observed(service),
+    gated(gate),
+    readBodies((path) => Object.hasOwn(mounts, path)),
+  );
+  for (const [path, mount] of Object.entries(mounts)) {
+    api.all(path, (c) => {
+      const { raw } = c.req;
+      const bytes = c.get("bytes");
+      const body = bytes !== undefined && bytes.length > 0 ? bytes : null;
+      const { method, headers, signal } = raw;
+      return mount(new Request(raw.url, { method, headers, body, signal }), c.get("principal"));
+    });
+  }
+  let made: OpenApiDocument | null = null;
+  api.route(
+    "/",
+    aboutRoutes(service, () => (made ??= described(api, service))),
+  );
+  for (const topic of TOPICS) api.route("/", topic(service));
+  api.notFound(unrouted(api));
+  return api;
+}
+
+function described(api: Routes, { version }: Service): OpenApiDocument {
+  api.openAPIRegistry.registerComponent("securitySchemes", "token", {
+    type: "http",
+    scheme: "bearer",
+    description: "A token of `oxbow token create`. Calls from the machine itself need none.",
+  });
+  return api.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "Oxbow",
+      version,
+      description:
+        "A team of coding agents on one Git repository: submit work, follow it, answer what it asks.",
+    },
+    servers: [{ url: "/" }],
+    tags: [
+      { name: "tasks", description: "Work that was submitted, and its parts." },
+      { name: "agents", description: "Who can do what, and how they are." },
+      { name: "approvals", description: "What waits for a person." },
+      { name: "service", description: "The service itself." },
+    ],
+  });
+}
+
+export type { Env };

@@ -1,0 +1,105 @@
+/** How a failure leaves this door: `application/problem+json` (RFC 9457) with the code and hint of the table of errors. */
+import { z } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import { ERRORS, type ErrorCode, hasCode, OxbowError } from "../../core/errors.ts";
+
+export const problemSchema = z
+  .object({
+    type: z.string().openapi({ description: "`urn:oxbow:problem:` and the code." }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().openapi({ description: "What went wrong, for people." }),
+    code: z.string().openapi({ description: "What went wrong, for programs." }),
+    hint: z.string().openapi({ description: "What to do about it." }),
+    request_id: z.string().openapi({ description: "As in the header X-Request-Id and in the log." }),
+    fields: z
+      .array(z.object({ field: z.string(), issue: z.string() }))
+      .optional()
+      .openapi({ description: "What of the request is wrong." }),
+  })
+  .openapi("Problem");
+
+export type Problem = z.infer<typeof problemSchema>;
+
+const FIELDS_SHOWN = 50;
+const WHERE: Readonly<Record<string, string>> = { query: "The query", param: "The path", json: "The body" };
+
+/** Of a failed check of a query, a path or a body. */
+export function invalidFields(
+  target: string,
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): OxbowError {
+  const fields = issues.slice(0, FIELDS_SHOWN).map(({ path, message }) => ({
+    field: path.map(String).join("."),
+    issue: message,
+  }));
+  const words = fields.map(({ field, issue }) => (field === "" ? issue : `${field}: ${issue}`));
+  const message = `${WHERE[target] ?? "The request"} is not what is expected. ${words.slice(0, 3).join("; ")}`;
+  return new OxbowError("request_invalid", message, { details: { fields } });
+}
+
+/** Of one thing that is wrong. */
+export function invalidField(field: string, issue: string): OxbowError {
+  return new OxbowError("request_invalid", field === "" ? issue : `${field}: ${issue}`, {
+    details: { fields: [{ field, issue }] },
+  });
+}
+
+/** The error in words of the table, whatever was thrown. */
+export function toOxbowError(error: unknown): OxbowError {
+  if (error instanceof OxbowError) return error;
+  if (error instanceof HTTPException) {
+    if (error.status === 415)
+      return new OxbowError("media_type_unsupported", "The body is not of a type that is understood here.");
+    if (error.status === 413) return new OxbowError("request_too_large", "The body is too large.");
+    if (error.status < 500) return invalidField("", error.message);
+  }
+  const code = hasCode(error) ? error.code : "internal";
+  return new OxbowError(code, error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** `redact` runs over what is shown. A defect's own words stay in the log. */
+export function problemOf(
+  error: OxbowError,
+  requestId: string,
+  redact: (text: string) => string = (text) => text,
+): Problem {
+  const { code, hint, message, details } = error;
+  const detail = code === "internal" ? "Something broke in the service; its log has more." : redact(message);
+  const words = code.replaceAll("_", " ");
+  return {
+    type: `urn:oxbow:problem:${code}`,
+    title: `${words.charAt(0).toUpperCase()}${words.slice(1)}`,
+    status: statusOf(code),
+    detail,
+    code,
+    hint,
+    request_id: requestId,
+    ...fieldsOf(details["fields"], redact),
+  };
+}
+
+export function statusOf(code: ErrorCode): number {
+  return ERRORS[code].status;
+}
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+export function problemResponse(problem: Problem, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { "content-type": PROBLEM_TYPE, ...challenge(problem.status), ...headers },
+  });
+}
+
+function challenge(status: number): Record<string, string> {
+  return status === 401 ? { "www-authenticate": 'Bearer realm="oxbow"' } : {};
+}
+
+const shownFields = z.array(z.object({ field: z.string(), issue: z.string() }));
+
+function fieldsOf(given: unknown, redact: (text: string) => string): Pick<Problem, "fields"> {
+  const fields = shownFields.safeParse(given);
+  if (!fields.success) return {};
+  return { fields: fields.data.map(({ field, issue }) => ({ field: redact(field), issue: redact(issue) })) };
+}
