@@ -88,7 +88,12 @@ function expand(written: string, bare: string): readonly string[] {
     if (group.includes("..")) estimate *= rangeSize(group);
     if (estimate > MAX_ALTERNATIVES) throw bad(written, `stands for more than ${MAX_ALTERNATIVES} patterns`);
   }
-  return micromatch.braces(bare, { expand: true, keepEscaping: true, keepQuotes: true });
+  try {
+    return micromatch.braces(bare, { expand: true, keepEscaping: true, keepQuotes: true });
+  } catch (error) {
+    // The library breaks on some that do not match each other (a TypeError), and says no to others.
+    throw bad(written, "has braces that cannot be read", error);
+  }
 }
 
 function rangeSize(group: string): number {
@@ -185,8 +190,9 @@ export function literalPattern(path: string): string {
   return escaped.startsWith("!") ? `./${escaped}` : escaped;
 }
 
-function bad(written: string, why: string): OxbowError {
+function bad(written: string, why: string, cause?: unknown): OxbowError {
   return new OxbowError("team_config", `The pattern ${quoted(written)} ${why}.`, {
     details: { pattern: written },
+    ...(cause === undefined ? {} : { cause }),
   });
 }

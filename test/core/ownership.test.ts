@@ -125,6 +125,7 @@ describe("the owner of a file", () => {
     ["(a|aa)+x", "repeats a group"],
     ["@(a)*b*c*d*e*f", "more than 4 wildcards beside a group"],
     ["{1..99999}", "stands for more than 1000 patterns"],
+    [".{{}()", "has braces that cannot be read"],
     ["x".repeat(2000), "more than 1024 bytes"],
   ])("refuses the pattern %j", (pattern, why) => {
     const error = refusal(() => createOwnership({ Api: [pattern] }));
