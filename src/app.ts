@@ -25,6 +25,7 @@ import { handover } from "./handover.ts";
 import type { HandoverCalls } from "./handover-calls.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import { conflictMethods } from "./conflicts.ts";
+import { type ConversationCalls, createConversationCalls } from "./conversation-calls.ts";
 import { type BackgroundCalls, createBackground } from "./background-calls.ts";
 import { type Interventions, interventions } from "./interventions.ts";
 import { loadTeam } from "./load-team.ts";
@@ -33,6 +34,7 @@ import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
 import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
+import { createWebhookCalls, type WebhookCalls } from "./webhook-calls.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
@@ -58,6 +60,7 @@ export type { TaskStatus } from "./team/status.ts";
 export type { ReportFormat } from "./handover.ts";
 export type { BranchDiff, TicketHistory } from "./team/handover-results.ts";
 export type { Merged } from "./handover-calls.ts";
+export type { ShownTry, ShownWebhook } from "./webhook-calls.ts";
 
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {
@@ -93,10 +96,12 @@ export interface RunHooks extends FollowHooks {
    * `only`: it never works itself, and waits for workers.
    */
   readonly workers?: WorkersMode | undefined;
+  /** False: the task is handed back as soon as only a person's answers are missing (its report is `waiting`). Default: it is waited for. */
+  readonly wait?: boolean | undefined;
 }
 
 export interface WorkOptions extends WorkerOptions {
-  /** Read the team file again when it has changed. Agents registered meanwhile are forgotten then. */
+  /** Read the team file again when it has changed. Agents that `registry()` was given meanwhile are forgotten then. */
   readonly followTeamFile?: boolean | undefined;
 }
 
@@ -119,7 +124,9 @@ export interface App
     RepositoryCalls,
     ServiceCalls,
     BackgroundCalls,
+    ConversationCalls,
     MetricsCalls,
+    WebhookCalls,
     AsyncDisposable {
   readonly settings: Settings;
   /** Conflicts that wait for a person. */
@@ -189,21 +196,32 @@ export function openApp(options: AppOptions = {}): App {
   const given = parseSettings(env);
   const settings: Settings = { ...given, oxbowDrainMs: options.drainMs ?? given.oxbowDrainMs };
   const opened = once(() => openRooms(options, settings, env));
-  const engine = once(async () =>
+  const bound = once(async () =>
     (await import("./bind.ts")).bindEngine(options, settings, env, await opened()),
   );
+  /** With the agents of the team as they are now. */
+  const engine = async () => {
+    const now = await bound();
+    await (await import("./team/registered-agents.ts")).followAgents(now);
+    return now;
+  };
+  const failed = async (error: unknown) => {
+    (await bound.made())?.log.error({ error: toErrorValue(error) }, "background");
+  };
   const { close: handBack, ...background } = createBackground({
     run: (request, hooks, signal) => app.run(request, hooks, signal),
     resume: (taskId, hooks, signal) => app.resume(taskId, hooks, signal),
-    async failed(error) {
-      (await engine.made())?.log.error({ error: toErrorValue(error) }, "background");
-    },
+    failed,
   });
+  const { close: endTalk, ...conversations } = createConversationCalls(engine, failed);
   const { close: endMetrics, ...metrics } = createMetricsCalls(engine);
+  const { during, ...webhooks } = createWebhookCalls(opened, engine, settings, env);
   const app: App = {
     settings,
     ...background,
+    ...conversations,
     ...metrics,
+    ...webhooks,
     ...interventions(engine),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
@@ -214,30 +232,31 @@ export function openApp(options: AppOptions = {}): App {
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");
       const { following } = await import("./following.ts");
-      const bound = await engine();
-      const workers = hooks.workers ?? "auto";
-      return following(bound, hooks, (submitted) =>
-        runTask(bound, request, { workers, submitted }, withReason(signal, STOP.cancelled)),
+      const now = await engine();
+      const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
+      return following(now, hooks, (submitted) =>
+        runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
       );
     },
 
     async resume(taskId, hooks, signal) {
       const { resumeTask } = await import("./team/flow.ts");
       const { following } = await import("./following.ts");
-      const bound = await engine();
-      const workers = hooks.workers ?? "auto";
-      return following(bound, hooks, (submitted) =>
-        resumeTask(bound, taskId, { workers, submitted }, withReason(signal, STOP.cancelled)),
+      const now = await engine();
+      const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
+      return following(now, hooks, (submitted) =>
+        resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
       );
     },
 
     async work(given, signal) {
       const { serve } = await import("./team/worker.ts");
-      const bound = await engine();
+      const { withRegistered } = await import("./team/registered-agents.ts");
+      const { followTeamFile } = await import("./bind.ts");
       const current = given.followTeamFile
-        ? (await import("./bind.ts")).followTeamFile(bound, options, settings, env, (await opened()).secrets)
-        : () => Promise.resolve(bound);
-      await serve(current, given, handingBack(signal));
+        ? followTeamFile(await bound(), options, settings, env, (await opened()).secrets)
+        : bound;
+      await during(() => serve(withRegistered(current), given, handingBack(signal)));
     },
 
     async workers() {
@@ -249,9 +268,9 @@ export function openApp(options: AppOptions = {}): App {
     async plan(request) {
       const { planTask } = await import("./team/submit.ts");
       const { createMatcher } = await import("./core/ownership.ts");
-      const bound = await engine();
-      const { task, parts, leftovers, notices } = await planTask(bound, request);
-      const files = await bound.repo.listFiles(task.base_commit);
+      const now = await engine();
+      const { task, parts, leftovers, notices } = await planTask(now, request);
+      const files = await now.repo.listFiles(task.base_commit);
       return {
         task,
         leftovers,
@@ -308,8 +327,9 @@ export function openApp(options: AppOptions = {}): App {
 
     close: async () => {
       await handBack();
+      await endTalk();
       await endMetrics();
-      (await engine.made())?.log.close();
+      (await bound.made())?.log.close();
       const made = await opened.made();
       await made?.store[Symbol.asyncDispose]();
       await made?.repo[Symbol.asyncDispose]();

@@ -4,11 +4,8 @@
  */
 import { z } from "zod";
 import type { App } from "./app.ts";
+import type { Scope } from "./core/token.ts";
 import { OxbowError } from "./core/errors.ts";
-
-/** What a token allows. `admin` allows everything. */
-export const CALL_SCOPES = ["read", "submit", "approve", "admin"] as const;
-export type CallScope = (typeof CALL_SCOPES)[number];
 
 export interface CallContext {
   /** Ends what the call waits for. What it has made durable stays. */
@@ -22,7 +19,8 @@ export interface PersonCall<P extends z.ZodObject = z.ZodObject, R extends z.Zod
   readonly description: string;
   readonly parameters: P;
   readonly result: R;
-  readonly scope: CallScope;
+  /** What a token needs for it (`mayUse`). */
+  readonly scope: Scope;
   /** It changes nothing. */
   readonly readOnly: boolean;
   /** It may undo or replace something that is there. */
@@ -36,10 +34,6 @@ export function personCall<P extends z.ZodObject, R extends z.ZodObject>(
   call: PersonCall<P, R>,
 ): PersonCall<P, R> {
   return call;
-}
-
-export function mayCall(scopes: readonly string[], { scope }: Pick<PersonCall, "scope">): boolean {
-  return scopes.includes("admin") || scopes.includes(scope);
 }
 
 /**

@@ -4,6 +4,6 @@ import { ANSWER_CALLS } from "./person-answer-calls.ts";
 import { READ_CALLS } from "./person-read-calls.ts";
 import { WORK_CALLS } from "./person-work-calls.ts";
 
-export { type CallContext, callAsPerson, type CallScope, mayCall, type PersonCall } from "./person-call.ts";
+export { type CallContext, callAsPerson, type PersonCall } from "./person-call.ts";
 
 export const PERSON_CALLS: readonly PersonCall[] = [...WORK_CALLS, ...READ_CALLS, ...ANSWER_CALLS];

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { MERGE_EVENTS } from "./event-schemas-merge.ts";
+import { PEOPLE_EVENTS } from "./event-schemas-people.ts";
 import { BRANCH_EVENTS, RUN_EVENTS, TALK_EVENTS } from "./event-schemas-run.ts";
 import { CHILD_EVENTS, CRASH_EVENTS, SCHEDULE_EVENTS, TASK_EVENTS } from "./event-schemas-task.ts";
 
@@ -13,6 +14,7 @@ export const EVENT_TOPICS = [
   { topic: "A run, turn by turn", events: RUN_EVENTS },
   { topic: "Branches", events: BRANCH_EVENTS },
   { topic: "What agents say to each other and to people", events: TALK_EVENTS },
+  { topic: "Agents and people outside of tasks", events: PEOPLE_EVENTS },
   { topic: "Merging", events: MERGE_EVENTS },
   { topic: "Crashes", events: CRASH_EVENTS },
   { topic: "Schedules", events: SCHEDULE_EVENTS },
@@ -25,6 +27,7 @@ export const eventBodySchema = z.discriminatedUnion("event", [
   ...RUN_EVENTS,
   ...BRANCH_EVENTS,
   ...TALK_EVENTS,
+  ...PEOPLE_EVENTS,
   ...MERGE_EVENTS,
   ...CRASH_EVENTS,
   ...SCHEDULE_EVENTS,

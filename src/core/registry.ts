@@ -41,6 +41,7 @@ const DEFAULTS: Omit<AgentSpec, "name" | "team"> = {
 
 export class TeamRegistry {
   readonly #agents = new Map<string, AgentSpec>();
+  readonly #retired = new Set<string>();
   readonly #persons = new Map<string, string>();
   #ownership: Ownership = createOwnership({});
 
@@ -87,25 +88,49 @@ export class TeamRegistry {
 
   /** Changes an agent's fields. Throws agent_unknown, and team_config as `register` does; then nothing was changed. */
   update(name: string, change: Partial<Omit<AgentSpec, "name">>): AgentSpec {
-    const known = this.#agents.get(name);
-    if (known === undefined) {
-      const names = [...this.#agents.keys()].join(", ");
-      throw new OxbowError("agent_unknown", `There is no agent ${name}; there are ${names || "none"}.`);
-    }
+    const known = this.#known(name);
     const bounded = change.allowedPaths === undefined ? {} : { unbounded: false };
     const made: AgentSpec = { ...known, ...bounded, ...change };
     this.#put([made]);
     return made;
   }
 
+  /** It takes no more work and owns nothing; what it has begun still finds it by its name. Throws agent_unknown. */
+  retire(name: string): void {
+    const known = this.#known(name);
+    this.#retired.add(name);
+    this.#put([known]);
+  }
+
+  /** Takes that back. Throws agent_unknown, team_config (a pattern belongs to another by now); then nothing was changed. */
+  bringBack(name: string): void {
+    const known = this.#known(name);
+    if (!this.#retired.delete(name)) return;
+    try {
+      this.#put([known]);
+    } catch (error) {
+      this.#retired.add(name);
+      throw error;
+    }
+  }
+
+  isRetired(name: string): boolean {
+    return this.#retired.has(name);
+  }
+
   get(name: string): AgentSpec | null {
     return this.#agents.get(name) ?? null;
   }
 
-  /** The agents of a team, or of all teams, in the order they came. */
+  /** The agents of a team, or of all teams, in the order they came; without those that are retired. */
   list(team?: string): readonly AgentSpec[] {
-    const all = [...this.#agents.values()];
+    const all = [...this.#agents.values()].filter(({ name }) => !this.#retired.has(name));
     return team === undefined ? all : all.filter((agent) => agent.team === team);
+  }
+
+  /** Those that are retired. */
+  retired(): readonly AgentSpec[] {
+    return [...this.#agents.values()].filter(({ name }) => this.#retired.has(name));
   }
 
   setWindowPerson(team: string, person: string): void {
@@ -134,12 +159,24 @@ export class TeamRegistry {
     return this.#ownership;
   }
 
+  /** Throws agent_unknown. */
+  #known(name: string): AgentSpec {
+    const known = this.#agents.get(name);
+    if (known !== undefined) return known;
+    const names = [...this.#agents.keys()].join(", ");
+    throw new OxbowError("agent_unknown", `There is no agent ${name}; there are ${names || "none"}.`);
+  }
+
   /** Compiles first, so that a refused change leaves everything as it was. */
   #put(agents: readonly AgentSpec[]): void {
     const next = new Map(this.#agents);
     for (const agent of agents) next.set(agent.name, agent);
     this.#ownership = createOwnership(
-      Object.fromEntries([...next.values()].map((agent) => [agent.name, agent.allowedPaths])),
+      Object.fromEntries(
+        [...next.values()]
+          .filter(({ name }) => !this.#retired.has(name))
+          .map((agent) => [agent.name, agent.allowedPaths]),
+      ),
     );
     for (const agent of agents) this.#agents.set(agent.name, agent);
   }

@@ -5,6 +5,7 @@
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
+import type { PeopleStore } from "./dialogues.ts";
 import type { FreeSubtask } from "./blocked.ts";
 import type { GateStore } from "./gates.ts";
 import type { MergeStore } from "./merges.ts";
@@ -187,6 +188,7 @@ export interface Store extends AsyncDisposable {
   readonly merges: MergeStore;
   readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
+  readonly people: PeopleStore;
   readonly webhooks: WebhookStore;
   readonly tokens: TokenStore;
 

@@ -31,6 +31,11 @@ const MIGRATIONS: readonly Migration[] = [
   },
   { version: 10, name: "tokens", load: async () => (await import("./migration-10.ts")).addTokens },
   { version: 11, name: "webhooks", load: async () => (await import("./migration-11.ts")).addWebhooks },
+  {
+    version: 12,
+    name: "conversations with people",
+    load: async () => (await import("./migration-12.ts")).addDialogues,
+  },
 ];
 
 /**

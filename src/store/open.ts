@@ -1,6 +1,8 @@
 /** Opens a store: the engine for its URL, the schema brought up to date, the methods bound together. */
 import type { Store } from "./contract.ts";
+import { createAgentStore } from "./agents.ts";
 import { createApprovalStore } from "./approvals.ts";
+import { createDialogueStore } from "./dialogue-store.ts";
 import { blockFree, blockHeld, finishBlocked, freeSubtasks, pardon, unblock } from "./blocked.ts";
 import { createChatStore } from "./chat.ts";
 import { type CleanEvent, createDatabase, type Database } from "./engine.ts";
@@ -98,6 +100,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     merges: createMergeStore(database),
     transcripts: createTranscriptStore(database),
     schedules: createScheduleStore(database),
+    people: { agents: createAgentStore(database), dialogues: createDialogueStore(database) },
     webhooks: createWebhookStore(database),
     tokens: createTokenStore(database),
     ...createReads(database),

@@ -2,6 +2,7 @@
  * The queue: a lease on a conversation's row, with a token that only ever grows. Whoever holds the newest token may
  * change the conversation; everybody else is told so and changes nothing.
  */
+import { sql } from "kysely";
 import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
@@ -137,11 +138,21 @@ async function past(
   { db }: Tx,
   of: { subtask_id: string; task_id: string; agent: string; crashes: number },
 ): Promise<Pick<Lease, "failure" | "disabled">> {
+  // An agent that crashed too often in the task, or that a person has shut down for the whole team.
   const disabled = await db
     .selectFrom("disabled_agents")
     .select("reason")
     .where("task_id", "=", of.task_id)
     .where("agent", "=", of.agent)
+    .unionAll((union) =>
+      union
+        .selectFrom("agents")
+        .innerJoin("tasks", "tasks.team", "agents.team")
+        .select(sql<string>`${`${of.agent} was shut down.`}`.as("reason"))
+        .where("agents.name", "=", of.agent)
+        .where("agents.state", "=", "shut_down")
+        .where("tasks.task_id", "=", of.task_id),
+    )
     .executeTakeFirst();
   const reason = disabled?.reason ?? null;
   if (of.crashes === 0) return { failure: null, disabled: reason };

@@ -4,6 +4,7 @@
  */
 import type { Generated } from "kysely";
 import type { WebhookRow, WebhookSecretRow, WebhookTryRow } from "./schema-webhooks.ts";
+import type { DialogueRow } from "./dialogue-row.ts";
 
 export interface TaskRow {
   task_id: string;
@@ -352,6 +353,7 @@ export interface Schema {
   artifacts: ArtifactRow;
   approvals: ApprovalRow;
   agents: AgentRow;
+  dialogues: DialogueRow;
   status_history: StatusHistoryRow;
   cursors: CursorRow;
   outbox: OutboxRow;

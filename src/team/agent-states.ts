@@ -14,21 +14,24 @@ export async function agentStates(engine: Engine, wanted?: string): Promise<read
   for (const taskId of taskIds)
     for (const { agent, error } of await store.outcomes(taskId))
       if (error?.code === STOP.critical.code) stopped.add(agent);
-  return engine.registry.list().map(({ name, group: groupName }): AgentState => {
+  const { registry } = engine;
+  return [...registry.list(), ...registry.retired()].map(({ name, group: groupName }): AgentState => {
     const own = records.filter((record) => record.agent === name);
     const group = team.groups.find((each) => each.name === groupName);
     const sum = (count: (record: AgentRecord) => number) => own.reduce((all, each) => all + count(each), 0);
     const crashed = own.map((each) => each.last_crash_at ?? 0).reduce((a, b) => Math.max(a, b), 0);
     return {
       agent: name,
-      state: stateOf(own, stopped.has(name)),
+      state: registry.isRetired(name) ? "terminated" : stateOf(own, stopped.has(name)),
       group: group?.name ?? null,
       critical: group?.critical ?? false,
       working: sum((each) => each.working),
       open: sum((each) => each.open),
       crashes: sum((each) => each.crashes),
       last_crash: crashed === 0 ? null : new Date(crashed).toISOString(),
-      reason: own.find((each) => each.disabled !== null)?.disabled ?? null,
+      reason: registry.isRetired(name)
+        ? `${name} was shut down.`
+        : (own.find((each) => each.disabled !== null)?.disabled ?? null),
     };
   });
 }

@@ -48,7 +48,7 @@ export function createChat(engine: Engine, lease: Lease): Chat {
   };
 }
 
-function checkContent(content: string): void {
+export function checkContent(content: string): void {
   if (content.trim() === "") throw new OxbowError("tool_input", "The message is empty.");
   const bytes = Buffer.byteLength(content);
   if (bytes <= MAX_CONTENT_BYTES) return;

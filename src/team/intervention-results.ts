@@ -43,7 +43,7 @@ export interface AgentState {
   readonly agent: string;
   /**
    * `processing`: at work. `restarting`: it crashed, and waits to begin again. `failed`: it crashed too often and is not
-   * started any more. `terminated`: stopped with its whole task, because a critical agent crashed. Else `idle`.
+   * started any more. `terminated`: a person shut it down, or it stopped with its whole task, because a critical agent crashed. Else `idle`.
    */
   readonly state: "idle" | "processing" | "restarting" | "failed" | "terminated";
   readonly group: string | null;

@@ -13,6 +13,7 @@ import { clearUp } from "./clear-up.ts";
 import { noteCrashes } from "./crashes.ts";
 import { createEventSink, type Engine } from "./engine.ts";
 import { keepLeases, type LeaseKeeper, renewalMs } from "./leases.ts";
+import { createDialogueDesk, type DialogueDesk } from "./dialogue-desk.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
 import { relaySoon } from "./relay.ts";
 import { createScheduler, keepSchedule, type ScheduleKeeper } from "./scheduler.ts";
@@ -26,15 +27,19 @@ export type { WorkerEvent, WorkerOptions } from "./worker-events.ts";
 /** What wakes a worker before its next look. */
 const WAKING = [
   "task_submitted",
+  "task_started",
   "task_resumed",
   "child_announced",
   "child_finished",
   "handed_back",
   "assigned",
+  "approval_decided",
   "cancel_requested",
   "agent_restarted",
   "restart_limit_exceeded",
   "task_finished",
+  "agent_changed",
+  "conversation_message",
 ] as const;
 
 /** How often to look without being woken, milliseconds: no event tells of a lease that ran out. */
@@ -79,8 +84,10 @@ export async function serve(
     signal,
   );
   const schedule = keepSchedule(list.engine(), createScheduler(tell, problem), problem, signal);
+  const talk = createDialogueDesk(problem);
+  const service = createServiceWatch();
   const looking = lookOut(
-    { engine, list, leases, orphans, schedule, service: createServiceWatch(), ring: bell.ring, problem },
+    { engine, list, leases, orphans, schedule, talk, service, ring: bell.ring, problem },
     signal,
   );
   let ended = 0;
@@ -109,6 +116,7 @@ export async function serve(
     clearInterval(beat);
     leases.close();
     await looking;
+    await talk.close();
     await schedule.ended;
     await orphans.settled();
     await store.removeWorker(engine.workerId);
@@ -122,6 +130,7 @@ interface Looking {
   readonly leases: LeaseKeeper;
   readonly orphans: Orphans;
   readonly schedule: ScheduleKeeper;
+  readonly talk: DialogueDesk;
   readonly service: ServiceWatch;
   ring(): void;
   problem(error: unknown): void;
@@ -147,7 +156,7 @@ async function lookOut(looking: Looking, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function look({ list, leases, orphans, schedule, service, ring }: Looking): Promise<void> {
+async function look({ list, leases, orphans, schedule, talk, service, ring }: Looking): Promise<void> {
   const engine = list.engine();
   await leases.look();
   await noteCrashes(engine, leases.kept());
@@ -156,6 +165,7 @@ async function look({ list, leases, orphans, schedule, service, ring }: Looking)
   // Signals of a process that died between its outcome and their sending.
   await relaySoon(engine);
   ring();
+  await talk.look(engine, list.about().agents);
   for (const { task } of list.orphans()) await service.look(engine, task, await takenOf(engine, task));
   orphans.end(engine, list.orphans());
 }
