@@ -34,7 +34,6 @@ import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
 import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
-import { createWebhookCalls, type WebhookCalls } from "./webhook-calls.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
@@ -60,7 +59,6 @@ export type { TaskStatus } from "./team/status.ts";
 export type { ReportFormat } from "./handover.ts";
 export type { BranchDiff, TicketHistory } from "./team/handover-results.ts";
 export type { Merged } from "./handover-calls.ts";
-export type { ShownTry, ShownWebhook } from "./webhook-calls.ts";
 
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {
@@ -126,7 +124,6 @@ export interface App
     BackgroundCalls,
     ConversationCalls,
     MetricsCalls,
-    WebhookCalls,
     AsyncDisposable {
   readonly settings: Settings;
   /** Conflicts that wait for a person. */
@@ -215,13 +212,11 @@ export function openApp(options: AppOptions = {}): App {
   });
   const { close: endTalk, ...conversations } = createConversationCalls(engine, failed);
   const { close: endMetrics, ...metrics } = createMetricsCalls(engine);
-  const { during, ...webhooks } = createWebhookCalls(opened, engine, settings, env);
   const app: App = {
     settings,
     ...background,
     ...conversations,
     ...metrics,
-    ...webhooks,
     ...interventions(engine),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
@@ -256,7 +251,7 @@ export function openApp(options: AppOptions = {}): App {
       const current = given.followTeamFile
         ? followTeamFile(await bound(), options, settings, env, (await opened()).secrets)
         : bound;
-      await during(() => serve(withRegistered(current), given, handingBack(signal)));
+      await serve(withRegistered(current), given, handingBack(signal));
     },
 
     async workers() {

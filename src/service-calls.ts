@@ -36,7 +36,8 @@ export function serviceCalls(opened: () => Promise<Rooms>, engine: () => Promise
     taskPage: async (filter) => (await opened()).store.tasks(filter),
     async agentCards(filter) {
       const { agentCards } = await import("./agent-cards.ts");
-      return agentCards((await engine()).registry.list(), await states(), filter);
+      const { registry } = await engine();
+      return agentCards([...registry.list(), ...registry.retired()], await states(), filter);
     },
     async isHealthy() {
       const { isAlive } = await import("./agent-cards.ts");
