@@ -46,6 +46,8 @@ export async function serve(
   const stop = new AbortController();
   const stopping = AbortSignal.any([signal, stop.signal]);
   const [log, redact] = [await app.log(), await app.redact()];
+  // From here on it counts.
+  await app.metrics();
   const listeners: Listener[] = [];
   let goesOn = () => true;
   const service: Service = {
