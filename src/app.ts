@@ -20,6 +20,7 @@ import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
 import { toErrorValue } from "./core/errors.ts";
+import { type ExtensionCalls, extensionCalls } from "./extension-calls.ts";
 import { handingBack, STOP, withReason } from "./core/stop.ts";
 import { handover } from "./handover.ts";
 import type { HandoverCalls } from "./handover-calls.ts";
@@ -120,6 +121,7 @@ export interface App
     HandoverCalls,
     SignalCalls,
     RepositoryCalls,
+    ExtensionCalls,
     ServiceCalls,
     BackgroundCalls,
     ConversationCalls,
@@ -222,6 +224,7 @@ export function openApp(options: AppOptions = {}): App {
     ...handover(opened, settings, env),
     ...signalCalls(opened, engine, settings),
     ...repositoryCalls(opened, settings),
+    ...extensionCalls(bound),
     ...serviceCalls(opened, engine),
 
     async run(request, hooks, signal) {
@@ -249,7 +252,7 @@ export function openApp(options: AppOptions = {}): App {
       const { withRegistered } = await import("./team/registered-agents.ts");
       const { followTeamFile } = await import("./bind.ts");
       const current = given.followTeamFile
-        ? followTeamFile(await bound(), options, settings, env, (await opened()).secrets)
+        ? followTeamFile(await bound(), options, settings, env, await opened())
         : bound;
       await serve(withRegistered(current), given, handingBack(signal));
     },

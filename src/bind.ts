@@ -7,40 +7,46 @@ import type { Settings } from "./core/settings.ts";
 import { type Engine, providerOf, type RunOptions } from "./team/engine.ts";
 import type { AppOptions } from "./app.ts";
 import type { Rooms } from "./rooms.ts";
-import type { Secrets } from "./secrets.ts";
+import type { PluginProviders } from "./core/plugin-provider.ts";
 import { loadTeam, readTeamFile } from "./load-team.ts";
+import { createPluginSource } from "./agent/plugin-provider.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { credentialsOf } from "./agent/vendors.ts";
 import { hasCode, OxbowError } from "./core/errors.ts";
 import { TeamRegistry } from "./library-team.ts";
+import { type Extensions, loadExtensions } from "./plugins.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
+import { telemetryOf } from "./observe.ts";
 import { createSandbox } from "./host/sandbox.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";
-import { toolbox } from "./toolbox.ts";
+
+/** The engine, and what of its team's plugins only the app itself uses. */
+export type BoundEngine = Engine & Pick<Extensions, "strategies">;
 
 export async function bindEngine(
   options: AppOptions,
   settings: Settings,
   env: Readonly<Record<string, string>>,
   rooms: Rooms,
-): Promise<Engine> {
+): Promise<BoundEngine> {
   const log = openLog({
     file:
       settings.oxbowLogFile === undefined
         ? join(rooms.repo.stateDir, "logs", "orchestrator.log")
         : resolve(settings.oxbowLogFile),
     level: settings.oxbowLogLevel,
+    stderr: settings.oxbowLogStderr ?? options.logStderr ?? false,
     redact: (line) => bound.redact(line),
   });
-  const bound: Engine = {
+  const bound: BoundEngine = {
     ...rooms,
-    ...teamParts(await teamOf(options, rooms), settings, env, rooms.secrets),
+    ...(await teamParts(await teamOf(options, rooms), settings, env, rooms)),
     redact: rooms.secrets.redact,
     redactor: rooms.secrets,
     log,
+    telemetry: await telemetryOf(settings, rooms.secrets, log),
     settings,
-    tools: toolbox,
     workerId: workerName(),
     environment: env,
     sandbox: createSandbox({
@@ -55,23 +61,29 @@ export async function bindEngine(
   return bound;
 }
 
-/** What of the engine follows from the team file. */
-function teamParts(
+/** What of the engine follows from the team file, its plugins included. Throws plugin_failed. */
+async function teamParts(
   team: TeamFile,
   settings: Settings,
   env: Readonly<Record<string, string>>,
-  secrets: Secrets,
+  { repo, secrets }: Pick<Rooms, "repo" | "secrets">,
 ) {
+  const registry = TeamRegistry.fromTeamFile(team);
+  const { tools, providers, strategies } = await loadExtensions(team, repo, registry);
   // What an agent's `sandbox.env` passes to its programs, they may print.
   secrets.know([
     settings.openaiApiKey,
     settings.anthropicApiKey,
-    ...team.agents.flatMap(({ sandbox }) => sandbox.env.map((name) => env[name])),
+    ...providers.keys().map((name) => env[name]),
+    ...registry.list().flatMap(({ sandbox }) => sandbox.env.map((name) => env[name])),
   ]);
   return {
     team,
-    registry: TeamRegistry.fromTeamFile(team),
-    models: modelSources(settings, team),
+    registry,
+    tools,
+    providers,
+    strategies,
+    models: modelSources(settings, team, providers, env),
   };
 }
 
@@ -84,7 +96,7 @@ export function followTeamFile(
   options: AppOptions,
   settings: Settings,
   env: Readonly<Record<string, string>>,
-  secrets: Secrets,
+  rooms: Pick<Rooms, "repo" | "secrets">,
 ): () => Promise<Engine> {
   if (bound.repo.bare && options.team === undefined && !inMirror(options, bound.repo))
     return () => Promise.resolve(bound);
@@ -96,8 +108,10 @@ export function followTeamFile(
     if (text === known) return engine;
     const first = known === null;
     known = text;
-    if (!first)
-      engine = { ...engine, ...teamParts(parseTeamFile(text, options.team ?? file), settings, env, secrets) };
+    if (!first) {
+      const team = parseTeamFile(text, options.team ?? file);
+      engine = { ...engine, ...(await teamParts(team, settings, env, rooms)) };
+    }
     return engine;
   };
 }
@@ -124,18 +138,27 @@ async function teamOf(options: AppOptions, { repo }: Rooms): Promise<TeamFile> {
 }
 
 /** One source per provider and script, so that its models are made once. */
-function modelSources(settings: Settings, team: TeamFile) {
+function modelSources(
+  settings: Settings,
+  team: TeamFile,
+  providers: PluginProviders,
+  env: Readonly<Record<string, string>>,
+) {
   const made = new Map<string, ModelSource>();
   return (options: RunOptions, agent: AgentSpec): ModelSource => {
     const provider = providerOf(options, agent, team);
     const key = `${provider}\n${options.script ?? ""}`;
     const known = made.get(key);
     if (known) return known;
-    const source = createModelSource({
-      provider,
-      ...credentialsOf(settings, provider),
-      script: options.script === null ? undefined : readScript(options.script),
-    });
+    const own = providers.get(provider);
+    const source =
+      own === null
+        ? createModelSource({
+            provider,
+            ...credentialsOf(settings, provider),
+            script: options.script === null ? undefined : readScript(options.script),
+          })
+        : createPluginSource(own, env);
     made.set(key, source);
     return source;
   };

@@ -40,6 +40,16 @@ export type {
 } from "./library.ts";
 export type { AgentRun, AgentRunnerOptions } from "./library-runner.ts";
 export type { NewTool } from "./toolbox.ts";
+export type { OxbowPlugin, PluginHost } from "./plugins.ts";
+export type {
+  FunctionProvider,
+  ModelMessage,
+  ModelQuestion,
+  ModelReply,
+  NewProvider,
+  ServerProvider,
+  TokenPrice,
+} from "./core/plugin-provider.ts";
 export type { SubAgents, SubAgentsOptions, SubAgentsRun } from "./sub-agents.ts";
 export type {
   ParallelResult,

@@ -12,6 +12,7 @@ import type { Conflicts } from "./team/conflict-case.ts";
 import type { ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
+import type { SubAgents, SubAgentsOptions } from "./sub-agents.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import { openApp as openCore } from "./app.ts";
@@ -149,6 +150,8 @@ export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   decide(id: string, decision: { granted: boolean; reason?: string }): Promise<ShownApproval>;
   /** What a branch changes, and what of it is outside of its agent's scope. Throws rev_not_found, agent_unknown, usage. */
   checkScope(branch: string, options?: { agent?: string; base?: string }): Promise<ScopeCheck>;
+  /** As `createSubAgents`, with the merge strategies that plugins of the team have registered. */
+  subAgents(options: SubAgentsOptions): Promise<SubAgents>;
   /** The team at work: agents registered here can be split to by this app. */
   team(): Promise<TeamRegistry>;
   /** Ends its calls and what it holds open; work in progress is handed back. Calling it again does nothing. */
@@ -279,6 +282,7 @@ export function openApp(options: AppOptions = {}): OxbowApp {
           return app.conflicts.resolve(wanted, choice, stop);
         }),
     },
+    subAgents: (wanted) => during(undefined, () => app.subAgents(wanted)),
     team: () => during(undefined, () => app.registry()),
     close: () => (closed ??= close()),
     [Symbol.asyncDispose]: () => (closed ??= close()),

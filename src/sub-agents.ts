@@ -8,9 +8,10 @@ import {
 } from "./agent/parallel.ts";
 import type { RunnerEvent } from "./agent/result.ts";
 import { OxbowError } from "./core/errors.ts";
-import { createMergeStrategies, type MergeStrategy } from "./core/merge-strategy.ts";
+import { createMergeStrategies, type MergeStrategies, type MergeStrategy } from "./core/merge-strategy.ts";
 
-const strategies = createMergeStrategies();
+/** Those of this process; an app has those of its plugins besides. */
+export const strategies = createMergeStrategies();
 
 /**
  * Gives every `SubAgents` of this process another way to make one answer of several. Throws usage for a name that is taken.
@@ -58,6 +59,11 @@ export interface SubAgents {
 const DEFAULT_PARALLEL = 4;
 
 export function createSubAgents(options: SubAgentsOptions): SubAgents {
+  return subAgentsWith(options, strategies);
+}
+
+/** The same, with the merge strategies of an app. */
+export function subAgentsWith(options: SubAgentsOptions, merges: MergeStrategies): SubAgents {
   const known = new Map<string, SubAgentSpec>();
 
   const register = (spec: SubAgentSpec): void => {
@@ -93,7 +99,7 @@ export function createSubAgents(options: SubAgentsOptions): SubAgents {
         throw new OxbowError("usage", "`maxParallel` must be a whole number from 1.");
       if (typeof request.input !== "string") throw new OxbowError("usage", "`input` must be a text.");
       checkLimit(request.budget);
-      const merge = strategies.get(request.merge);
+      const merge = merges.get(request.merge);
       return runParallel(options.runner, chosen(request.agents), { ...request, maxParallel, merge }, signal);
     },
   };

@@ -212,8 +212,10 @@ function describe(error: unknown, stop: Stop, request: RunRequest): OxbowError {
 }
 
 function hintFor({ status, code }: ModelFailure, provider: string): { hint?: string } {
-  const { keyName, urlName } = vendorFacts(vendorOf(provider) ?? "openai");
   if (code) return {};
+  const vendor = vendorOf(provider);
+  const { keyName, urlName } =
+    vendor === null ? { keyName: `the key of ${provider}`, urlName: "its address" } : vendorFacts(vendor);
   if (status === 401 || status === 403) return { hint: `Check ${keyName}; the provider refused it.` };
   if (status === 404)
     return { hint: `Check the model's name and ${urlName}; the provider does not know it.` };

@@ -7,22 +7,24 @@
  */
 import { z } from "zod";
 import { OxbowError } from "../core/errors.ts";
-import type { ToolDef } from "../core/tool.ts";
+import type { ShownSchema, ToolDef } from "../core/tool.ts";
 
-export type ToolSchema = {
-  type: "object";
-  properties: Record<string, unknown>;
-  required: string[];
-  additionalProperties: false;
-  /** Parts of a recursive schema, which only a plugin's tool may have. */
-  definitions?: object;
-};
+export type ToolSchema =
+  | ShownSchema
+  | {
+      type: "object";
+      properties: Record<string, unknown>;
+      required: string[];
+      additionalProperties: false;
+      /** Parts of a recursive schema, which only a plugin's tool may have. */
+      definitions?: object;
+    };
 
 const schemas = new WeakMap<ToolDef, ToolSchema>();
 
 /** The JSON Schema of a tool's parameters: always the same bytes for the same definition. */
 export function toolSchema(tool: ToolDef): ToolSchema {
-  const known = schemas.get(tool);
+  const known = tool.shownSchema ?? schemas.get(tool);
   if (known !== undefined) return known;
   const made = z.toJSONSchema(tool.parameters, {
     io: "input",

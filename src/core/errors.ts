@@ -262,6 +262,9 @@ export const ERRORS = {
     2,
     "Use an https URL of a public host; OXBOW_WEBHOOK_ALLOW_PRIVATE=1 also allows your own network.",
   ),
+  plugin_failed: row(400, 2, "Correct the plugin and commit it: plugins are read from the base commit."),
+  mcp_unavailable: row(503, 1, "Go on without the tools of this server, or try again later.", true),
+  mcp_tool_failed: row(502, 1, "Look at what the server said; correct the arguments, or go on without."),
   internal: row(500, 70, "This is a defect in Oxbow; please report it with the log."),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -45,17 +45,21 @@ export interface MergeStrategies {
   register(strategy: MergeStrategy): void;
   /** Default: `json_passthrough`. Throws usage for one that does not exist. */
   get(name?: string): MergeStrategy;
+  names(): readonly string[];
 }
 
-export function createMergeStrategies(): MergeStrategies {
-  const known = new Map([[jsonPassthrough.name, jsonPassthrough]]);
+/** `below`: also has its strategies; what is registered here stays out of it. */
+export function createMergeStrategies(below?: MergeStrategies): MergeStrategies {
+  const known = new Map(below === undefined ? [[jsonPassthrough.name, jsonPassthrough]] : []);
+  const names = () => [...new Set([...(below?.names() ?? []), ...known.keys()])];
   return {
+    names,
     register(strategy) {
       if (!/^[a-z][a-z0-9_-]{0,63}$/.test(strategy.name) || typeof strategy.merge !== "function")
         throw new OxbowError("usage", "A merge strategy needs a name in small letters and a `merge`.", {
           hint: 'Write { name: "newest", merge: (outputs) => ({ output, json }) }.',
         });
-      if (known.has(strategy.name))
+      if (names().includes(strategy.name))
         throw new OxbowError("usage", `There is a merge strategy named ${strategy.name} already.`, {
           hint: "Give the new one another name.",
         });
@@ -64,8 +68,9 @@ export function createMergeStrategies(): MergeStrategies {
     get(name = jsonPassthrough.name) {
       const found = known.get(name);
       if (found) return found;
+      if (below?.names().includes(name) === true) return below.get(name);
       throw new OxbowError("usage", `There is no merge strategy ${JSON.stringify(name)}.`, {
-        hint: `There are: ${[...known.keys()].join(", ")}.`,
+        hint: `There are: ${names().join(", ")}.`,
       });
     },
   };

@@ -16,6 +16,7 @@ import {
   text,
   whole,
 } from "./setting-rows.ts";
+import { OBSERVE_ROWS, observeValues } from "./observe-settings.ts";
 import { TERMINAL_ROWS } from "./terminal-settings.ts";
 import { quoted, suggestion } from "./text.ts";
 
@@ -147,6 +148,7 @@ const TABLE = {
     "info",
     "How much is logged.",
   ),
+  ...OBSERVE_ROWS,
   oxbowGitSshCommand: text(
     "OXBOW_GIT_SSH_COMMAND",
     "state",
@@ -234,6 +236,7 @@ const TABLE = {
     false,
     "The tool barrier_run: the same question to several runs at once, and what their answers amount to.",
   ),
+  enableMcpTools: flag("ENABLE_MCP_TOOLS", "tools", false, "The tools of the team file's `mcp_servers`."),
   agentTools: TOOLS,
   agentRequireExplicitTools: flag(
     "AGENT_REQUIRE_EXPLICIT_TOOLS",
@@ -268,8 +271,6 @@ export type Settings = { readonly [K in keyof Table]: Value<Table[K]> } & {
 
 /** What the launcher passes on to itself, and the mark of programs that agents run. */
 const INTERNAL = new Set(["OXBOW_LAUNCHER_PID", "OXBOW_PROGRAM"]);
-/** Switches of tools that come later. Refused, because a switch that does nothing is a lie. */
-const LATER = /^ENABLE_MCP_TOOLS$/;
 /** Names that only Oxbow would use. The user's AGENT_ID or SIGNAL_CLI are none of its business. */
 const OURS =
   /^(OXBOW_|ORCHESTRATE_|AUTO_CHILD_|SIGNAL_(PAYLOAD|TOPIC)|AGENT_(TOOL|REQUIRE_)|SCOPE_READ|TERMINAL_(ALLOW|DENY|TIMEOUT|OUTPUT|FUNCTION|REDACT|SANDBOX))|^ENABLE_([A-Z0-9]+_)+TOOLS?$/;
@@ -295,6 +296,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     oxbowRedisAllowVolatile: value(TABLE.oxbowRedisAllowVolatile),
     oxbowLogFile: value(TABLE.oxbowLogFile),
     oxbowLogLevel: value(TABLE.oxbowLogLevel),
+    ...observeValues(value),
     oxbowGitSshCommand: value(TABLE.oxbowGitSshCommand),
     oxbowGitCredentialHelper: value(TABLE.oxbowGitCredentialHelper),
     openaiApiKey: value(TABLE.openaiApiKey),
@@ -315,6 +317,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     enableTodoTools: value(TABLE.enableTodoTools),
     enableOrchestrateTool: value(TABLE.enableOrchestrateTool),
     enableBarrierTool: value(TABLE.enableBarrierTool),
+    enableMcpTools: value(TABLE.enableMcpTools),
     agentTools: value(TABLE.agentTools),
     agentRequireExplicitTools: value(TABLE.agentRequireExplicitTools),
     enableTerminalTool: value(TABLE.enableTerminalTool),
@@ -345,9 +348,7 @@ function refuseUnknown(env: Readonly<Record<string, string>>): void {
   const known = new Set<string>(Object.values(TABLE).map((row) => row.name));
   for (const name of Object.keys(env).sort()) {
     if (known.has(name) || INTERNAL.has(name) || !OURS.test(name)) continue;
-    const why = LATER.test(name)
-      ? `${name} has no effect in this version, which has no such tools yet; leave it unset.`
-      : `${name} is not a setting of Oxbow.${suggestion(name, known)}`;
+    const why = `${name} is not a setting of Oxbow.${suggestion(name, known)}`;
     throw new OxbowError("setting_unknown", why, { details: { name } });
   }
 }

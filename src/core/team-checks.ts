@@ -3,6 +3,8 @@ import { branchName } from "./branch-name.ts";
 import { hasCode } from "./errors.ts";
 import { createMatcher, createOwnership } from "./ownership.ts";
 import { parseRemoteUrl } from "./remote-url.ts";
+import { checkServers } from "./mcp-server.ts";
+import { readPluginName } from "./plugin-name.ts";
 import { checkSchedule } from "./schedule.ts";
 import { checkGroups } from "./team-groups.ts";
 import type { Fail, Path } from "./team-issues.ts";
@@ -18,7 +20,8 @@ export function checkTeam(raw: RawTeam, fail: Fail): void {
   checkNames(raw, fail);
   checkAgents(raw, fail);
   checkGroups(raw, fail);
-  checkReferences(raw, fail);
+  checkPlugins(raw, fail);
+  checkServers(raw, fail);
   checkSchedule(raw, fail);
   checkPatterns(raw, fail);
   checkWorkspace(raw, fail);
@@ -89,14 +92,11 @@ function checkAgents(raw: RawTeam, fail: Fail): void {
   }
 }
 
-function checkReferences(raw: RawTeam, fail: Fail): void {
-  const names = raw.agents.map((agent) => agent.name);
-  const check = (name: string, path: Path): void => {
-    if (!names.includes(name))
-      fail("team_file_invalid", path, `there is no agent ${name}.${suggestion(name, names)}`);
-  };
-  for (const [i, server] of (raw.mcp_servers ?? []).entries()) {
-    for (const [j, name] of (server.agents ?? []).entries()) check(name, ["mcp_servers", i, "agents", j]);
+function checkPlugins({ plugins = [] }: RawTeam, fail: Fail): void {
+  for (const [i, text] of plugins.entries()) {
+    const name = readPluginName(text);
+    if (name.kind === "refused") fail("team_file_invalid", ["plugins", i], name.why);
+    if (plugins.indexOf(text) < i) fail("team_file_invalid", ["plugins", i], "is there twice");
   }
 }
 

@@ -2,6 +2,7 @@
 import { type ErrorCode, OxbowError } from "./errors.ts";
 import { checkTeam, type Fail, type Path } from "./team-checks.ts";
 import { type ScheduleEntry, shapeSchedule } from "./schedule.ts";
+import { type McpServerSpec, shapeServers } from "./mcp-server.ts";
 import { type GroupSpec, shapeGroup } from "./team-groups.ts";
 import { normalisePath } from "./paths.ts";
 import { explainIssues } from "./team-issues.ts";
@@ -104,6 +105,9 @@ export interface TeamFile {
   readonly groups: readonly GroupSpec[];
   readonly agents: readonly AgentSpec[];
   readonly schedule: readonly ScheduleEntry[];
+  /** As they are written. */
+  readonly plugins: readonly string[];
+  readonly mcpServers: readonly McpServerSpec[];
   readonly notices: readonly TeamNotice[];
 }
 
@@ -190,6 +194,8 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
     groups: (raw.groups ?? []).map(shapeGroup),
     agents: raw.agents.map((agent) => shapeAgent(agent, raw)),
     schedule: shapeSchedule(raw.schedule),
+    plugins: raw.plugins ?? [],
+    mcpServers: shapeServers(raw.mcp_servers),
     notices,
   };
 }

@@ -145,10 +145,36 @@ const moment = z.strictObject({
 });
 
 const server = z.strictObject({
-  name: word.describe("Unique among the servers."),
-  command: z.array(line).min(1).max(1024).describe("The server's program and its arguments."),
-  agents: words.optional().describe("The agents that may use it."),
-  allow: words.optional().describe("The only tools of it that may be called."),
+  name: word.describe("Unique among the servers; its tools are named `<name>_<tool>`."),
+  command: z
+    .array(line)
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe("The server's program and its arguments. This or `url`."),
+  env: words
+    .optional()
+    .describe(
+      "Names of environment variables that the program gets besides PATH, HOME and the locale. Default: none.",
+    ),
+  url: line.optional().describe("Where the server is, http or https, without any secret."),
+  token_env: word.optional().describe("The variable whose value is sent to `url` as a bearer token."),
+  headers_env: z
+    .record(word, word)
+    .optional()
+    .describe("Headers for `url`: by the header's name, the variable with its value."),
+  agents: z
+    .array(z.union([word, z.strictObject({ name: word, allow: words.optional(), block: words.optional() })]))
+    .max(5000)
+    .optional()
+    .describe(
+      "The agents that may use it: names, or `{ name, allow, block }` with lists of the agent's own. Default: all.",
+    ),
+  allow: words
+    .optional()
+    .describe("The only tools of it that may be called, by its own names. Default: all."),
+  block: words.optional().describe("Tools of it that may not be called."),
+  timeout_ms: ms.optional().describe("How long one call may take, milliseconds. Default 60000."),
 });
 
 export const teamSchema = z.strictObject({
@@ -263,7 +289,13 @@ export const teamSchema = z.strictObject({
     })
     .optional()
     .describe("Bounds of a task; beyond them a split is refused."),
-  plugins: z.array(line).max(100).optional().describe("Modules of yours, loaded at start."),
+  plugins: z
+    .array(line)
+    .max(100)
+    .optional()
+    .describe(
+      "Modules of yours that add tools, providers, merge strategies and agents ([plugins.md](plugins.md)): paths such as `./oxbow.plugin.ts`, read from the base commit, or names of packages.",
+    ),
   groups: z.array(group).max(1000).optional().describe("Agents that are restarted together."),
   agents: z.array(agent).min(1).max(5000).describe("The team's agents."),
   schedule: z
@@ -277,7 +309,13 @@ export const teamSchema = z.strictObject({
     .describe(
       "By agent: when it is woken ([schedule.md](schedule.md)); a cron line or the keys below, with one of cron, at and after_ms.",
     ),
-  mcp_servers: z.array(server).max(100).optional().describe("MCP servers whose tools agents may call."),
+  mcp_servers: z
+    .array(server)
+    .max(100)
+    .optional()
+    .describe(
+      "MCP servers whose tools agents may call ([mcp-servers.md](mcp-servers.md)), with `ENABLE_MCP_TOOLS=1`.",
+    ),
 });
 
 export type RawTeam = z.infer<typeof teamSchema>;
@@ -292,7 +330,7 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: ["budget", "plugins", "mcp_servers"],
+  team: ["budget", "mcp_servers"],
   repo: [],
   agents: [],
   sandbox: [],

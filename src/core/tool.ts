@@ -19,11 +19,23 @@ export type ToolFlag =
   | "ENABLE_MCP_TOOLS"
   | null;
 
+/** The parameters of a tool as a model is shown them: JSON Schema, what is referred to included. */
+export interface ShownSchema {
+  type: "object";
+  properties: Record<string, unknown>;
+  required: string[];
+  additionalProperties: true;
+  $defs?: object;
+  definitions?: object;
+}
+
 export interface ToolDef<P extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   readonly description: string;
   readonly parameters: P;
   readonly flag: ToolFlag;
+  /** JSON Schema that a model is shown in place of that of `parameters`; `run` then checks the arguments. */
+  readonly shownSchema?: ShownSchema | undefined;
   /** Returns a JSON value; throws an OxbowError, which the model sees as `{ ok: false, error }`. */
   run(input: z.infer<P>, ctx: ToolContext): Promise<Json>;
 }

@@ -3,12 +3,14 @@ import type { AgentSpec, TeamFile } from "../core/team-file.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Log } from "../host/log.ts";
 import type { ModelSource } from "../agent/contract.ts";
+import type { PluginProviders } from "../core/plugin-provider.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { Repository } from "../git/contract.ts";
 import type { Settings } from "../core/settings.ts";
 import type { Sandbox } from "../host/sandbox.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../core/model.ts";
+import type { Telemetry } from "../host/telemetry.ts";
 import type { TeamRegistry } from "../core/registry.ts";
 import type { ToolRegistry } from "../../tools/registry.ts";
 import { defaultModel } from "../agent/vendors.ts";
@@ -23,6 +25,8 @@ export interface Engine {
   readonly registry: TeamRegistry;
   readonly settings: Settings;
   readonly tools: ToolRegistry;
+  /** Those of plugins. */
+  readonly providers: PluginProviders;
   /** `<host>:<pid>:<start>`; a lease's holder. */
   readonly workerId: string;
   /** The user's PATH, HOME and locale, for programs run as agents. */
@@ -33,6 +37,7 @@ export interface Engine {
   /** Where agents' programs run. */
   readonly sandbox: Sandbox;
   readonly log: Log;
+  readonly telemetry: Telemetry;
   now(): number;
   newId(prefix: string): string;
   /** Throws provider_missing, provider_unknown, script_invalid. */
@@ -125,10 +130,14 @@ export function providerOf(options: RunOptions, agent: Pick<AgentSpec, "provider
 export function modelOf(
   options: RunOptions,
   agent: Pick<AgentSpec, "model" | "provider">,
-  { team, settings }: Pick<Engine, "team" | "settings">,
+  { team, settings, providers }: Pick<Engine, "team" | "settings" | "providers">,
 ): string {
   const provider = providerOf(options, agent, team);
-  return options.model ?? agent.model ?? team.defaults.model ?? defaultModel(settings, provider);
+  const said = options.model ?? agent.model ?? team.defaults.model;
+  if (said !== null) return said;
+  const own = providers.get(provider);
+  if (own === null) return defaultModel(settings, provider);
+  return own.defaultModel ?? ("wire" in own ? defaultModel(settings, own.wire) : own.name);
 }
 
 /** Events in the order they were emitted, a batch per turn of the event loop. What could not be written waits for the next try. */
