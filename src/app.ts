@@ -232,8 +232,10 @@ export function openApp(options: AppOptions = {}): App {
       const { following } = await import("./following.ts");
       const now = await engine();
       const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
-      return following(now, hooks, (submitted) =>
-        runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+      return during(() =>
+        following(now, hooks, (submitted) =>
+          runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+        ),
       );
     },
 
@@ -242,8 +244,10 @@ export function openApp(options: AppOptions = {}): App {
       const { following } = await import("./following.ts");
       const now = await engine();
       const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
-      return following(now, hooks, (submitted) =>
-        resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+      return during(() =>
+        following(now, hooks, (submitted) =>
+          resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+        ),
       );
     },
 
@@ -254,7 +258,7 @@ export function openApp(options: AppOptions = {}): App {
       const current = given.followTeamFile
         ? followTeamFile(await bound(), options, settings, env, await opened())
         : bound;
-      await serve(withRegistered(current), given, handingBack(signal));
+      await during(() => serve(withRegistered(current), given, handingBack(signal)));
     },
 
     async workers() {
@@ -327,6 +331,7 @@ export function openApp(options: AppOptions = {}): App {
       await handBack();
       await endTalk();
       await endMetrics();
+      await (await bound.made())?.telemetry.close();
       (await bound.made())?.log.close();
       const made = await opened.made();
       await made?.store[Symbol.asyncDispose]();

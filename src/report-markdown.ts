@@ -89,6 +89,7 @@ const MARKS: Readonly<Record<HistoryPart["verdict"], string>> = {
   timed_out: "⌛",
   cancelled: "➖",
   running: "▶️",
+  awaiting_approval: "🙋",
   planned: "·",
 };
 

@@ -97,6 +97,7 @@ const LEGEND: Readonly<Record<string, string>> = {
   escalated: "held up: waits for a person",
   reworked: "held up, and done again",
   running: "still flowing",
+  awaiting_approval: "not begun: waits for a person",
   planned: "not begun",
 };
 

@@ -48,7 +48,7 @@ ul.plain{list-style:none;margin:6px 0;padding:0} ul.plain li{margin:2px 0}
 time{color:var(--faint);font-variant-numeric:tabular-nums}
 footer{margin-top:48px;color:var(--faint);font-size:13px;border-top:1px solid var(--line);padding-top:14px}
 .v-merged,.v-completed{--k:var(--good)} .v-failed,.v-timed_out,.v-refused{--k:var(--bad)} .v-conflict,.v-reworked{--k:var(--warn)}
-.v-escalated{--k:var(--human)} .v-cancelled,.v-planned{--k:var(--idle)} .v-running{--k:var(--run)}
+.v-escalated,.v-awaiting_approval{--k:var(--human)} .v-cancelled,.v-planned{--k:var(--idle)} .v-running{--k:var(--run)}
 .st-completed{color:var(--good)} .st-partial,.st-conflict{color:var(--warn)} .st-failed{color:var(--bad)} .st-cancelled{color:var(--idle)} .st-running{color:var(--run)}`;
 
 const RIVER = `
@@ -59,10 +59,10 @@ const RIVER = `
 .river .glint{fill:none;stroke:var(--glint);stroke-width:1.1;stroke-linecap:round;opacity:.42;stroke-dasharray:34 22 4 0}
 .river .glint.far{opacity:.26;stroke-dasharray:18 30 12 0}
 .river .lane{--c:var(--s0)} .river .s1{--c:var(--s1)} .river .s2{--c:var(--s2)} .river .s3{--c:var(--s3)}
-.river .v-failed,.river .v-timed_out,.river .v-refused,.river .v-conflict,.river .v-reworked,.river .v-escalated,.river .v-cancelled,.river .v-planned,.river .v-running{--c:var(--k)}
+.river .v-failed,.river .v-timed_out,.river .v-refused,.river .v-conflict,.river .v-reworked,.river .v-escalated,.river .v-cancelled,.river .v-planned,.river .v-awaiting_approval,.river .v-running{--c:var(--k)}
 .river .lane path{fill:none;stroke-linecap:round;stroke-linejoin:round}
 .river .casing{stroke:var(--card)} .river .stream{stroke:var(--c)} .river .stream.back{opacity:.6} .crowd .back,.crowd .out{stroke-width:1.5px} .crowd .back{opacity:.5} .crowd .casing{stroke-width:4px}
-.river .v-planned .stream{stroke-dasharray:2 8;opacity:.7} .river .current{stroke:var(--card);stroke-width:1.8;stroke-dasharray:3 17}
+.river .v-planned .stream,.river .v-awaiting_approval .stream{stroke-dasharray:2 8;opacity:.7} .river .current{stroke:var(--card);stroke-width:1.8;stroke-dasharray:3 17}
 .river .v-cancelled .stream,.river .v-failed .stream,.river .v-timed_out .stream{opacity:.72}
 .river .puddles{stroke:var(--c);stroke-dasharray:.1 11;opacity:.5}
 .river .spring{fill:none;stroke:var(--soft);stroke-width:1.4;stroke-dasharray:1 5;stroke-linecap:round;opacity:.8} .crowd .spring{display:none}

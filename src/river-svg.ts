@@ -18,6 +18,7 @@ export const GLYPHS: Readonly<Record<Verdict, string>> = {
   timed_out: "⏱",
   cancelled: "–",
   running: "▸",
+  awaiting_approval: "⚑",
   planned: "·",
 };
 

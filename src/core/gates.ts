@@ -1,6 +1,6 @@
 /** Requests and answers as values: to write beyond a scope, and to begin what waits at a gate. */
 import type { EventBody } from "./events.ts";
-import type { Approval, Subtask } from "./model.ts";
+import type { Approval, Subtask, SubtaskState } from "./model.ts";
 
 /** The request with which a subtask asks to begin; null: it need not. It has the same id whoever makes it. */
 export function gateRequest(
@@ -60,4 +60,10 @@ export function decidedEvent(approval: Approval): EventBody {
     decided_by: decided_by ?? "",
     answer: answer ?? "",
   };
+}
+
+/** Whether nothing goes on before a person answers: some part waits for that, and all that is open waits. */
+export function waitsForPerson(subtasks: readonly { readonly state: SubtaskState }[]): boolean {
+  const states = new Set(subtasks.map(({ state }) => state));
+  return states.has("awaiting_approval") && !states.has("planned") && !states.has("running");
 }

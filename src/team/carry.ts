@@ -2,6 +2,7 @@
 import type { WorkerPresence } from "../store/contract.ts";
 import type { Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
+import { waitsForPerson } from "../core/gates.ts";
 import { STOP } from "../core/stop.ts";
 import { createBell } from "./bell.ts";
 import { createServiceWatch } from "./blocked.ts";
@@ -19,11 +20,17 @@ import { workFrom } from "./pool.ts";
 /** `done`: no subtask is open. Otherwise this process has stopped, and all its work has ended. */
 export type CarryEnd = "done" | "cancelled" | "handed_back";
 
+export interface CarryOptions {
+  readonly workers: WorkersMode;
+  /** False: handed back as soon as nothing goes on before a person answers. */
+  readonly wait: boolean;
+}
+
 /** Ends when no subtask is open, `signal` aborts, or the task is cancelled by whichever process. */
 export async function carry(
   engine: Engine,
   task: Task,
-  mode: WorkersMode,
+  { workers: mode, wait }: CarryOptions,
   signal: AbortSignal,
 ): Promise<CarryEnd> {
   const { store } = engine;
@@ -52,6 +59,8 @@ export async function carry(
     await service.look(engine, task, helped.served());
     const now = (await store.liveTasks()).find((each) => each.task.task_id === taskId);
     if (now?.cancelled) stop.abort(stopReason(now));
+    else if (!wait && leases.kept().length === 0 && waitsForPerson(await store.subtasks(taskId)))
+      stop.abort(STOP.handBack);
     bell.ring();
   };
   const look = repeatedly(LOOK_MS, looking, failed);

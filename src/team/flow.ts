@@ -10,17 +10,16 @@ import type { Engine } from "./engine.ts";
 import { isLive } from "../core/model.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
-import { carry } from "./carry.ts";
+import { carry, type CarryOptions } from "./carry.ts";
 import { clearUp } from "./clear-up.ts";
 import { conclude, endCancelled } from "./conclude.ts";
 import { newDriver, takeDrive } from "./driving.ts";
+import { beginTask } from "./execute.ts";
 import { noteCrashes } from "./crashes.ts";
-import type { WorkersMode } from "./fleet.ts";
 import { makeReport } from "./report.ts";
 import { planTask, submitTask, type TaskRequest } from "./submit.ts";
 
-export interface Watcher {
-  readonly workers: WorkersMode;
+export interface Watcher extends CarryOptions {
   /** Told when the task is durable, with the last event that was there before (null: none). */
   submitted(task: Task, after: string | null): void;
 }
@@ -39,7 +38,7 @@ export async function runTask(
   if (!isLive(task)) return makeReport(engine, task);
   await using drive = await takeDrive(engine, task.task_id, driver);
   await clearUp(engine);
-  return await carryOn(engine, task, drive, watcher.workers, signal);
+  return await carryOn(engine, task, drive, watcher, signal);
 }
 
 /** Goes on with a task whose process died or was closed. Everything needed is in the rows and the refs. Throws as runTask. */
@@ -59,18 +58,19 @@ export async function resumeTask(
   await store.setCancelled(taskId, false, []);
   await store.pardon(taskId);
   await noteCrashes(engine, []);
+  if (task.state === "planned") await beginTask(engine, task, { mode: "auto" });
   const [resumed] = await store.append([{ event: "task_resumed", task_id: taskId }]);
   watcher.submitted(task, resumed?.id ?? null);
   await clearUp(engine);
   await store.relay();
-  return await carryOn(engine, task, drive, watcher.workers, signal);
+  return await carryOn(engine, task, drive, watcher, signal);
 }
 
 async function carryOn(
   engine: Engine,
   task: Task,
   drive: Drive,
-  workers: WorkersMode,
+  how: CarryOptions,
   signal: AbortSignal,
 ): Promise<Report> {
   const stop = new AbortController();
@@ -79,7 +79,7 @@ async function carryOn(
   drive.lost.addEventListener("abort", handBack, { once: true });
   try {
     for (;;) {
-      const end = await carry(engine, task, workers, AbortSignal.any([signal, stop.signal]));
+      const end = await carry(engine, task, how, AbortSignal.any([signal, stop.signal]));
       if (!drive.lost.aborted) {
         if (end === "handed_back") return await makeReport(engine, task);
         if (end === "cancelled") await endCancelled(engine, task, drive.lost);

@@ -19,6 +19,7 @@ export type Verdict =
   | "reworked"
   | Exclude<OutcomeKind, "completed">
   | "running"
+  | "awaiting_approval"
   | "planned";
 
 /** Times are Unix milliseconds. */

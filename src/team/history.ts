@@ -102,7 +102,7 @@ function describe(
     commit: outcome?.commit ?? null,
     merge_state: merge?.state ?? null,
     reason: merge?.reason?.message ?? facts.escalated ?? facts.refused,
-    verdict: verdictOf(outcome, merge, facts),
+    verdict: subtask.state === "awaiting_approval" ? subtask.state : verdictOf(outcome, merge, facts),
     outcome: outcome?.outcome ?? null,
     summary: outcome?.summary ?? "",
     error: outcome?.error ?? null,

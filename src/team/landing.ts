@@ -102,6 +102,7 @@ const WORDS: Readonly<Record<Verdict, string>> = {
   timed_out: "timed out",
   cancelled: "cancelled",
   running: "at work",
+  awaiting_approval: "waits for a person",
   planned: "not begun",
 };
 

@@ -8,9 +8,14 @@ export interface OpenWork {
   close(): void;
 }
 
-const RINGING: ReadonlySet<string> = new Set(["handed_back", "assigned", "cancel_requested"]);
+const RINGING: ReadonlySet<string> = new Set([
+  "handed_back",
+  "assigned",
+  "cancel_requested",
+  "approval_decided",
+]);
 
-/** `bell` rings at every announcement, end, hand-back, assignment and cancellation, and when the stream breaks. */
+/** `bell` rings at every announcement, end, hand-back, assignment, answer of a person and cancellation, and when the stream breaks. */
 export async function watchOpenWork(
   { store }: Pick<Engine, "store">,
   taskId: string,

@@ -4,6 +4,7 @@ import type { MergeEntry, Verification } from "../core/merging.ts";
 import { totalCost } from "../core/cost.ts";
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
+import { waitsForPerson } from "../core/gates.ts";
 import type { Engine } from "./engine.ts";
 import { currentOf } from "./lines.ts";
 import { providerOf, runOptions, runtimeOf } from "./engine.ts";
@@ -45,7 +46,9 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     task_id: task.task_id,
     ticket: task.ticket,
     title: task.title,
-    state: stateOf(everyone, [...conflicts.values()].flat(), unlanded(open, refused), cancelled),
+    state: waitsForPerson(subtasks)
+      ? "waiting"
+      : stateOf(everyone, [...conflicts.values()].flat(), unlanded(open, refused), cancelled),
     integration: tip !== undefined && merged.size > 0 ? { branch, commit: tip } : null,
     lead,
     children,
@@ -121,7 +124,7 @@ function describe(
     agent: subtask.agent,
     branch: outcome ? outcome.branch : subtask.branch,
     commit: outcome?.commit ?? null,
-    outcome: outcome?.outcome ?? "running",
+    outcome: outcome?.outcome ?? (subtask.state === "awaiting_approval" ? subtask.state : "running"),
     summary: outcome?.summary ?? "",
     usage: outcome?.usage ?? NO_USAGE,
     cost: outcome?.cost ?? null,
@@ -141,7 +144,8 @@ function stateOf(
   const count = (outcome: ReportChild["outcome"]) => parts.filter((part) => part.outcome === outcome).length;
   const left = [...unlanded.values()];
   const stopped = count("cancelled") > 0 || left.includes("cancelled");
-  if ((cancelled && stopped) || count("running") > 0) return "cancelled";
+  const open = count("running") + count("awaiting_approval");
+  if ((cancelled && stopped) || open > 0) return "cancelled";
   if (conflicts.length > 0) return "conflict";
   const completed = count("completed");
   if (completed === parts.length && left.length === 0) return "completed";

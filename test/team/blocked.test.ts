@@ -76,7 +76,7 @@ describe("a subtask whose agent is not available", () => {
   it("is blocked with an alert while the others go on, and ends as timed_out when nobody does anything", async () => {
     await submit({ over: { allowed_paths: ["src/api/**"] } }, { agent: "Docs" });
     await giveUp(await claim());
-    const carried = carry(engine, await task(), "auto", stop.signal);
+    const carried = carry(engine, await task(), { workers: "auto", wait: true }, stop.signal);
     expect(await until("alert")).toMatchObject({ subtask_id: API, agent: "Api", code: "agent_disabled" });
     await until("child_finished");
     expect(await states()).toEqual(["blocked", "completed"]);
@@ -104,7 +104,7 @@ describe("a subtask whose agent is not available", () => {
     await tree.write("src/api/half.js", Buffer.from("half\n"));
     await tree.saveWork();
     await giveUp(lease);
-    const carried = carry(engine, await task(), "auto", stop.signal);
+    const carried = carry(engine, await task(), { workers: "auto", wait: true }, stop.signal);
     await until("alert");
     expect(await assign(engine, API, "Spare")).toMatchObject({ agent: "Spare", parts: [] });
     expect(await carried).toBe("done");
@@ -123,7 +123,7 @@ describe("a subtask whose agent is not available", () => {
     await tree.write("src/api/begun.js", Buffer.from("begun\n"));
     const made = await tree.commit("Begin", stop.signal);
     await giveUp(lease);
-    const carried = carry(engine, await task(), "auto", stop.signal);
+    const carried = carry(engine, await task(), { workers: "auto", wait: true }, stop.signal);
     await until("alert");
     expect(await cancel(engine, API, 0)).toMatchObject({ changed: true, state: "cancelled" });
     expect(await carried).toBe("done");
@@ -131,7 +131,7 @@ describe("a subtask whose agent is not available", () => {
     expect(await engine.store.outcomes("t1")).toMatchObject([told]);
     expect(await signals()).toMatchObject([told]);
     await retry(engine, API);
-    await carry(engine, await task(), "auto", stop.signal);
+    await carry(engine, await task(), { workers: "auto", wait: true }, stop.signal);
     expect(shop.at("feature/t1/Api-2", "src/api/begun.js")).toBe("begun\n");
   });
 
@@ -142,7 +142,7 @@ describe("a subtask whose agent is not available", () => {
     await tree.write("src/api/begun.js", Buffer.from("begun\n"));
     await tree.commit("Begin", stop.signal);
     await giveUp(lease);
-    const carried = carry(engine, await task(), "auto", stop.signal);
+    const carried = carry(engine, await task(), { workers: "auto", wait: true }, stop.signal);
     await until("alert");
     await assign(engine, API, "Docs");
     expect(await carried).toBe("done");
@@ -155,7 +155,7 @@ describe("a subtask whose agent is not available", () => {
     const [first, second] = [await claim(), await claim()];
     await giveUp(first);
     await engine.store.release(second);
-    const carried = carry(engine, await task(), "auto", stop.signal);
+    const carried = carry(engine, await task(), { workers: "auto", wait: true }, stop.signal);
     await expect.poll(states, { timeout: 20_000 }).toEqual(["blocked", "blocked"]);
     expect(await cancel(engine, API, 0)).toMatchObject({ changed: true, state: "cancelled" });
     await engine.store.pardon("t1");

@@ -200,6 +200,14 @@ function update(rows: Map<string, Row>, event: OxbowEvent): void {
       row.state = "planned";
       row.doing = `crashed: ${event.error.message}`;
       break;
+    case "approval_requested":
+      if (event.kind === "gate") row.state = "awaiting_approval";
+      row.doing = `asks ${event.owner ?? event.person ?? "a person"}`;
+      break;
+    case "approval_decided":
+      if (event.kind === "gate") row.state = "planned";
+      row.doing = event.state;
+      break;
     case "alert":
       row.state = "blocked";
       row.doing = event.message;

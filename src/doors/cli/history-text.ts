@@ -9,6 +9,7 @@ const VERDICT_MARKS: Readonly<Record<string, string>> = {
   conflict: "◆",
   refused: "✗",
   escalated: "⚑",
+  awaiting_approval: "⚑",
   reworked: "↻",
 };
 

@@ -10,6 +10,7 @@ interface Flags {
 
 interface CarryFlags extends Flags {
   workers?: WorkersMode;
+  wait?: boolean;
   detach?: boolean;
 }
 

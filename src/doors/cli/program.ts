@@ -181,6 +181,8 @@ function runCommand(program: Command, done: (code: number) => void): void {
         .choices(["auto", "none", "only"])
         .default("auto"),
     )
+    .option("--wait", "wait for a person's answers, though nothing else goes on (default: on a terminal)")
+    .option("--no-wait", "hand the task back then, with exit 5; `oxbow resume` goes on with it")
     .option("--dry-run", "show the plan and make nothing")
     .option("--resume <task>", "go on with a task whose process ended")
     .option("--json", "print one event per line, the report last")

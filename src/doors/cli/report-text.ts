@@ -92,15 +92,20 @@ function summaryLine(report: Report, parts: readonly ReportChild[]): string {
   const done = parts.filter((part) => part.outcome === "completed").length;
   const cost = report.cost === null ? "" : `, $${report.cost.toFixed(4)}`;
   const used = report.usage.total_tokens > 0 ? `, ${tokens(report.usage.total_tokens)} tokens${cost}` : "";
-  const state = parts.some((part) => part.outcome === "running") ? "stopped" : report.state;
+  const stopped = report.state !== "waiting" && parts.some(isOpen);
+  const state = stopped ? "stopped" : report.state;
   return `${state}: ${done} of ${parts.length} completed in ${duration(report.elapsed_ms)}${used}.`;
+}
+
+function isOpen({ outcome }: ReportChild): boolean {
+  return outcome === "running" || outcome === "awaiting_approval";
 }
 
 /** The last line is what a person does next. */
 function nextLines(report: Report, parts: readonly ReportChild[], bare: boolean): string[] {
   const { integration, state, task_id } = report;
   const open = report.approvals.filter((approval) => approval.state === "open");
-  if (parts.some((part) => part.outcome === "running"))
+  if (parts.some(isOpen))
     return [
       ...open.map(({ approval_id }) => `Answer first:  oxbow approvals grant ${approval_id}   (or deny)`),
       `The rest was handed back; go on with:  oxbow run --resume ${task_id}`,

@@ -1,4 +1,5 @@
 import { readStatus, type RefStatus, type RowStatus } from "../../ledger-status.ts";
+import { waitsForPerson } from "../../core/gates.ts";
 import { exitCode, showError } from "./failure.ts";
 import { listText, shortName } from "./worker-text.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
@@ -67,9 +68,12 @@ function mergeText({ merges, overlaps, subtasks }: RowStatus): string {
 function taskText(status: RowStatus, live: number): string {
   const { task, subtasks, integration, workers, driver } = status;
   const since = duration(Date.now() - task.created_at);
-  const nobody = task.state === "running" && workers.length === 0;
+  const waits = waitsForPerson(subtasks);
+  const nobody = task.state === "running" && workers.length === 0 && !waits;
   const idle = !nobody
-    ? ""
+    ? waits
+      ? ", waits for a person: oxbow approvals list"
+      : ""
     : driver !== null
       ? ", waits for a worker"
       : live === 0

@@ -4,6 +4,7 @@ export { duration, tokens } from "../../core/amounts.ts";
 export const MARKS: Readonly<Record<string, string>> = {
   planned: "·",
   blocked: "·",
+  awaiting_approval: "⚑",
   running: "▸",
   completed: "✓",
   failed: "✗",

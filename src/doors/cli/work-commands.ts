@@ -66,6 +66,8 @@ function carrying(command: Command): Command {
     .addOption(
       new Option("--workers <how>", "as for `oxbow run`").choices(["auto", "none", "only"]).default("auto"),
     )
+    .option("--wait", "as for `oxbow run`")
+    .option("--no-wait", "as for `oxbow run`")
     .option("--json", "print one event per line, the report last; with --detach one JSON value");
 }
 
