@@ -232,10 +232,8 @@ export function openApp(options: AppOptions = {}): App {
       const { following } = await import("./following.ts");
       const now = await engine();
       const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
-      return during(() =>
-        following(now, hooks, (submitted) =>
-          runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
-        ),
+      return following(now, hooks, (submitted) =>
+        runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
       );
     },
 
@@ -244,10 +242,8 @@ export function openApp(options: AppOptions = {}): App {
       const { following } = await import("./following.ts");
       const now = await engine();
       const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
-      return during(() =>
-        following(now, hooks, (submitted) =>
-          resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
-        ),
+      return following(now, hooks, (submitted) =>
+        resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
       );
     },
 
@@ -258,7 +254,7 @@ export function openApp(options: AppOptions = {}): App {
       const current = given.followTeamFile
         ? followTeamFile(await bound(), options, settings, env, await opened())
         : bound;
-      await during(() => serve(withRegistered(current), given, handingBack(signal)));
+      await serve(withRegistered(current), given, handingBack(signal));
     },
 
     async workers() {
