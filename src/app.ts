@@ -35,6 +35,7 @@ import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
 import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
+import { createWebhookCalls, type WebhookCalls } from "./webhook-calls.ts";
 
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
@@ -60,6 +61,7 @@ export type { TaskStatus } from "./team/status.ts";
 export type { ReportFormat } from "./handover.ts";
 export type { BranchDiff, TicketHistory } from "./team/handover-results.ts";
 export type { Merged } from "./handover-calls.ts";
+export type { ShownTry, ShownWebhook } from "./webhook-calls.ts";
 
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {
@@ -126,6 +128,7 @@ export interface App
     BackgroundCalls,
     ConversationCalls,
     MetricsCalls,
+    WebhookCalls,
     AsyncDisposable {
   readonly settings: Settings;
   /** Conflicts that wait for a person. */
@@ -214,11 +217,13 @@ export function openApp(options: AppOptions = {}): App {
   });
   const { close: endTalk, ...conversations } = createConversationCalls(engine, failed);
   const { close: endMetrics, ...metrics } = createMetricsCalls(engine);
+  const { during, ...webhooks } = createWebhookCalls(opened, engine, settings, env);
   const app: App = {
     settings,
     ...background,
     ...conversations,
     ...metrics,
+    ...webhooks,
     ...interventions(engine),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
@@ -232,8 +237,10 @@ export function openApp(options: AppOptions = {}): App {
       const { following } = await import("./following.ts");
       const now = await engine();
       const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
-      return following(now, hooks, (submitted) =>
-        runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+      return during(() =>
+        following(now, hooks, (submitted) =>
+          runTask(now, request, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+        ),
       );
     },
 
@@ -242,8 +249,10 @@ export function openApp(options: AppOptions = {}): App {
       const { following } = await import("./following.ts");
       const now = await engine();
       const how = { workers: hooks.workers ?? "auto", wait: hooks.wait ?? true };
-      return following(now, hooks, (submitted) =>
-        resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+      return during(() =>
+        following(now, hooks, (submitted) =>
+          resumeTask(now, taskId, { ...how, submitted }, withReason(signal, STOP.cancelled)),
+        ),
       );
     },
 
@@ -254,7 +263,7 @@ export function openApp(options: AppOptions = {}): App {
       const current = given.followTeamFile
         ? followTeamFile(await bound(), options, settings, env, await opened())
         : bound;
-      await serve(withRegistered(current), given, handingBack(signal));
+      await during(() => serve(withRegistered(current), given, handingBack(signal)));
     },
 
     async workers() {

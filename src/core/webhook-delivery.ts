@@ -68,6 +68,11 @@ export function secretBytes(secret: string): Uint8Array {
   });
 }
 
+/** What must not be shown of secrets: as they are written, and without what all of them begin with. */
+export function secretForms(secrets: readonly string[]): readonly string[] {
+  return secrets.flatMap((secret) => [secret, secret.replace("whsec_", "")]);
+}
+
 export interface SignedMessage {
   readonly id: string;
   readonly body: string;

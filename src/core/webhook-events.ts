@@ -1,4 +1,4 @@
-/** Which events a webhook gets. */
+/** Which events a webhook gets, and how its URL is shown. */
 import type { OxbowEvent } from "./events.ts";
 
 /** `default`: {@link DEFAULT_EVENTS}; `all`: every event of every task; else the events of these names. */
@@ -26,4 +26,11 @@ export function eventNames(events: WebhookEvents): readonly string[] | null {
 /** Of an event whose name is wanted: whether it goes out. */
 export function isWanted(events: WebhookEvents, event: OxbowEvent): boolean {
   return events !== "default" || event.event !== "verify_finished" || !event.verification.ok;
+}
+
+/** The URL for showing it: its path and query may be a secret. */
+export function shownUrl(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null) return "…";
+  return `${parsed.origin}${parsed.pathname + parsed.search === "/" ? "/" : "/…"}`;
 }

@@ -20,13 +20,6 @@ export function readEvents(text: string): WebhookEvents {
   return [...new Set(words)];
 }
 
-/** The URL for showing it: its path and query may be a secret. */
-export function shownUrl(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null) return "…";
-  return `${parsed.origin}${parsed.pathname + parsed.search === "/" ? "/" : "/…"}`;
-}
-
 const id = z.string().min(1).max(200);
 const time = z.string().describe("ISO 8601 in UTC");
 

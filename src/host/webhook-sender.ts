@@ -89,17 +89,20 @@ export function post({ url, addresses, headers, body }: Post, signal: AbortSigna
     request.on("error", reject);
     request.once("response", (response) => {
       const { statusCode = 0, headers: said } = response;
-      readSome(response, (text) => {
+      const done = (text: string) => {
         request.destroy();
         resolve({ status: statusCode, retryAfter: said["retry-after"] ?? null, text });
-      });
+      };
+      const end = readSome(response, done);
+      // From here on the status counts, however the rest ends.
+      request.off("error", reject).on("error", end);
     });
     request.end(bytes);
   });
 }
 
-/** The beginning of a body, as far as it comes in time. The status counts however it ends. */
-function readSome(response: http.IncomingMessage, done: (text: string) => void): void {
+/** The beginning of a body, as far as it comes in time or until the returned function is called. */
+function readSome(response: http.IncomingMessage, done: (text: string) => void): () => void {
   const chunks: Buffer[] = [];
   let length = 0;
   const end = () => {
@@ -114,6 +117,7 @@ function readSome(response: http.IncomingMessage, done: (text: string) => void):
   });
   response.once("end", end);
   response.on("error", end);
+  return end;
 }
 
 function fixed(addresses: readonly string[]): LookupFunction {

@@ -8,6 +8,7 @@ import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, ownersCommand, scopeCommand } from "./review-commands.ts";
 import { serveCommand } from "./serve-commands.ts";
 import { workCommands } from "./work-commands.ts";
+import { webhookCommand } from "./webhook-commands.ts";
 
 const VERSION = "0.1.0";
 
@@ -111,6 +112,7 @@ function build(doors: Doors, done: (code: number) => void, said: (text: string) 
   approvalsCommand(program, done);
   conflictsCommand(program, done);
   scheduleCommand(program, done);
+  webhookCommand(program, done);
   signalCommand(program, done);
   policyCommand(program, done);
   salvageCommand(program, done);
