@@ -48,7 +48,7 @@ export async function callAsPerson(
 ): Promise<Readonly<Record<string, unknown>>> {
   const parsed = call.parameters.safeParse(given ?? {});
   if (!parsed.success) throw wrongArguments(call.name, parsed.error);
-  const result = await call.run(app, parsed.data, context);
+  const result = call.result.parse(await call.run(app, parsed.data, context));
   const { shown } = await import("./secrets.ts");
   return shown(result);
 }

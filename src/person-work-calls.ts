@@ -4,7 +4,7 @@ import type { App, RunOptions } from "./app.ts";
 import type { OxbowEvent } from "./core/events.ts";
 import type { SplitChild, SplitRequest } from "./core/tool.ts";
 import { json } from "./core/event-values.ts";
-import { cut, personCall, taskOrTicket, waitMs } from "./person-call.ts";
+import { type CallContext, cut, personCall, taskOrTicket, waitMs } from "./person-call.ts";
 import { firstOf } from "./person-wait.ts";
 
 const MOST_WAIT_MS = 3_600_000;
@@ -162,34 +162,41 @@ const split = personCall({
   scope: "submit",
   readOnly: false,
   destructive: false,
-  async run(app, input, { signal, progress }) {
-    const request: SplitRequest = {
-      task: input.task,
-      ...given("numChildren", input.num_children),
-      ...given("responsibilities", input.responsibilities),
-      ...given("allowedPaths", input.allowed_paths),
-      ...given("targetAgent", input.target_agent),
-      ...given("by", input.by),
-      ...given("children", input.children?.map(toChild)),
-    };
-    const { task } = await app.start(
-      { title: input.task, ticket: input.ticket, options: OPTIONS, split: request },
-      tell(progress),
-    );
-    const made = (await app.status(task.task_id))[0]?.subtasks ?? [];
-    const topics = made.map((each) => each.done_topic);
-    const about = {
-      task_id: task.task_id,
-      ticket: task.ticket,
-      children: made.map((each) => each.conversation_id),
-      topics,
-    };
-    if (input.wait !== true) return { ok: true, ...about };
-    const fanIn = await (await app.signals()).waitAll(topics, {}, input.timeout_ms ?? 30_000, signal);
-    const results = topics.flatMap((topic) => (fanIn.messages[topic] ? [fanIn.messages[topic].message] : []));
-    return { ok: fanIn.ok, ...about, wait: { ok: fanIn.ok, results, running: fanIn.missing } };
-  },
+  run: (app, input, context) =>
+    splitHere(
+      app,
+      {
+        task: input.task,
+        ...given("numChildren", input.num_children),
+        ...given("responsibilities", input.responsibilities),
+        ...given("allowedPaths", input.allowed_paths),
+        ...given("targetAgent", input.target_agent),
+        ...given("by", input.by),
+        ...given("children", input.children?.map(toChild)),
+        ...given("ticket", input.ticket),
+        ...given("wait", input.wait),
+        ...given("timeoutMs", input.timeout_ms),
+      },
+      context,
+    ),
 });
+
+/** A split that this process carries, with the live workers. */
+export async function splitHere(app: App, request: SplitRequest, { signal, progress }: CallContext) {
+  const { ticket: named, wait, timeoutMs = 30_000, ...parts } = request;
+  const { task } = await app.start(
+    { title: request.task, ticket: named, options: OPTIONS, split: parts },
+    tell(progress),
+  );
+  const made = (await app.status(task.task_id))[0]?.subtasks ?? [];
+  const topics = made.map((each) => each.done_topic);
+  const children = made.map((each) => each.conversation_id);
+  const about = { task_id: task.task_id, ticket: task.ticket, children, topics };
+  if (wait !== true) return { ok: true, ...about };
+  const fanIn = await (await app.signals()).waitAll(topics, {}, timeoutMs, signal);
+  const results = topics.flatMap((topic) => (fanIn.messages[topic] ? [fanIn.messages[topic].message] : []));
+  return { ok: fanIn.ok, ...about, wait: { ok: fanIn.ok, results, running: fanIn.missing } };
+}
 
 function toChild({ task, agent, allowed_paths, depends_on }: z.infer<typeof child>): SplitChild {
   return {

@@ -40,6 +40,7 @@ export const orchestrateSplit = defineTool({
     ticket: z.string().optional().describe("The ticket in the branch names."),
   }),
   flag: "ENABLE_ORCHESTRATE_TOOL",
+  standalone: true,
   run: async (input, ctx) => {
     const request: SplitRequest = {
       task: input.task,

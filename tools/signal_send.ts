@@ -10,5 +10,6 @@ export const signalSend = defineTool({
     payload: z.unknown().pipe(z.json()).describe("Any JSON value."),
   }),
   flag: "ENABLE_SIGNAL_TOOLS",
+  standalone: true,
   run: async ({ topic, payload }, ctx) => ({ ...(await ctx.signals.send(topic, payload)) }),
 });

@@ -13,6 +13,7 @@ export const signalWait = defineTool({
     timeout_ms: z.number().int().min(0).optional().describe(`Milliseconds. Default ${DEFAULT_WAIT_MS}.`),
   }),
   flag: "ENABLE_SIGNAL_TOOLS",
+  standalone: true,
   run: async ({ topic, last_id, timeout_ms = DEFAULT_WAIT_MS }, ctx) => ({
     ...(await ctx.signals.wait(topic, last_id, timeout_ms, ctx.signal)),
   }),

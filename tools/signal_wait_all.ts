@@ -15,6 +15,7 @@ export const signalWaitAll = defineTool({
     timeout_ms: z.number().int().min(0).optional().describe(`Milliseconds. Default ${DEFAULT_WAIT_MS}.`),
   }),
   flag: "ENABLE_SIGNAL_TOOLS",
+  standalone: true,
   run: async ({ topics, last_ids = {}, timeout_ms = DEFAULT_WAIT_MS }, ctx) => {
     const { messages, ...rest } = await ctx.signals.waitAll(topics, last_ids, timeout_ms, ctx.signal);
     const plain = Object.entries(messages).map(([topic, message]) => [topic, { ...message }] as const);

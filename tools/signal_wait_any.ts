@@ -14,6 +14,7 @@ export const signalWaitAny = defineTool({
     timeout_ms: z.number().int().min(0).optional().describe(`Milliseconds. Default ${DEFAULT_WAIT_MS}.`),
   }),
   flag: "ENABLE_SIGNAL_TOOLS",
+  standalone: true,
   run: async ({ topics, last_ids = {}, timeout_ms = DEFAULT_WAIT_MS }, ctx) => ({
     ...(await ctx.signals.waitAny(topics, last_ids, timeout_ms, ctx.signal)),
   }),

@@ -8,5 +8,6 @@ export const teamOwner = defineTool({
     path: z.string().describe("Relative to the root of the repository."),
   }),
   flag: "ENABLE_TEAM_TOOLS",
+  standalone: true,
   run: async ({ path }, ctx) => ({ ...ctx.owner(path) }),
 });

@@ -34,6 +34,8 @@ export interface ToolDef<P extends z.ZodObject = z.ZodObject> {
   readonly description: string;
   readonly parameters: P;
   readonly flag: ToolFlag;
+  /** It needs neither a task nor a branch: MCP and REST offer it, too, while its flag is on. */
+  readonly standalone?: boolean | undefined;
   /** JSON Schema that a model is shown in place of that of `parameters`; `run` then checks the arguments. */
   readonly shownSchema?: ShownSchema | undefined;
   /** Returns a JSON value; throws an OxbowError, which the model sees as `{ ok: false, error }`. */

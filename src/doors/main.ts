@@ -22,7 +22,23 @@ process.on("beforeExit", () => {
   ended = true;
 });
 const code = await main(process.argv.slice(2), {
-  http: () => import("./http/serve.ts"),
+  http: async () => {
+    const { serve } = await import("./http/serve.ts");
+    return {
+      async serve(app, options, listening, signal) {
+        const { createMcpMount } = await import("./mcp/http.ts");
+        const log = await app.log();
+        const failed = (error: unknown) => log.error({ error: String(error) }, "mcp");
+        const mcp = createMcpMount(app, { version: options.version ?? "", failed, closing: signal });
+        try {
+          await serve(app, { ...options, mounts: { "/mcp": mcp.handle } }, listening, signal);
+        } finally {
+          await mcp.close();
+        }
+      },
+    };
+  },
+  mcp: () => import("./mcp/stdio.ts"),
 });
 ended = true;
 process.exitCode = code;

@@ -3,6 +3,16 @@ import type { App } from "../../app.ts";
 
 export interface Doors {
   http(): Promise<HttpDoor>;
+  mcp(): Promise<McpDoor>;
+}
+
+export interface McpDoor {
+  /** Serves one client over stdin and stdout until stdin ends or `signal` aborts. `failed` is told what broke, a line each. */
+  serve(
+    app: App,
+    options: { readonly version: string; readonly failed: (line: string) => void },
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 export interface HttpDoor {

@@ -4,6 +4,8 @@ import { conflictsCommand } from "./conflicts-commands.ts";
 import type { Doors } from "./doors.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { handoverCommands } from "./handover-commands.ts";
+import { mcpCommand } from "./mcp-commands.ts";
+import { planCommand } from "./plan-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, ownersCommand, scopeCommand } from "./review-commands.ts";
 import { serveCommand } from "./serve-commands.ts";
@@ -66,9 +68,11 @@ function build(doors: Doors, done: (code: number) => void, said: (text: string) 
       "after",
       examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"),
     );
+  planCommand(program, done);
   runCommand(program, done);
   workerCommand(program, done);
   serveCommand(program, doors, done);
+  mcpCommand(program, doors, done);
   workCommands(program, done);
   program
     .command("init")
@@ -185,6 +189,7 @@ function runCommand(program: Command, done: (code: number) => void): void {
     )
     .option("--wait", "wait for a person's answers, though nothing else goes on (default: on a terminal)")
     .option("--no-wait", "hand the task back then, with exit 5; `oxbow resume` goes on with it")
+    .option("--plan <file>", "carry out a plan that `oxbow plan` wrote, in place of a task")
     .option("--dry-run", "show the plan and make nothing")
     .option("--resume <task>", "go on with a task whose process ended")
     .option("--json", "print one event per line, the report last")
