@@ -79,6 +79,8 @@ export interface AppOptions {
   readonly drainMs?: number | undefined;
   /** For a worker: where the team has a `repo.url`, a mirror of it in the state directory in place of the repository. */
   readonly mirror?: boolean | undefined;
+  /** Log lines on stderr too, unless OXBOW_LOG_STDERR says otherwise. */
+  readonly logStderr?: boolean | undefined;
 }
 
 export interface RunTask {
@@ -336,6 +338,7 @@ export function openApp(options: AppOptions = {}): App {
       await handBack();
       await endTalk();
       await endMetrics();
+      await (await bound.made())?.telemetry.close();
       await (await bound.made())?.telemetry.close();
       (await bound.made())?.log.close();
       const made = await opened.made();

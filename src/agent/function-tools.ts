@@ -1,6 +1,7 @@
 /** A run's ToolDefs as function tools of the SDK: checked arguments in, capped JSON text out, no throw past this file. */
 import type { Tool } from "@openai/agents";
 import { failPoint } from "../host/fail-point.ts";
+import { type Note, span } from "../host/telemetry.ts";
 import { hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import type { ToolContext, ToolDef } from "../core/tool.ts";
 import type { RunHistory, RunnerEvent } from "./contract.ts";
@@ -42,7 +43,12 @@ export function createFunctionTools(options: {
     emit(code === undefined ? { ...base, ok: true } : { ...base, ok: false, code });
   };
 
-  const call = async (tool: ToolDef, input: unknown, callId: string): Promise<string> => {
+  const call = (tool: ToolDef, input: unknown, callId: string): Promise<string> =>
+    span("oxbow.tool", { "gen_ai.tool.name": tool.name, "gen_ai.tool.call.id": callId }, (note) =>
+      callOnce(tool, input, callId, note),
+    );
+
+  const callOnce = async (tool: ToolDef, input: unknown, callId: string, note: Note): Promise<string> => {
     const startedAt = performance.now();
     const work = Promise.resolve().then(async () => {
       const parsed = parseToolInput(tool, input);
@@ -61,7 +67,9 @@ export function createFunctionTools(options: {
       return text;
     } catch (error) {
       const text = refusal(error);
-      told(tool.name, callId, startedAt, toErrorValue(error).code);
+      const { code } = toErrorValue(error);
+      note({ "error.type": code });
+      told(tool.name, callId, startedAt, code);
       // Somebody else has taken this work over: nothing that the model could still do would be kept.
       if (hasCode(error, "fenced")) stop.fatal(error);
       return text;

@@ -7,6 +7,7 @@
  */
 import type { Model, ModelRequest, ModelResponse } from "@openai/agents";
 import { failPoint } from "../host/fail-point.ts";
+import { span } from "../host/telemetry.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { Usage } from "../core/model.ts";
 import type { AnswerRecord, HistoryItem, Inbox, RunHistory } from "./contract.ts";
@@ -79,7 +80,7 @@ export function createTurnModel(options: TurnOptions): Model {
     turn += 1;
     const told = { ...request, input: interjections.into(request.input) };
     failPoint("model.before");
-    const { response, ...cache } = await answerOf(options, told, `${options.idempotencyKey}-${turn}`);
+    const { response, ...cache } = await asked(options, told, turn);
     failPoint("model.after");
     const output = response.output.map((item) => repaired(item, callIds));
     const answer = { ...response, output };
@@ -105,6 +106,25 @@ export function createTurnModel(options: TurnOptions): Model {
       throw new Error("The runner asks for whole answers; they are streamed underneath.");
     },
   };
+}
+
+/** One turn: the waiting for the provider's limit and the retries included. */
+function asked(options: TurnOptions, request: ModelRequest, turn: number): Promise<DoneResponse> {
+  const about = {
+    "gen_ai.agent.name": options.source,
+    "gen_ai.provider.name": options.provider,
+    "oxbow.turn": turn,
+  };
+  return span("oxbow.turn", about, async (note) => {
+    const done = await answerOf(options, request, `${options.idempotencyKey}-${turn}`);
+    const { usage, responseId } = done.response;
+    note({
+      "gen_ai.usage.input_tokens": usage.inputTokens,
+      "gen_ai.usage.output_tokens": usage.outputTokens,
+      "gen_ai.response.id": responseId,
+    });
+    return done;
+  });
 }
 
 function callsTools(output: Output): boolean {

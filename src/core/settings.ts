@@ -17,7 +17,8 @@ import {
   whole,
 } from "./setting-rows.ts";
 import { OBSERVE_ROWS, observeValues } from "./observe-settings.ts";
-import { TERMINAL_ROWS } from "./terminal-settings.ts";
+import { OBSERVE_ROWS, observeValues } from "./observe-settings.ts";
+import { TERMINAL_ROWS, terminalValues } from "./terminal-settings.ts";
 import { quoted, suggestion } from "./text.ts";
 
 export type { SettingGroup } from "./setting-rows.ts";
@@ -148,6 +149,7 @@ const TABLE = {
     "info",
     "How much is logged.",
   ),
+  ...OBSERVE_ROWS,
   ...OBSERVE_ROWS,
   oxbowGitSshCommand: text(
     "OXBOW_GIT_SSH_COMMAND",
@@ -297,6 +299,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     oxbowLogFile: value(TABLE.oxbowLogFile),
     oxbowLogLevel: value(TABLE.oxbowLogLevel),
     ...observeValues(value),
+    ...observeValues(value),
     oxbowGitSshCommand: value(TABLE.oxbowGitSshCommand),
     oxbowGitCredentialHelper: value(TABLE.oxbowGitCredentialHelper),
     openaiApiKey: value(TABLE.openaiApiKey),
@@ -320,14 +323,7 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     enableMcpTools: value(TABLE.enableMcpTools),
     agentTools: value(TABLE.agentTools),
     agentRequireExplicitTools: value(TABLE.agentRequireExplicitTools),
-    enableTerminalTool: value(TABLE.enableTerminalTool),
-    terminalAllowedCommands: value(TABLE.terminalAllowedCommands),
-    terminalDenyCommands: value(TABLE.terminalDenyCommands),
-    terminalTimeoutSeconds: value(TABLE.terminalTimeoutSeconds),
-    terminalOutputCapBytes: value(TABLE.terminalOutputCapBytes),
-    terminalFunctionOutputMaxChars: value(TABLE.terminalFunctionOutputMaxChars),
-    terminalRedactPatterns: value(TABLE.terminalRedactPatterns),
-    terminalSandbox: value(TABLE.terminalSandbox),
+    ...terminalValues(value),
     signalPayloadMaxBytes: value(TABLE.signalPayloadMaxBytes),
     signalTopicPrefix: value(TABLE.signalTopicPrefix),
     oxbowWebhookAllowPrivate: value(TABLE.oxbowWebhookAllowPrivate),

@@ -71,3 +71,18 @@ export const TERMINAL_ROWS = {
     "Runs agents' programs in bubblewrap: where it works, always (else nothing runs), or never.",
   ),
 } as const;
+
+/** Their values; `value` reads one. */
+export function terminalValues(value: <T>(row: Row<T>) => T) {
+  const rows = TERMINAL_ROWS;
+  return {
+    enableTerminalTool: value(rows.enableTerminalTool),
+    terminalAllowedCommands: value(rows.terminalAllowedCommands),
+    terminalDenyCommands: value(rows.terminalDenyCommands),
+    terminalTimeoutSeconds: value(rows.terminalTimeoutSeconds),
+    terminalOutputCapBytes: value(rows.terminalOutputCapBytes),
+    terminalFunctionOutputMaxChars: value(rows.terminalFunctionOutputMaxChars),
+    terminalRedactPatterns: value(rows.terminalRedactPatterns),
+    terminalSandbox: value(rows.terminalSandbox),
+  };
+}

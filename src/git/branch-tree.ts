@@ -1,5 +1,6 @@
 /** One agent's branch, edited without a checkout: an overlay over the tip, committed by compare-and-swap. */
 import { failPoint } from "../host/fail-point.ts";
+import { span } from "../host/telemetry.ts";
 import { OxbowError } from "../core/errors.ts";
 import { attemptRef } from "./attempts.ts";
 import { lossyText, shownPath } from "./bytes.ts";
@@ -179,7 +180,12 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
       const commit = await inTurn(async () => onlyReadable(await snapshot()));
       return diffTrees(setup.objectSite, options.base, commit, signal);
     },
-    commit: (message, signal) => inTurn(() => commit(message), signal),
+    commit: (message, signal) =>
+      span("oxbow.git.commit", { "oxbow.branch": options.branch }, async (note) => {
+        const made = await inTurn(() => commit(message), signal);
+        note({ "oxbow.commit": made?.commit, "oxbow.files": made?.files });
+        return made;
+      }),
     pending: () => inTurn(async () => changesFrom(await overlay.differences())),
     async stage(path, mode, content) {
       const raw = edits.checked(path);

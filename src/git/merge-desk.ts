@@ -6,6 +6,7 @@ import { unlink } from "node:fs/promises";
 import path from "node:path";
 import { refComponent } from "../core/branch-name.ts";
 import type { Conflict } from "../core/model.ts";
+import { span } from "../host/telemetry.ts";
 import { hasCode } from "../core/errors.ts";
 import { refuseCheckedOut } from "./checkouts.ts";
 import { toRaw } from "./bytes.ts";
@@ -63,7 +64,13 @@ export function createMergeDesk(engine: Engine, merger: () => Promise<Merger>): 
   const { setup, refs } = engine;
   return {
     tip: (target) => engine.readRef(HEADS + target),
-    stack: async (request) => stack(engine, await merger(), request),
+    stack: (request) =>
+      span("oxbow.git.merge", { "oxbow.target": request.into }, async (note) => {
+        const made = await stack(engine, await merger(), request);
+        const conflicts = made.results.filter(({ kind }) => kind === "conflict").length;
+        note({ "oxbow.branches": request.sources.length, "oxbow.conflicts": conflicts });
+        return made;
+      }),
     draft: async (request) => draft(engine, await merger(), request),
     async fence(target, writer, at) {
       const ref = queueRef(target);

@@ -1,6 +1,6 @@
-/** The log file: one JSON object per line, redacted as it is written. Nothing is logged elsewhere. */
+/** The log: one JSON object per line, redacted as it is written, in a file and where wanted on stderr too. */
 import { dirname } from "node:path";
-import { destination, pino } from "pino";
+import { destination, multistream, pino } from "pino";
 import { OxbowError } from "../core/errors.ts";
 import { makeFolder } from "./folders.ts";
 
@@ -15,6 +15,8 @@ export interface LogOptions {
   /** Absolute path; its folder is made. */
   readonly file: string;
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
+  /** On stderr too. */
+  readonly stderr?: boolean;
   /** Runs over every finished line: pino's own redaction looks one level deep only. */
   readonly redact: (line: string) => string;
 }
@@ -30,7 +32,7 @@ export function openLog(options: LogOptions): Log {
   let closed = false;
   const log = pino(
     { level: options.level, base: { pid: process.pid }, hooks: { streamWrite: options.redact } },
-    file,
+    options.stderr === true ? both(file, options.level) : file,
   );
   return {
     info: (about, message) => log.info(about, message),
@@ -60,4 +62,13 @@ function openFile(file: string) {
       cause: error,
     });
   }
+}
+
+/** Whoever reads stderr may go away: the file has everything. */
+function both(file: ReturnType<typeof openFile>, level: "debug" | "info" | "warn" | "error") {
+  const stderr = destination({ fd: 2, sync: true, maxLength: MOST_WAITING }).on("error", () => undefined);
+  return multistream([
+    { level, stream: file },
+    { level, stream: stderr },
+  ]);
 }

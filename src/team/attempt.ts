@@ -3,6 +3,7 @@
  * Whatever goes wrong in between becomes an outcome too; only a lost lease ends without one (the newer attempt has it).
  */
 import { failPoint } from "../host/fail-point.ts";
+import { taskSpan } from "../host/telemetry.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Outcome } from "../core/model.ts";
 import type { BranchTree } from "../git/contract.ts";
@@ -46,6 +47,28 @@ export type AttemptEnd =
   | { readonly kind: "lost" };
 
 export async function runAttempt(given: Attempt): Promise<AttemptEnd> {
+  const { engine, lease } = given;
+  const { subtask } = lease;
+  const about = {
+    "oxbow.subtask_id": subtask.subtask_id,
+    "oxbow.conversation_id": subtask.conversation_id,
+    "gen_ai.agent.name": subtask.agent,
+    "oxbow.attempt": lease.attempt,
+  };
+  return taskSpan(engine.telemetry, subtask.task_id, "oxbow.subtask", about, async (note) => {
+    const end = await attemptOnce(given);
+    const outcome = end.kind === "finished" ? end.outcome : null;
+    const error = end.kind === "crashed" ? end.error : outcome?.error;
+    note({
+      "oxbow.end": outcome?.outcome ?? end.kind,
+      "oxbow.branch": outcome?.branch,
+      "error.type": error?.code,
+    });
+    return end;
+  });
+}
+
+async function attemptOnce(given: Attempt): Promise<AttemptEnd> {
   const { engine, lease, sink } = given;
   const started = engine.now();
   using limit = withinSla(given);

@@ -9,6 +9,7 @@ import type { BarrierRequest, ToolContext } from "../core/tool.ts";
 import type { RunResult } from "../agent/contract.ts";
 import type { Lease } from "../store/contract.ts";
 import { AgentRunner } from "../agent/runner.ts";
+import { traceIdOf } from "../core/trace-id.ts";
 import { inParallel } from "../agent/in-parallel.ts";
 import { bundleOf, type EvidenceBundle, type EvidenceRun } from "../core/evidence-bundle.ts";
 import { weighEvidence } from "../core/evidence.ts";
@@ -198,6 +199,7 @@ async function ask(
       maxTurns: agent.maxTurns ?? defaults.maxTurns,
       timeoutMs: Math.min(plan.timeoutMs ?? allowed, allowed),
       responseTimeoutMs: agent.responseTimeoutMs,
+      traceId: traceIdOf(lease.task.task_id),
       onEvent: (event) => {
         if (event.kind !== "retry") return;
         const { source, reason, attempt, delay_ms } = event;

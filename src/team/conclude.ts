@@ -1,5 +1,6 @@
 /** The end of a task, by the one process that carries it: what never ran is cancelled, what finished is merged, its state is written. */
 import { failPoint } from "../host/fail-point.ts";
+import { taskSpan } from "../host/telemetry.ts";
 import type { ErrorCode, OxbowError } from "../core/errors.ts";
 import type { Report, ReportState } from "../core/events.ts";
 import type { Task, TaskState } from "../core/model.ts";
@@ -33,6 +34,20 @@ export async function conclude(
   cancelled: boolean,
   signal: AbortSignal = drive.lost,
 ): Promise<Report | null> {
+  return taskSpan(engine.telemetry, task.task_id, "orchestrator.aggregate", {}, async (note) => {
+    const report = await aggregate(engine, task, drive, cancelled, signal);
+    if (report) note({ "oxbow.state": report.state, "oxbow.parts": report.children.length });
+    return report;
+  });
+}
+
+async function aggregate(
+  engine: Engine,
+  task: Task,
+  drive: Drive,
+  cancelled: boolean,
+  signal: AbortSignal,
+): Promise<Report | null> {
   await drive.confirm();
   await tellUntold(engine, task);
   if (!cancelled && (await mergeAll(engine, task, drive, signal)) === "handed_back")
@@ -53,7 +68,25 @@ export async function conclude(
     { event: "task_finished", task_id: task.task_id, state: report.state },
   ]);
   failPoint("end.after");
+  if (ended) tellTrace(engine, task, report);
   return ended ? report : null;
+}
+
+/** The span under which all others of the task stand. */
+function tellTrace({ telemetry }: Engine, task: Task, report: Report): void {
+  const { usage, cost, state } = report;
+  telemetry.ended(
+    task.task_id,
+    {
+      "oxbow.ticket": task.ticket,
+      "oxbow.state": state,
+      "gen_ai.usage.input_tokens": usage.input_tokens,
+      "gen_ai.usage.output_tokens": usage.output_tokens,
+      "oxbow.cost_usd": cost,
+      ...(state === "completed" ? {} : { "error.type": state }),
+    },
+    task.created_at,
+  );
 }
 
 /** Merging is short, but `verify` is not: whoever cancels the task, or stops this process, does not wait for it. */

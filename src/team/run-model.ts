@@ -7,6 +7,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
 import type { SubtaskScope } from "./scope.ts";
 import { addUsage } from "../core/model.ts";
+import { traceIdOf } from "../core/trace-id.ts";
 import { goesOnElsewhere } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { createInbox } from "./chat.ts";
@@ -73,6 +74,7 @@ export async function runModel(
       timeoutMs,
       inbox,
       responseTimeoutMs: agent.responseTimeoutMs,
+      traceId: traceIdOf(task.task_id),
       onAnswer: record.answer,
       onTurn: save,
       onEvent: (event) => {

@@ -1,5 +1,6 @@
 /** `orchestrate_split`: children that are durable before anyone hears of them, and the optional fan-in. */
 import { failPoint } from "../host/fail-point.ts";
+import { span } from "../host/telemetry.ts";
 import type { Signals, SplitRequest, SplitResult } from "../core/tool.ts";
 import type { Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
@@ -39,7 +40,12 @@ export async function splitFrom(
     throw new OxbowError("split_invalid", `A split stays on its task's ticket, ${task.ticket}.`, {
       hint: "Leave `ticket` out.",
     });
-  return answer(await bear(engine, parent, request), request, parent.signals, signal);
+  const children = await span("orchestrator.dispatch", {}, async (note) => {
+    const born = await bear(engine, parent, request);
+    note({ "oxbow.parts": born.length });
+    return born;
+  });
+  return answer(children, request, parent.signals, signal);
 }
 
 async function bear(engine: Engine, parent: Parent, request: SplitRequest): Promise<readonly NewChild[]> {

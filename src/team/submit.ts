@@ -9,6 +9,7 @@ import type { EventBody } from "../core/events.ts";
 import type { Driver, NewChild } from "../store/contract.ts";
 import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
+import { taskSpan } from "../host/telemetry.ts";
 import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { openings, withoutSandbox } from "./confinement.ts";
@@ -27,6 +28,8 @@ export interface TaskRequest {
 
 export interface TaskPlan {
   readonly task: Task;
+  /** When planning began, Unix milliseconds. */
+  readonly startedAt: number;
   /** A lead's own part, or one part per owner. */
   readonly root: boolean;
   readonly parts: readonly PlannedChild[];
@@ -37,6 +40,7 @@ export interface TaskPlan {
 
 /** Plans and checks; makes nothing. Throws whatever a person must correct first. */
 export async function planTask(engine: Engine, request: TaskRequest): Promise<TaskPlan> {
+  const startedAt = engine.now();
   const { options } = request;
   if (request.split === undefined && request.title.trim() === "")
     throw new OxbowError("usage", "The task is empty; say what is to be done.");
@@ -81,6 +85,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   };
   return {
     task,
+    startedAt,
     root: split === null,
     parts: children,
     leftovers,
@@ -116,11 +121,23 @@ function refuseSecrets({ redact }: Engine, { options, ticket }: TaskRequest): vo
 }
 
 /** Makes it durable; `driver` carries it from its first moment. Throws ticket_in_use, task_conflict. */
-export async function submitTask(
-  engine: Engine,
-  plan: TaskPlan,
-  driver?: Driver,
-): Promise<{ task: Task; created: boolean; children: readonly NewChild[] }> {
+export async function submitTask(engine: Engine, plan: TaskPlan, driver?: Driver): Promise<SubmittedTask> {
+  const { telemetry } = engine;
+  const { task_id } = plan.task;
+  const parts = { "oxbow.parts": plan.parts.length };
+  telemetry.past(task_id, "orchestrator.plan", parts, plan.startedAt);
+  return taskSpan(telemetry, task_id, "orchestrator.dispatch", parts, () =>
+    makeDurable(engine, plan, driver),
+  );
+}
+
+export interface SubmittedTask {
+  readonly task: Task;
+  readonly created: boolean;
+  readonly children: readonly NewChild[];
+}
+
+async function makeDurable(engine: Engine, plan: TaskPlan, driver?: Driver): Promise<SubmittedTask> {
   const { task } = plan;
   const birth: Birth = { taskId: task.task_id, parent: null, root: plan.root, base: null, siblings: [] };
   const children = makeChildren(engine, plan.parts, birth);

@@ -3,6 +3,7 @@
  * `verify_network` says otherwise. What they came to is evidence: an event, a part of the report, a Git note.
  */
 import { failPoint } from "../host/fail-point.ts";
+import { span } from "../host/telemetry.ts";
 import { refComponent } from "../core/branch-name.ts";
 import type { Verification, VerifyRun } from "../core/merging.ts";
 import type { Task } from "../core/model.ts";
@@ -13,7 +14,21 @@ import { openTaskWorkspace } from "./workspaces.ts";
 export type Verified = Pick<Verification, "target" | "commit" | "tree" | "branches">;
 
 /** Throws cancelled, and what a workspace throws. */
-export async function verify(
+export function verify(
+  engine: Engine,
+  task: Task,
+  about: Verified,
+  signal: AbortSignal,
+): Promise<Verification> {
+  const { target, commit } = about;
+  return span("oxbow.verify", { "oxbow.target": target, "oxbow.commit": commit }, async (note) => {
+    const verification = await runAll(engine, task, about, signal);
+    if (!verification.ok) note({ "error.type": "verify_failed" });
+    return verification;
+  });
+}
+
+async function runAll(
   engine: Engine,
   task: Task,
   about: Verified,
