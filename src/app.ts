@@ -339,7 +339,6 @@ export function openApp(options: AppOptions = {}): App {
       await endTalk();
       await endMetrics();
       await (await bound.made())?.telemetry.close();
-      await (await bound.made())?.telemetry.close();
       (await bound.made())?.log.close();
       const made = await opened.made();
       await made?.store[Symbol.asyncDispose]();

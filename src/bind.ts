@@ -18,7 +18,6 @@ import { type Extensions, loadExtensions } from "./plugins.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
 import { telemetryOf } from "./observe.ts";
-import { telemetryOf } from "./observe.ts";
 import { createSandbox } from "./host/sandbox.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";
 
@@ -38,7 +37,6 @@ export async function bindEngine(
         : resolve(settings.oxbowLogFile),
     level: settings.oxbowLogLevel,
     stderr: settings.oxbowLogStderr ?? options.logStderr ?? false,
-    stderr: settings.oxbowLogStderr ?? options.logStderr ?? false,
     redact: (line) => bound.redact(line),
   });
   const bound: BoundEngine = {
@@ -47,7 +45,6 @@ export async function bindEngine(
     redact: rooms.secrets.redact,
     redactor: rooms.secrets,
     log,
-    telemetry: await telemetryOf(settings, rooms.secrets, log),
     telemetry: await telemetryOf(settings, rooms.secrets, log),
     settings,
     workerId: workerName(),

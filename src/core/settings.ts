@@ -17,7 +17,6 @@ import {
   whole,
 } from "./setting-rows.ts";
 import { OBSERVE_ROWS, observeValues } from "./observe-settings.ts";
-import { OBSERVE_ROWS, observeValues } from "./observe-settings.ts";
 import { TERMINAL_ROWS, terminalValues } from "./terminal-settings.ts";
 import { quoted, suggestion } from "./text.ts";
 
@@ -149,7 +148,6 @@ const TABLE = {
     "info",
     "How much is logged.",
   ),
-  ...OBSERVE_ROWS,
   ...OBSERVE_ROWS,
   oxbowGitSshCommand: text(
     "OXBOW_GIT_SSH_COMMAND",
@@ -298,7 +296,6 @@ export function parseSettings(env: Readonly<Record<string, string>>): Settings {
     oxbowRedisAllowVolatile: value(TABLE.oxbowRedisAllowVolatile),
     oxbowLogFile: value(TABLE.oxbowLogFile),
     oxbowLogLevel: value(TABLE.oxbowLogLevel),
-    ...observeValues(value),
     ...observeValues(value),
     oxbowGitSshCommand: value(TABLE.oxbowGitSshCommand),
     oxbowGitCredentialHelper: value(TABLE.oxbowGitCredentialHelper),
