@@ -33,8 +33,8 @@ async function bounded(request: Request, length: string | undefined): Promise<Ui
   const parts: Uint8Array[] = [];
   let size = 0;
   for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-    if (done || value === undefined) break;
+    const value = await part(reader);
+    if (value === undefined) break;
     size += value.length;
     if (size > MAX_BODY_BYTES) {
       await reader?.cancel();
@@ -43,6 +43,17 @@ async function bounded(request: Request, length: string | undefined): Promise<Ui
     parts.push(value);
   }
   return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Undefined at the end. Throws request_invalid for who went away before it. */
+async function part(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+): Promise<Uint8Array | undefined> {
+  try {
+    return (await reader?.read())?.value;
+  } catch (error) {
+    throw new OxbowError("request_invalid", "The body did not come to its end.", { cause: error });
+  }
 }
 
 function tooLarge(): OxbowError {

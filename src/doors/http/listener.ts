@@ -58,6 +58,8 @@ export async function listen(
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytes,
+      // Its absence is answered as every other problem is.
+      requireHostHeader: false,
       headersTimeout: limits.headersMs,
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.idleMs,

@@ -1,5 +1,4 @@
 /** The work that the service does beside serving: the same as `oxbow worker`, the schedule too. */
-import { once } from "node:events";
 import type { App, Log } from "../../app.ts";
 import { toErrorValue } from "../../core/errors.ts";
 
@@ -20,7 +19,7 @@ export async function beginWork(
   signal: AbortSignal,
 ): Promise<Work> {
   const { concurrency, log } = options;
-  const begun = new EventTarget();
+  const begun = Promise.withResolvers<void>();
   const state = { goesOn: true };
   const running = app
     .work(
@@ -29,13 +28,13 @@ export async function beginWork(
         followTeamFile: true,
         onEvent: (event) => {
           log.info({ worker: event }, event.event);
-          if (event.event === "worker_started") begun.dispatchEvent(new Event("begun"));
+          if (event.event === "worker_started") begun.resolve();
         },
       },
       signal,
     )
     .finally(() => (state.goesOn = signal.aborted));
-  await Promise.race([once(begun, "begun", { signal }), running]);
+  await Promise.race([begun.promise, running]);
   return {
     get goesOn() {
       return state.goesOn;
