@@ -70,7 +70,8 @@ describe("beyond this machine", () => {
     const status = async (given: string) =>
       (await service.call("/tasks", { headers: { authorization: `Bearer ${given}` } })).status;
     expect([await status(token), await status(short.token)]).toEqual([200, 401]);
-    expect(await service.app.tokens()).toMatchObject([
+    const listed = (await service.app.tokens()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(listed).toMatchObject([
       { name: "ci", last_used_at: expect.any(Number) },
       { name: "short", last_used_at: null },
     ]);
