@@ -66,6 +66,7 @@ describe("the documentation", () => {
     "docs/INDEX.md",
     "docs/team-yaml.md",
     "docs/orchestration/overview.md",
+    "docs/observability.md",
     "AGENTS.md",
   ])("%s links only to what is there", (name) => {
     const text = readFileSync(join(top, name), "utf8");

@@ -1,5 +1,5 @@
 /**
- * What Prometheus is told (docs/orchestration/metrics.md): counts folded from the event stream, and what is read from the
+ * What Prometheus is told (docs/observability.md): counts folded from the event stream, and what is read from the
  * rows when somebody asks. The library is loaded by whoever serves them, and by nobody else.
  */
 import type { OxbowEvent } from "../core/events.ts";

@@ -1,4 +1,5 @@
 /** The log tells of the work and is never in its way. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,29 @@ describe("the log", () => {
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { task_id: "t1", text: "a ***", msg: "told" },
     ]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("goes to stderr as well where that is wanted, redacted there too", () => {
+    const folder = mkdtempSync(join(tmpdir(), "oxbow-log-"));
+    const file = join(folder, "orchestrator.log");
+    const module = JSON.stringify(join(import.meta.dirname, "../../src/host/log.ts"));
+    const script = `const { openLog } = await import(${module});
+      const redact = (line) => line.replaceAll("secret", "***");
+      const log = openLog({ level: "info", stderr: true, redact, file: ${JSON.stringify(file)} });
+      log.info({ task_id: "t1", subtask_id: "A::t1::1", text: "a secret" }, "told");
+      log.close();`;
+    const { stderr, stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+    });
+    expect([status, stdout]).toEqual([0, ""]);
+    expect(JSON.parse(stderr)).toMatchObject({
+      task_id: "t1",
+      subtask_id: "A::t1::1",
+      text: "a ***",
+      msg: "told",
+    });
+    expect(readFileSync(file, "utf8")).toBe(stderr);
     rmSync(folder, { recursive: true });
   });
 

@@ -10,7 +10,7 @@ export interface ServeFlags extends ServeOptions {
 }
 
 export async function serve(flags: ServeFlags, doors: Doors): Promise<number> {
-  await using app = openApp({ repo: flags.repo, team: flags.team, mirror: true });
+  await using app = openApp({ repo: flags.repo, team: flags.team, mirror: true, logStderr: true });
   using stop = interruption((name) => {
     process.stderr.write(`${name}: finishing what is under way; once more ends it at once.\n`);
   });
