@@ -29,6 +29,7 @@ import { conflictMethods } from "./conflicts.ts";
 import { type ConversationCalls, createConversationCalls } from "./conversation-calls.ts";
 import { type BackgroundCalls, createBackground } from "./background-calls.ts";
 import { type Interventions, interventions } from "./interventions.ts";
+import { type Plan, type PlanCalls, planCalls } from "./plan-calls.ts";
 import { loadTeam } from "./load-team.ts";
 import { createMetricsCalls, type MetricsCalls } from "./metrics-calls.ts";
 import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
@@ -57,6 +58,7 @@ export type {
 } from "./service-calls.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";
 export type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
+export type { Plan, PlanBase, PlanRequest } from "./plan-calls.ts";
 export type { TaskStatus } from "./team/status.ts";
 export type { ReportFormat } from "./handover.ts";
 export type { BranchDiff, TicketHistory } from "./team/handover-results.ts";
@@ -89,6 +91,8 @@ export interface RunTask {
   readonly ticket?: string | undefined;
   readonly base?: string | undefined;
   readonly options: RunOptions;
+  /** Its subtasks, in place of a lead that splits. */
+  readonly plan?: Plan | undefined;
   /** The parts as the caller wants them. */
   readonly split?: SplitRequest | undefined;
 }
@@ -125,6 +129,7 @@ export interface App
     HandoverCalls,
     SignalCalls,
     RepositoryCalls,
+    PlanCalls,
     ExtensionCalls,
     ServiceCalls,
     BackgroundCalls,
@@ -231,6 +236,7 @@ export function openApp(options: AppOptions = {}): App {
     ...handover(opened, settings, env),
     ...signalCalls(opened, engine, settings),
     ...repositoryCalls(opened, settings),
+    ...planCalls(engine, env),
     ...extensionCalls(bound),
     ...serviceCalls(opened, engine),
 

@@ -2,14 +2,13 @@
 import type { ModelSource } from "./agent/contract.ts";
 import type { SubAgentCall } from "./agent/parallel.ts";
 import type { RunResult } from "./agent/result.ts";
-import type { ToolContext } from "./core/tool.ts";
 import { readScript } from "./bind.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { credentialsOf, defaultModel } from "./agent/vendors.ts";
 import { AgentRunner as Runner } from "./agent/runner.ts";
-import { OxbowError } from "./core/errors.ts";
 import { parseSettings } from "./core/settings.ts";
 import { environment } from "./host/env.ts";
+import { outsideOfTasks } from "./team/outside.ts";
 
 export interface AgentRunnerOptions {
   readonly runtime: "openai_agents";
@@ -95,38 +94,4 @@ export class AgentRunner {
     };
     return this.#opened;
   }
-}
-
-/** A run that belongs to no task has no branch, no conversation and no team. */
-function outsideOfTasks(agent: string): ToolContext {
-  const refuse = (): never => {
-    throw new OxbowError("tool_disabled", "This run belongs to no task, so it has no branch and no team.", {
-      hint: "Give `context` with what the tools may use, or run the agent in a task with app.run().",
-    });
-  };
-  return {
-    agent,
-    taskId: "",
-    conversationId: "",
-    files: {
-      list: refuse,
-      read: refuse,
-      search: refuse,
-      write: refuse,
-      move: refuse,
-      delete: refuse,
-      apply: refuse,
-      diff: refuse,
-      commit: refuse,
-    },
-    signals: { send: refuse, wait: refuse, waitAny: refuse, waitAll: refuse },
-    chat: { send: refuse },
-    todos: { create: refuse, get: refuse, list: refuse, update: refuse, delete: refuse },
-    terminal: { run: refuse },
-    split: refuse,
-    owner: refuse,
-    requestScope: refuse,
-    barrier: refuse,
-    signal: new AbortController().signal,
-  };
 }

@@ -1,6 +1,7 @@
 /** Events of a task as a whole, of its children, and of what breaks. */
 import { z } from "zod";
 import { event } from "./event-form.ts";
+import { planSchema } from "./plan.ts";
 import { count, errorValue, milliseconds, names, outcome, outcomeKind } from "./event-values.ts";
 
 export const reportState = z.enum(["completed", "partial", "failed", "conflict", "cancelled", "waiting"]);
@@ -11,6 +12,10 @@ export const TASK_EVENTS = [
     title: z.string(),
     base: z.string(),
     base_commit: z.string(),
+  }),
+  event("planned", "It follows a plan; `parts` says which subtask each of the plan became.", {
+    plan: planSchema,
+    parts: z.array(z.object({ id: z.string(), subtask_id: z.string() })).readonly(),
   }),
   event("task_started", "A planned task begins; `gates` wait for a person before they do.", {
     mode: z.enum(["auto", "manual"]),

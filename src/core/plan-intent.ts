@@ -85,7 +85,7 @@ export function asksForApproval(text: string): boolean {
 
 export function readTask(text: string): TaskIntent {
   const pieces = piecesOf(text);
-  const isIssue = pieces.some(({ kind }) => kind === "heading");
+  const isIssue = pieces.some(({ kind }) => kind === "heading" || kind === "title");
   const drafts = pieces
     .flatMap((piece, i) => draftsOf(piece, { isFirst: i === 0, isIssue }))
     .filter((draft) => draft.text !== "");
@@ -118,6 +118,7 @@ function draftsOf(piece: Piece, { isFirst, isIssue }: { isFirst: boolean; isIssu
   const { number, section } = piece;
   const under = sectionKind(section) ?? (piece.intro === "" ? null : introKind(piece.intro));
   const excluded = under === "excluded";
+  const isTitle = piece.kind === "title" || (piece.kind === "heading" && isFirst && under === null);
   const draft = (text: string, kind: StatementKind, later = false): Draft => ({
     text: text.slice(0, PLAN_LIMITS.line),
     kind,
@@ -126,10 +127,10 @@ function draftsOf(piece: Piece, { isFirst, isIssue }: { isFirst: boolean; isIssu
     section,
     gate: kind !== "context" && asksForApproval(text),
     excluded: excluded && kind === "constraint",
-    title: piece.kind === "heading",
+    title: isTitle,
   });
-  if (piece.kind === "heading")
-    return isFirst && sectionKind(piece.text) === null ? [draft(piece.text, "objective")] : [];
+  if (isTitle) return [draft(piece.text, "objective")];
+  if (piece.kind === "heading") return [];
   if (piece.text.endsWith(":") && piece.kind === "sentence" && introKind(piece.text) !== null) return [];
   if (under !== null) {
     return [draft(`${leadIn(piece, excluded)}${piece.text}`, KIND_UNDER[under])];

@@ -6,7 +6,8 @@
 export interface Piece {
   /** One line; marks of Markdown around it are gone, code spans are kept. */
   readonly text: string;
-  readonly kind: "heading" | "item" | "sentence";
+  /** `title`: a first heading of the first level. */
+  readonly kind: "title" | "heading" | "item" | "sentence";
   /** The heading above, lower case; empty: none. */
   readonly section: string;
   /** What a list was begun with ("It must:"); empty: nothing. */
@@ -40,24 +41,28 @@ export function piecesOf(text: string): readonly Piece[] {
     if (!state.item) state.intro = sentences.at(-1)?.endsWith(":") === true ? (sentences.at(-1) ?? "") : "";
     state.item = false;
   };
-  const heading = (title: string): void => {
+  const heading = (title: string, isTop: boolean): void => {
     flush();
     const name = plainText(title).replace(/:$/, "").trim();
     if (name === "") return;
-    state.section = name.toLowerCase();
+    const isTitle = isTop && pieces.length === 0;
+    state.section = isTitle ? "" : name.toLowerCase();
     state.intro = "";
-    pieces.push({ text: name, kind: "heading", section: state.section, intro: "", number: null });
+    const kind = isTitle ? "title" : "heading";
+    pieces.push({ text: name, kind, section: state.section, intro: "", number: null });
   };
   for (const line of lines(text)) {
     if (pieces.length >= MAX_PIECES) break;
     const bare = line.trim();
     const item = itemOf(line);
     if (bare === "") flush();
-    else if (/^#{1,6}\s/.test(bare)) heading(bare.replace(/^#+/, "").replace(/#+$/, ""));
+    else if (/^#{1,6}\s/.test(bare))
+      heading(bare.replace(/^#+/, "").replace(/#+$/, ""), !bare.startsWith("##"));
     else if (/^(?:=+|-{3,}|\*{3,}|_{3,})$/.test(bare)) {
       const [title, ...more] = state.block;
       state.block = [];
-      if (title !== undefined && more.length === 0 && !state.item && bare.startsWith("=")) heading(title);
+      if (title !== undefined && more.length === 0 && !state.item && bare.startsWith("="))
+        heading(title, true);
       else state.block = title === undefined ? [] : [title, ...more];
       flush();
     } else if (item !== null) {
@@ -67,7 +72,7 @@ export function piecesOf(text: string): readonly Piece[] {
       state.item = true;
       state.number = item.nested && wasItem ? number : item.number;
       state.block.push(item.text);
-    } else if (state.block.length === 0 && isTitle(bare)) heading(bare.replace(/^\*\*|\*\*:?$/g, ""));
+    } else if (state.block.length === 0 && isTitle(bare)) heading(bare.replace(/^\*\*|\*\*:?$/g, ""), false);
     else if (!bare.startsWith("|")) state.block.push(bare.replace(/^>\s?/, ""));
   }
   flush();

@@ -88,24 +88,26 @@ export const planSubtaskSchema = z.strictObject({
   approval: text(line).nullable().describe("Why a person must say yes before it begins; null: nobody need."),
 });
 
-export const planSchema: z.ZodType<Plan> = z.strictObject({
-  version: z.literal(1),
-  task: text(PLAN_LIMITS.task).describe("As it was asked."),
-  planner: z.enum(PLANNERS),
-  objectives: texts,
-  constraints: texts,
-  acceptance_criteria: texts,
-  scope: globs.describe("Patterns of the files that the task is about; empty: it names none."),
-  subtasks: z.array(planSubtaskSchema).min(1).max(subtasks),
-  mece: z.strictObject({
-    overlaps: z
-      .array(z.strictObject({ ...fileList, subtasks: z.array(id).min(2).max(subtasks) }))
-      .max(overlaps)
-      .describe("Files that several subtasks may write."),
-    leftovers: z.strictObject(fileList).describe("Files of the scope that no subtask may write."),
-  }),
-  notices: texts,
-});
+export const planSchema: z.ZodType<Plan> = z
+  .strictObject({
+    version: z.literal(1),
+    task: text(PLAN_LIMITS.task).describe("As it was asked."),
+    planner: z.enum(PLANNERS),
+    objectives: texts,
+    constraints: texts,
+    acceptance_criteria: texts,
+    scope: globs.describe("Patterns of the files that the task is about; empty: it names none."),
+    subtasks: z.array(planSubtaskSchema).min(1).max(subtasks),
+    mece: z.strictObject({
+      overlaps: z
+        .array(z.strictObject({ ...fileList, subtasks: z.array(id).min(2).max(subtasks) }))
+        .max(overlaps)
+        .describe("Files that several subtasks may write."),
+      leftovers: z.strictObject(fileList).describe("Files of the scope that no subtask may write."),
+    }),
+    notices: texts,
+  })
+  .meta({ id: "Plan" });
 
 /** Something in a plan that must be corrected; `path` leads to the value. */
 export interface PlanProblem {

@@ -9,7 +9,7 @@ export type Path = readonly (string | number)[];
 /** Throws the error with the position of the value at `path`. */
 export type Fail = (code: ErrorCode, path: Path, message: string) => never;
 
-interface Finding extends Position {
+export interface Finding extends Position {
   readonly path: string;
   readonly message: string;
 }
@@ -18,31 +18,43 @@ const SHOWN = 5;
 /** Enough to find the first of the file among, however broken it is. */
 const LOOKED_AT = 50;
 
-/** One team_file_invalid for all findings, the first of the file in front. */
+/** Which file it is: the code of its errors, and the keys that a mapping at a path may have. */
+export interface FileKind {
+  readonly code: ErrorCode;
+  keysAt(path: readonly PropertyKey[]): readonly string[];
+}
+
+const TEAM: FileKind = { code: "team_file_invalid", keysAt };
+
+/** One error (of a team file: team_file_invalid) for all findings, the first of the file in front. */
 export function explainIssues(
   issues: readonly z.core.$ZodIssue[],
   source: YamlSource,
   file: string,
+  kind: FileKind = TEAM,
 ): OxbowError {
-  const findings = issues
-    .slice(0, LOOKED_AT)
-    .flatMap((issue) => explain(issue, source))
-    .sort((a, b) => a.line - b.line || a.column - b.column);
-  const lines = findings.slice(0, SHOWN).map((found) => {
-    const about = found.path === "" ? "" : `${found.path}: `;
-    return `${file}:${found.line}:${found.column}: ${about}${found.message}`;
+  const findings = issues.slice(0, LOOKED_AT).flatMap((issue) => explain(issue, source, kind));
+  return explainFindings(findings, file, kind.code);
+}
+
+/** The same for what was found otherwise. */
+export function explainFindings(found: readonly Finding[], file: string, code: ErrorCode): OxbowError {
+  const findings = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const lines = findings.slice(0, SHOWN).map((each) => {
+    const about = each.path === "" ? "" : `${each.path}: `;
+    return `${file}:${each.line}:${each.column}: ${about}${each.message}`;
   });
   if (findings.length > SHOWN) lines.push(`… and ${findings.length - SHOWN} more`);
   const { line, column, path } = findings[0] ?? { line: 1, column: 1, path: "" };
-  return new OxbowError("team_file_invalid", lines.join("\n"), { details: { file, line, column, path } });
+  return new OxbowError(code, lines.join("\n"), { details: { file, line, column, path } });
 }
 
-function explain(issue: z.core.$ZodIssue, source: YamlSource): readonly Finding[] {
+function explain(issue: z.core.$ZodIssue, source: YamlSource, kind: FileKind): readonly Finding[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.slice(0, SHOWN).map((key) => ({
       ...source.keyPosition(issue.path, key),
       path: dotted([...issue.path, key]),
-      message: `there is no such key.${suggestion(key, keysAt(issue.path))}`,
+      message: `there is no such key.${suggestion(key, kind.keysAt(issue.path))}`,
     }));
   }
   const value = valueAt(source.value, issue.path);

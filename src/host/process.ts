@@ -108,6 +108,23 @@ export async function run(
   };
 }
 
+/**
+ * Runs a program that has the terminal to itself, such as an editor, until the person ends it: it gets our own streams,
+ * and stays in our process group. Null: it could not be started, or a signal ended it.
+ */
+export async function runAttached(
+  file: string,
+  args: readonly string[],
+  options: Pick<RunOptions, "cwd" | "env">,
+): Promise<number | null> {
+  const { cwd, env } = options;
+  const subprocess = spawn(file, args, { cwd, env: { ...env }, stdio: "inherit" });
+  return new Promise((resolve) => {
+    subprocess.once("error", () => resolve(null));
+    subprocess.once("close", (exitCode) => resolve(exitCode));
+  });
+}
+
 export interface LongProcess extends AsyncDisposable {
   readonly pid: number | undefined;
   readonly stdin: Writable;

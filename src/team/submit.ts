@@ -1,6 +1,7 @@
 /** From what a person asked to a durable task with its first subtasks. Everything that can be refused is refused before. */
 import { createHash } from "node:crypto";
 import type { Json, Task } from "../core/model.ts";
+import type { Plan } from "../core/plan.ts";
 import type { PlannedChild, SplitPlan } from "../core/split.ts";
 import type { AgentSpec } from "../core/team-file.ts";
 import type { SplitRequest } from "../core/tool.ts";
@@ -14,6 +15,8 @@ import { ownScope, planSplit } from "../core/split.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { openings, withoutSandbox } from "./confinement.ts";
 import { agentNamed, checkStartable, runtimeOf } from "./engine.ts";
+import { drawnPlan, plannedEvent } from "./plan-task.ts";
+import { startOf } from "./task-base.ts";
 import { findLinks } from "./workspaces.ts";
 
 export interface TaskRequest {
@@ -24,6 +27,8 @@ export interface TaskRequest {
   readonly options: RunOptions;
   /** The parts as a caller wants them, in place of a lead that splits. */
   readonly split?: SplitRequest | undefined;
+  /** The parts as a plan has them. */
+  readonly plan?: Plan | undefined;
 }
 
 export interface TaskPlan {
@@ -36,6 +41,8 @@ export interface TaskPlan {
   /** Files of the base that no agent owns. */
   readonly leftovers: readonly string[];
   readonly notices: readonly { code: string; message: string }[];
+  /** What it was planned by, looked up in the files of its base. */
+  readonly plan: Plan | null;
 }
 
 /** Plans and checks; makes nothing. Throws whatever a person must correct first. */
@@ -48,7 +55,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   const taskId = request.taskId ?? engine.newId("t").replace("_", "-");
   const ticket = request.ticket ?? taskId;
   const integration = integrationBranch(ticket);
-  const { baseRef, commit } = await baseOf(engine, request.base, integration);
+  const { baseRef, commit } = await startOf(engine, request.base, ticket);
   await refuseBlockedNames(engine, ticket, integration);
   const inUse = await engine.repo.checkedOutAt(`refs/heads/${integration}`);
   if (inUse)
@@ -58,18 +65,22 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
     );
   const title = engine.redact(request.title);
   const split = request.split ?? (options.by === "owner" ? { task: title, by: options.by } : null);
+  const drawn = request.plan === undefined ? null : await drawnPlan(engine, request.plan, commit);
   const { children, leftovers } =
-    split === null
+    drawn ??
+    (split === null
       ? { children: [leadPart(engine, title)], leftovers: [] }
-      : await splitParts(engine, split, commit);
+      : await splitParts(engine, split, commit));
+  const isSplit = split !== null || drawn !== null;
   // A caller that only enqueues need not be able to run them: its workers do.
-  if (request.split === undefined) checkRunnable(engine, options, children, split !== null);
-  const programs = agentsWithPrograms(engine, options, children, split !== null);
+  if (request.split === undefined) checkRunnable(engine, options, children, isSplit);
+  const programs = agentsWithPrograms(engine, options, children, isSplit);
   const workspaces = programs.length > 0 || engine.team.verify.length > 0;
   await engine.repo.checkReady(commit, { files: workspaces && request.split === undefined });
   if (workspaces && request.split === undefined) findLinks(engine);
   const now = engine.now();
-  const body = { title: request.title, ticket, base: request.base ?? null, options, split: request.split };
+  const { title: asked, base = null, plan } = request;
+  const body = { title: asked, ticket, base, options, split: request.split, plan };
   const task: Task = {
     task_id: taskId,
     ticket,
@@ -86,11 +97,13 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   return {
     task,
     startedAt,
-    root: split === null,
+    root: !isSplit,
     parts: children,
     leftovers,
+    plan: drawn?.plan ?? null,
     notices: [
       ...(title === request.title ? [] : [SECRET_IN_TASK]),
+      ...(drawn?.notices ?? []),
       ...(await notices(engine, leftovers)),
       ...(await sandboxNotices(engine, programs, request.split !== undefined)),
     ],
@@ -154,24 +167,11 @@ async function makeDurable(engine: Engine, plan: TaskPlan, driver?: Driver): Pro
   );
   // Before anybody can take it.
   await engine.repo.remote?.offer([task.base_commit]);
-  const events = [submitted, ...told, ...announcements(children, birth)];
+  const planned = plan.plan === null ? [] : [plannedEvent(task.task_id, plan.plan, children)];
+  const events = [submitted, ...planned, ...told, ...announcements(children, birth)];
   const result = await engine.store.submit(task, children, events, driver);
   await engine.store.relay();
   return { ...result, children };
-}
-
-/** `--base`, else what the ticket came to so far, else the team's `repo.base` where it exists, else HEAD. */
-async function baseOf(engine: Engine, given: string | undefined, integration: string) {
-  const { repo, team } = engine;
-  if (given !== undefined) return { baseRef: given, commit: await repo.resolve(given) };
-  const heads = await repo.refs(`refs/heads/${integration}`);
-  const earlier = heads.get(`refs/heads/${integration}`);
-  if (earlier !== undefined) return { baseRef: integration, commit: earlier };
-  if (team.repo.base !== null) return { baseRef: team.repo.base, commit: await repo.resolve(team.repo.base) };
-  const { ref, commit } = await repo.head();
-  // The branch by its name: HEAD may be another one when the work is to land.
-  if (ref !== null && commit !== null) return { baseRef: ref.replace(/^refs\/heads\//, ""), commit };
-  return { baseRef: "HEAD", commit: commit ?? (await repo.resolve("HEAD")) };
 }
 
 /** A branch `feature`, `feature/<ticket>`, `integration` or one below `integration/<ticket>` leaves no room for ours. */

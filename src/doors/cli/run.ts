@@ -1,10 +1,11 @@
 /** `oxbow run`: live lines on a terminal, one event per line with --json, the report last. */
-import type { PlannedRun, RunOptions, RunTask, WorkersMode } from "../../app.ts";
+import type { App, PlannedRun, RunOptions, RunTask, WorkersMode } from "../../app.ts";
 import type { Report } from "../../core/events.ts";
 import { openApp } from "../../app.ts";
 import { OxbowError } from "../../core/errors.ts";
+import { titleOf } from "../../core/plan-title.ts";
 import { splitWords } from "../../core/words.ts";
-import { absolutePath } from "./files.ts";
+import { absolutePath, readText } from "./files.ts";
 import { interruption } from "./interruption.ts";
 import { createDisplay } from "./display.ts";
 import { reportText } from "./report-text.ts";
@@ -24,6 +25,7 @@ export interface RunFlags {
   workers?: WorkersMode;
   dryRun?: boolean;
   resume?: string;
+  plan?: string;
   wait?: boolean;
   json?: boolean;
 }
@@ -46,19 +48,13 @@ function exitOf({ state, approvals }: Report): number {
 const WAITING_ON_A_PERSON = 5;
 
 export async function run(title: string | undefined, flags: RunFlags): Promise<number> {
-  if ((title === undefined) === (flags.resume === undefined))
-    throw new OxbowError(
-      "usage",
-      title === undefined ? "Say what is to be done." : "--resume takes no new task.",
-      {
-        hint: 'oxbow run "<task>", or oxbow run --resume TASK',
-      },
-    );
+  checkWhat(title, flags);
   await using app = openApp({ repo: flags.repo, team: flags.team });
+  const asked = flags.resume === undefined ? await wanted(app, title, flags) : null;
   if (flags.dryRun) {
-    if (title === undefined)
+    if (asked === null)
       throw new OxbowError("usage", "--dry-run shows the plan of a new task; --resume has none.");
-    showPlan(await app.plan(request(title, flags)), flags.json === true);
+    showPlan(await app.plan(asked), flags.json === true);
     return 0;
   }
   const display = createDisplay(flags.json === true);
@@ -76,9 +72,9 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
   };
   try {
     const report =
-      title === undefined
+      asked === null
         ? await app.resume(flags.resume ?? "", hooks, stop.signal)
-        : await app.run(request(title, flags), hooks, stop.signal);
+        : await app.run(asked, hooks, stop.signal);
     display.close();
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else process.stdout.write(reportText(report, { bare: (await app.facts()).bare }));
@@ -89,6 +85,28 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
       process.stderr.write(`The task is kept: go on with \`oxbow run --resume ${submitted.task_id}\`.\n`);
     throw error;
   }
+}
+
+/** One of a task, a plan and a task to go on with. */
+function checkWhat(title: string | undefined, { resume, plan, by }: RunFlags): void {
+  const given = [title, resume, plan].filter((each) => each !== undefined).length;
+  const hint = 'oxbow run "<task>", oxbow run --plan FILE, or oxbow run --resume TASK';
+  if (given === 0) throw new OxbowError("usage", "Say what is to be done.", { hint });
+  if (given > 1)
+    throw new OxbowError(
+      "usage",
+      resume === undefined ? "--plan has its task in it." : "--resume takes no new task.",
+      { hint },
+    );
+  if (plan !== undefined && by !== undefined)
+    throw new OxbowError("usage", "--by splits a task; a plan has its parts already.", { hint });
+}
+
+async function wanted(app: App, title: string | undefined, flags: RunFlags): Promise<RunTask> {
+  const { plan: file, base, ticket } = flags;
+  if (file === undefined) return request(title ?? "", flags);
+  const plan = await app.readPlan(await readText(file), file, { base, ticket });
+  return { ...request(titleOf(plan.task), flags), plan };
 }
 
 function request(title: string, flags: RunFlags): RunTask {
