@@ -51,7 +51,7 @@ export interface WebhookCalls {
 /** `during` does some work, and sends to webhooks meanwhile and, for a few seconds, what it left to send. */
 export function createWebhookCalls(
   opened: () => Promise<Rooms>,
-  engine: () => Promise<Engine>,
+  engine: () => Promise<Pick<Engine, "workerId" | "workerIsDead" | "log">>,
   settings: Settings,
   env: Readonly<Record<string, string>>,
 ): WebhookCalls & { readonly during: <T>(work: () => Promise<T>) => Promise<T> } {
@@ -95,9 +95,8 @@ function createDuring(deliver: (signal: AbortSignal) => Promise<void>) {
   return async <T>(work: () => Promise<T>): Promise<T> => {
     if (working++ === 0) {
       over = new AbortController();
-      delivering = deliver(over.signal);
-      // Whoever ends last waits for it, and gets what it rejects with.
-      delivering.catch(() => undefined);
+      // It rejects only where there is no engine: then there is no work either, which says why.
+      delivering = deliver(over.signal).catch(() => undefined);
     }
     try {
       return await work();
