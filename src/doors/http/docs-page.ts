@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { escaped } from "../../markup.ts";
 import type { OpenApiDocument } from "./about.ts";
+import { PROBLEM_TYPE } from "./problem.ts";
 import { DOCS_STYLE } from "./docs-style.ts";
 import { exampleOf, type JsonSchema, propertyRows, resolver, typeOf } from "./docs-schema.ts";
 import { z } from "@hono/zod-openapi";
@@ -52,7 +53,7 @@ export function docsPage(document: OpenApiDocument): string {
     .filter(({ routes }) => routes.length > 0)
     .map(
       ({ name, about, routes }) =>
-        `<section><h2>${escaped(name)}</h2><p>${escaped(about)}</p>${routes.map((each) => route(each, resolve)).join("")}</section>`,
+        `<section><h2>${escaped(name)}</h2><p>${words(about)}</p>${routes.map((each) => route(each, resolve)).join("")}</section>`,
     );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -62,7 +63,7 @@ export function docsPage(document: OpenApiDocument): string {
 <code>Authorization: Bearer TOKEN</code> (<code>oxbow token create</code>). Failures are <code>application/problem+json</code>
 with a <code>code</code> and a <code>hint</code>.</p></header>
 <nav aria-label="Routes"><ul>${menu.join("")}</ul></nav>
-<main>${sections.join("")}</main></body></html>
+<main>${sections.join("")}${failures(resolve)}</main></body></html>
 `;
 }
 
@@ -84,6 +85,17 @@ function operationsOf({ paths = {} }: OpenApiDocument): readonly Shown[] {
 
 type Resolve = (schema: unknown) => JsonSchema;
 
+/** What every route may answer instead. */
+function failures(resolve: Resolve): string {
+  const schema = { $ref: "#/components/schemas/Problem" };
+  return `<section><h2>Failures</h2><article id="problem">${bodies({ [PROBLEM_TYPE]: { schema } }, resolve)}</article></section>`;
+}
+
+/** Text in which `code` stands between backquotes. */
+function words(text: string): string {
+  return escaped(text).replaceAll(/&#96;(.+?)&#96;/g, "<code>$1</code>");
+}
+
 const anchor = ({ method, path }: Shown) => `${method}${path.replaceAll(/[^\w]+/g, "-")}`;
 const label = ({ method, path }: Shown) =>
   `<b class="${method}">${method.toUpperCase()}</b> <code>${escaped(path)}</code>`;
@@ -96,14 +108,15 @@ function route(shown: Shown, resolve: Resolve): string {
     `<code>${escaped(name)}</code>`,
     `${escaped(where)}${required ? ", required" : ""}`,
     escaped(typeOf(resolve(schema), resolve)),
-    escaped(about),
+    words(about),
   ]);
-  const answers = Object.entries(responses).map(
-    ([status, { description: about, content: types = {} }]) =>
-      `<h4>${escaped(status === "default" ? "Otherwise" : status)}: ${escaped(about)}</h4>${bodies(types, resolve)}`,
+  const answers = Object.entries(responses).map(([status, { description: about, content: types = {} }]) =>
+    status === "default"
+      ? `<h4>Otherwise: <a href="#problem">a problem</a>.</h4>`
+      : `<h4>${escaped(status)}: ${words(about)}</h4>${bodies(types, resolve)}`,
   );
-  return `<article id="${anchor(shown)}"><h3>${label(shown)}</h3><p>${escaped(summary)}${
-    description === undefined ? "" : ` ${escaped(description)}`
+  return `<article id="${anchor(shown)}"><h3>${label(shown)}</h3><p>${words(summary)}${
+    description === undefined ? "" : ` ${words(description)}`
   }</p>${scope}${table(["parameter", "where", "type", ""], inputs)}${
     requestBody ? `<h4>Body</h4>${bodies(requestBody.content, resolve)}` : ""
   }${answers.join("")}</article>`;
@@ -116,7 +129,7 @@ function bodies(types: z.infer<typeof content>, resolve: Resolve): string {
       const rows = propertyRows(root, resolve).map((row) => [
         `<code>${escaped(row.path)}</code>${row.required ? "" : " <i>optional</i>"}`,
         escaped(row.type),
-        escaped(row.about),
+        words(row.about),
       ]);
       const example = rows.length > 0 ? JSON.stringify(exampleOf(root, resolve), null, 2) : "";
       const shown =

@@ -35,7 +35,8 @@ tbody tr:last-child td{border-bottom:0}
 i{color:var(--soft);font-size:12px}
 code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 code{background:var(--code);border-radius:4px;padding:1px 5px}
-td code{white-space:nowrap}
+td:last-child{min-width:9em}
+td:first-child code{white-space:nowrap}
 pre{background:var(--code);border-radius:8px;padding:12px 14px;overflow-x:auto;margin:6px 0 0}
 summary{cursor:pointer;color:var(--soft);font-size:13px;margin-top:8px}
 @media (max-width:820px){body{display:block;padding:24px 16px 48px} nav{position:static;max-height:none;padding-top:16px} article{padding:16px}}
