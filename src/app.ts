@@ -32,6 +32,7 @@ import { type Interventions, interventions } from "./interventions.ts";
 import { type Plan, type PlanCalls, planCalls } from "./plan-calls.ts";
 import { loadTeam } from "./load-team.ts";
 import { createMetricsCalls, type MetricsCalls } from "./metrics-calls.ts";
+import { type OrchestrateCalls, orchestrateCalls } from "./orchestrate-calls.ts";
 import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
 import { openRooms } from "./rooms.ts";
 import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
@@ -43,6 +44,7 @@ export type { WorkerEvent } from "./team/worker.ts";
 export type { WorkerPresence } from "./store/contract.ts";
 export type { AgentState, Alert } from "./team/intervention-results.ts";
 export type { RunOptions } from "./team/engine.ts";
+export type { Execution, TaskView } from "./orchestrate-calls.ts";
 export type { RepositoryFacts } from "./repository-calls.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ConflictCase, SettledConflict, ShownConflict } from "./team/conflict-case.ts";
@@ -133,6 +135,7 @@ export interface App
     ExtensionCalls,
     ServiceCalls,
     BackgroundCalls,
+    OrchestrateCalls,
     ConversationCalls,
     MetricsCalls,
     WebhookCalls,
@@ -240,6 +243,7 @@ export function openApp(options: AppOptions = {}): App {
     ...planCalls(engine, env),
     ...extensionCalls(bound),
     ...serviceCalls(opened, engine),
+    ...orchestrateCalls(opened, engine, webhooks),
 
     async run(request, hooks, signal) {
       const { runTask } = await import("./team/flow.ts");

@@ -27,6 +27,11 @@ export const ERRORS = {
   agent_unknown: row(404, 2, "Name one of the team's agents, or add it to team.yaml."),
   not_a_repository: row(400, 2, "Run it inside a Git repository, or name one with --repo DIR."),
   repository_unsupported: row(400, 2, "Use a Git that knows it, or convert the repository."),
+  repository_unknown: row(
+    404,
+    2,
+    "Name the repository that is served: a remote's URL, its path or its name; or leave it out.",
+  ),
   repository_read_only: row(403, 2, "Get the right to write to the repository, or work in a clone of it."),
   objects_missing: row(
     409,

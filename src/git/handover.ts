@@ -45,6 +45,8 @@ export interface Handover {
   mayAdvance(ref: string): Promise<void>;
   /** The URL that `git push NAME` would use, or null. */
   pushUrl(name: string): Promise<string | null>;
+  /** The URLs of its remotes, as its configuration has them. */
+  remoteUrls(): Promise<readonly string[]>;
   /** A connection to a remote under the settings given here; nothing of the repository's configuration has a say. Close it. */
   connect(options: RemoteOptions): Remote;
 }
@@ -122,6 +124,11 @@ export function createHandover(engine: Engine, merger: () => Promise<Merger>): H
       if (name.startsWith("-") || /\s|\p{Cc}/u.test(name)) return null;
       const answer = await gitText(setup.checkoutSite, ["remote", "get-url", "--push", name]);
       return answer.exitCode === 0 ? answer.stdout.trim() : null;
+    },
+    async remoteUrls() {
+      const args = ["config", "--get-regexp", "^remote[.].*[.]url$"];
+      const answer = await gitText(setup.checkoutSite, args);
+      return answer.stdout.split("\n").flatMap((line) => /^\S+ (.+)$/.exec(line)?.[1] ?? []);
     },
     connect: (options) => createRemote(setup, options),
   };

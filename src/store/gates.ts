@@ -10,7 +10,7 @@ import { approvalRow } from "./approval-rows.ts";
 import type { Database, Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
 import { toGate, toJson } from "./rows.ts";
-import type { SubtaskRow } from "./schema.ts";
+import type { StatusHistoryRow, SubtaskRow } from "./schema.ts";
 import { changeSubtask, changeTask } from "./status.ts";
 
 export interface GateStore {
@@ -24,11 +24,23 @@ export interface GateStore {
     events: readonly EventBody[],
     who: string,
   ): Promise<boolean>;
+  /** The last `limit` changes of the state of a task (`subtask_id` null) and its subtasks, the oldest first. */
+  statusHistory(taskId: string, limit: number): Promise<readonly Omit<StatusHistoryRow, "seq">[]>;
 }
 
-export function createGateStore({ write }: Database): GateStore {
+export function createGateStore({ db, write }: Database): GateStore {
   return {
     begin: (taskId, gates, events, who) => write((tx) => begin(tx, taskId, gates, events, who)),
+    async statusHistory(taskId, limit) {
+      const rows = await db
+        .selectFrom("status_history")
+        .select(["task_id", "subtask_id", "from_state", "to_state", "who", "at"])
+        .where("task_id", "=", taskId)
+        .orderBy("seq", "desc")
+        .limit(limit)
+        .execute();
+      return rows.toReversed();
+    },
   };
 }
 

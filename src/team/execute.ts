@@ -10,9 +10,22 @@ export interface Execution {
   readonly checkpoints?: readonly string[] | undefined;
 }
 
+/** Begins the task, for whoever works. False when it has begun already. Throws as `beginTask`, and task_unknown. */
+export async function executeTask(engine: Engine, taskId: string, execution: Execution): Promise<boolean> {
+  const task = await engine.store.task(taskId);
+  if (!task)
+    throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
+  return beginTask(engine, task, execution);
+}
+
 /** False when it has begun already. Throws task_unknown, subtask_unknown (a checkpoint), ticket_in_use. */
-export async function beginTask(engine: Engine, { task_id }: Task, execution: Execution): Promise<boolean> {
+export async function beginTask(
+  engine: Engine,
+  { task_id, state }: Task,
+  execution: Execution,
+): Promise<boolean> {
   const { store, repo, registry, team } = engine;
+  if (state !== "planned") return false;
   const subtasks = await store.subtasks(task_id);
   const { mode, checkpoints = [] } = execution;
   const person = registry.windowPerson(team.team);

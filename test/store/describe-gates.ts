@@ -190,6 +190,19 @@ export function describeGates(name: string, open: OpenDatabase): void {
       await expect(store.gates.begin("t9", {}, [], "x")).rejects.toMatchObject({ code: "task_unknown" });
     });
 
+    it("tell who changed which state, the last changes first to be kept", async () => {
+      await store.submit(planned(), [aChild("t", 1)], []);
+      await store.gates.begin("t", {}, [], "Ada");
+      await claim();
+      const told = (await store.gates.statusHistory("t", 2)).map(
+        ({ subtask_id, from_state, to_state, who }) => [subtask_id, from_state, to_state, who],
+      );
+      expect(told).toEqual([
+        [null, "planned", "running", "Ada"],
+        [id(1), "planned", "running", "w"],
+      ]);
+    });
+
     it("keep what is tried again for their beginning", async () => {
       await store.submit(planned(), [aChild("t", 1), aChild("t", 2)], []);
       await store.cancelSubtask(id(1), [], ended);

@@ -1,0 +1,62 @@
+/** The app's methods on tasks that are planned first, and begun when somebody says so. */
+import type { TaskView } from "./core/task-view.ts";
+import type { Rooms } from "./rooms.ts";
+import type { Engine } from "./team/engine.ts";
+import type { Execution } from "./team/execute.ts";
+import type { Webhooks } from "./webhook-calls.ts";
+
+export type { TaskView } from "./core/task-view.ts";
+export type { Execution } from "./team/execute.ts";
+
+export interface OrchestrateCalls {
+  /**
+   * Plans a task and makes it durable: `planned`, with its subtasks, while nobody works on it. The same submission again
+   * gives the same task (`created` false). `submission` is in the form of `POST /orchestrate`. Throws request_invalid,
+   * task_conflict (another body under this id), repository_unknown, ticket_in_use, webhook_refused, and what a plan is
+   * refused for.
+   */
+  orchestrate(submission: unknown): Promise<{ readonly created: boolean; readonly view: TaskView }>;
+  /**
+   * Begins a planned task: live workers, or whoever resumes it, carry it out. Nothing when it has begun (`begun` false).
+   * Throws task_unknown, subtask_unknown (a checkpoint), ticket_in_use.
+   */
+  execute(
+    taskId: string,
+    execution?: Execution,
+  ): Promise<{ readonly begun: boolean; readonly view: TaskView }>;
+  /** Throws task_unknown. */
+  taskView(taskId: string): Promise<TaskView>;
+}
+
+export function orchestrateCalls(
+  opened: () => Promise<Rooms>,
+  engine: () => Promise<Engine>,
+  { webhooks }: { readonly webhooks: Pick<Webhooks, "check" | "forTask"> },
+): OrchestrateCalls {
+  const taskView = async (taskId: string) => {
+    const { viewTask } = await import("./team/task-view.ts");
+    const { store, repo, secrets } = await opened();
+    return secrets.value(await viewTask({ store, repo, now: Date.now }, taskId));
+  };
+  return {
+    taskView,
+
+    async orchestrate(given) {
+      const { parseSubmission } = await import("./core/submission.ts");
+      const { orchestrate } = await import("./team/orchestrate.ts");
+      const submission = parseSubmission(given);
+      const { callback_url: callback, task_id } = submission;
+      if (callback !== undefined) await webhooks.check(callback);
+      const { created } = await orchestrate(await engine(), submission);
+      // Also of one that was there: whoever made it may have died before this.
+      if (callback !== undefined) await webhooks.forTask(task_id, callback);
+      return { created, view: await taskView(task_id) };
+    },
+
+    async execute(taskId, execution = { mode: "auto" }) {
+      const { executeTask } = await import("./team/execute.ts");
+      const begun = await executeTask(await engine(), taskId, execution);
+      return { begun, view: await taskView(taskId) };
+    },
+  };
+}
