@@ -18,6 +18,7 @@ import type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
+import { type BudgetCalls, budgetCalls } from "./budget-calls.ts";
 import { environment } from "./host/env.ts";
 import { toErrorValue } from "./core/errors.ts";
 import { type ExtensionCalls, extensionCalls } from "./extension-calls.ts";
@@ -128,6 +129,7 @@ export interface PlannedRun {
 
 export interface App
   extends Interventions,
+    BudgetCalls,
     HandoverCalls,
     SignalCalls,
     RepositoryCalls,
@@ -236,6 +238,7 @@ export function openApp(options: AppOptions = {}): App {
     ...metrics,
     ...webhooks,
     ...interventions(engine),
+    ...budgetCalls(opened),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
     ...signalCalls(opened, engine, settings),

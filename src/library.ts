@@ -3,10 +3,12 @@
  * and lines of JSON, keep their snake_case fields.
  */
 import type { OxbowEvent, Report } from "./core/events.ts";
+import type { BudgetAsk } from "./core/budget-saved.ts";
 import type { Json, Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
+import type { TaskBudget } from "./budget-calls.ts";
 import type { HandoverCalls } from "./handover-calls.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import type { ShownApproval } from "./team/approvals.ts";
@@ -63,6 +65,8 @@ export interface RunTaskOptions {
   readonly script?: string | undefined;
   /** Conversations at work at once. */
   readonly maxParallel?: number | undefined;
+  /** What the task may use, all its agents together; each limit in place of the team file's. */
+  readonly budget?: BudgetAsk | undefined;
   /**
    * `auto` (default): live workers do the work, this process what none of them takes. `none`: it works alone. `only`: it
    * waits for workers.
@@ -138,6 +142,11 @@ export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   retry(what: string): Promise<Reopened>;
   /** Gives a subtask that has not begun, is blocked, or did not complete, to another agent. Throws as `retry`, and agent_unknown. */
   assign(subtask: string, agent: string): Promise<Assigned>;
+  /**
+   * What a task may use and has used; null: nothing limits it. With limits it sets these first, also while the task runs.
+   * Throws task_unknown, usage.
+   */
+  budget(task: string, limits?: BudgetAsk): Promise<TaskBudget | null>;
   /** Subtasks that nobody can work on and that wait for a person, of one task (by id) or of all that are live. */
   alerts(taskId?: string): Promise<readonly Alert[]>;
   /** What each agent is doing, in one task or in all that are live. Throws task_unknown. */
@@ -238,6 +247,7 @@ export function openApp(options: AppOptions = {}): OxbowApp {
         checkText("agent", agent);
         return app.assign(subtask, agent);
       }),
+    budget: (task, limits) => during(undefined, () => app.budget(task, limits)),
     alerts: (taskId) => during(undefined, () => app.alerts(taskId)),
     agents: (task) => during(undefined, () => app.agents(task)),
     status: (wanted) => during(undefined, () => app.status(wanted)),
@@ -298,5 +308,6 @@ function runOptions(given: RunTaskOptions) {
     command: given.command ?? null,
     script: given.script ?? null,
     maxParallel: given.maxParallel ?? null,
+    ...(given.budget === undefined ? {} : { budget: given.budget }),
   };
 }

@@ -1,5 +1,6 @@
 /** The report for the text of a pull request: GitHub's Markdown, in which nothing that agents wrote is obeyed. */
 import type { HistoryPart, HistoryTask, TicketHistory } from "./team/handover-results.ts";
+import { budgetWords } from "./core/budget-saved.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine, visible } from "./markup.ts";
 
@@ -39,6 +40,7 @@ export function reportMarkdown(history: TicketHistory): string {
     ...tasks.flatMap((task, i) => [
       ...(tasks.length > 1 ? [`### ${i + 1}. ${plain(oneLine(task.title, TITLE_CHARS))}`] : []),
       table(task),
+      ...(task.budget ? [`Budget: ${plain(oneLine(budgetWords(task.budget), 2_000))}.`] : []),
     ]),
     ...evidence(tasks),
     ...words(tasks),

@@ -3,6 +3,7 @@
  * script, no request, nothing from outside; a policy in it says so to the browser as well.
  */
 import type { HistoryPart, HistoryTask, TicketHistory } from "./team/handover-results.ts";
+import { budgetWords } from "./core/budget-saved.ts";
 import { counted, dollars, duration, tokens } from "./core/amounts.ts";
 import { escaped, oneLine } from "./markup.ts";
 import { weighed } from "./report-weighed.ts";
@@ -131,7 +132,11 @@ function taskSection(task: HistoryTask, n: number | null): string {
       ? ""
       : `<p class="over">${escaped(task.state.replace("_", " "))} · from <bdi>${escaped(task.base.ref)}</bdi> · ${moment(task.created_at)}</p>`;
   const header = `<tr>${COLUMNS.map(([name, kind]) => `<th scope="col"${kind}>${name}</th>`).join("")}</tr>`;
-  return `<section>${head}${about}<div class="wide"><table><thead>${header}</thead><tbody>${task.parts.map(partRow).join("\n")}</tbody></table></div></section>`;
+  return `<section>${head}${about}<div class="wide"><table><thead>${header}</thead><tbody>${task.parts.map(partRow).join("\n")}</tbody></table></div>${budgetLine(task)}</section>`;
+}
+
+function budgetLine({ budget }: HistoryTask): string {
+  return budget ? `<p>Budget: <bdi>${escaped(oneLine(budgetWords(budget), 2_000))}</bdi>.</p>` : "";
 }
 
 const SUMMARY_CHARS = 280;

@@ -1,5 +1,16 @@
 import { z } from "zod";
+import { readAsk } from "../src/core/budget-saved.ts";
 import { defineTool, type SplitChild, type SplitRequest } from "../src/core/tool.ts";
+
+const Budget = z
+  .strictObject({
+    usd: z.number().positive().optional().describe("US dollars."),
+    tokens: z.number().int().positive().optional().describe("Tokens."),
+    wall_ms: z.number().int().positive().optional().describe("Milliseconds from its start."),
+  })
+  .describe(
+    "What this child, and all that it splits off, may use. Taken from what you have left when it starts; a child that asks for more does not start.",
+  );
 
 const Child = z.strictObject({
   task: z.string().describe("What this child has to do."),
@@ -9,6 +20,7 @@ const Child = z.strictObject({
     .array(z.number().int())
     .optional()
     .describe("Positions (from 0) of children that must finish first."),
+  budget: Budget.optional(),
 });
 
 /** Limits (how many, how deep) are the engine's, so that every door gives the same error. */
@@ -54,15 +66,18 @@ export const orchestrateSplit = defineTool({
       ...(input.by === undefined ? {} : { by: input.by }),
       ...(input.ticket === undefined ? {} : { ticket: input.ticket }),
     };
-    return { ...(await ctx.split(request, ctx.signal)) };
+    const { budget, ...result } = await ctx.split(request, ctx.signal);
+    return { ...result, ...(budget === undefined ? {} : { budget: { left: { ...budget.left } } }) };
   },
 });
 
 function toChild(child: z.infer<typeof Child>): SplitChild {
+  const budget = readAsk(child.budget);
   return {
     task: child.task,
     ...(child.agent === undefined ? {} : { agent: child.agent }),
     ...(child.allowed_paths === undefined ? {} : { allowed_paths: child.allowed_paths }),
     ...(child.depends_on === undefined ? {} : { depends_on: child.depends_on }),
+    ...(budget === null ? {} : { budget }),
   };
 }

@@ -132,7 +132,11 @@ async function runTurns(
       book.cost = (book.cost ?? 0) + cost;
       return cost;
     },
-    record: async (answer) => request.onAnswer?.(answer),
+    mayCall: async () => request.context.budget?.mayCall(),
+    record: async (answer) => {
+      await request.context.budget?.spend({ tokens: answer.usage.total_tokens, usd: answer.cost });
+      await request.onAnswer?.(answer);
+    },
     history,
     responseTimeoutMs: request.responseTimeoutMs ?? null,
     idempotencyKey: request.idempotencyKey ?? `oxbow-${randomBytes(12).toString("hex")}`,

@@ -23,6 +23,8 @@ export interface TurnOptions extends RetryOptions {
   readonly maxTurns: number;
   /** Called with each answer before the SDK sees it; returns what it cost. */
   readonly onAnswer: (answer: Answer) => number | null;
+  /** Awaited before each call. Throws budget_exceeded. */
+  readonly mayCall: () => Promise<void>;
   /** Awaited before the SDK sees the answer. */
   readonly record: (answer: AnswerRecord) => Promise<void>;
   /** Awaited before the model is called again; the turn is the one that has just ended, from 1. */
@@ -76,6 +78,7 @@ export function createTurnModel(options: TurnOptions): Model {
     isFresh = false;
     stop.signal.throwIfAborted();
     if (turn >= maxTurns) throw new OxbowError("max_turns", `It was not done after ${maxTurns} turns.`);
+    await stop.guard(options.mayCall());
     if (inbox !== null) interjections.add(request.input, (await stop.guard(inbox.take())).map(fromUser));
     turn += 1;
     const told = { ...request, input: interjections.into(request.input) };

@@ -44,6 +44,28 @@ export interface BudgetUse {
   readonly usd: number | null;
 }
 
+/** Calls of models are counted by it, wherever they are made. */
+export interface BudgetMeter {
+  /** Throws budget_exceeded when nothing is left for a further call. */
+  mayCall(): Promise<void>;
+  /** Resolves when it is durable. */
+  spend(use: BudgetUse): Promise<void>;
+}
+
+/** A child that was launched before, with what is known of it. */
+export interface SavedAccount {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly limit: BudgetLimit;
+  readonly startMs: number;
+  /** By its own calls, without those below it; `usd` is what is known. */
+  readonly spent: { readonly tokens: number; readonly usd: number };
+  /** The price of one of its calls is not known. */
+  readonly unpriced: boolean;
+  /** It has not ended, or something below it has not. */
+  readonly live: boolean;
+}
+
 export interface BudgetState {
   /** With all below it. `usd` is what is known. */
   readonly spent: { readonly tokens: number; readonly usd: number };
@@ -85,8 +107,11 @@ interface Account {
   priceless: boolean;
 }
 
-/** The budget of a task that begins at `startMs`. Throws usage for a limit that is none. */
-export function createBudget(limit: BudgetLimit, startMs = 0): Budget {
+/**
+ * The budget of a task that begins at `startMs`; `saved`: the children launched so far, each after its parent. Throws usage
+ * for a limit that is none.
+ */
+export function createBudget(limit: BudgetLimit, startMs = 0, saved: readonly SavedAccount[] = []): Budget {
   const root = openAccount(null, null, amountsOf(limit), startMs + (limit.wallMs ?? Infinity));
   const accounts = new Map<string | null, Account>([[null, root]]);
 
@@ -119,6 +144,24 @@ export function createBudget(limit: BudgetLimit, startMs = 0): Budget {
     return { ok: true, left: leftOf(account, nowMs) };
   };
 
+  const spend: Budget["spend"] = (id, { tokens, usd }) => {
+    const used = { tokens: amount("tokens", tokens), usd: usd === null ? 0 : amount("usd", usd) };
+    for (const account of upwards(find(id))) {
+      for (const sum of SUMS) account.spent[sum] += used[sum];
+      account.priceless ||= usd === null;
+    }
+  };
+
+  for (const { id, parent: parentId, limit: own, startMs: begun, spent, unpriced, live } of saved) {
+    const parent = find(parentId);
+    const account = openAccount(id, parent, amountsOf(own), begun + (own.wallMs ?? Infinity));
+    account.live = live;
+    parent.children.push(account);
+    accounts.set(id, account);
+    spend(id, spent);
+    if (unpriced) spend(id, { tokens: 0, usd: null });
+  }
+
   return {
     launch,
     mayCall(id, nowMs) {
@@ -128,13 +171,7 @@ export function createBudget(limit: BudgetLimit, startMs = 0): Budget {
       if (account.live && missing.length === 0) return { ok: true, left: leftOf(account, nowMs) };
       return refusal(`${id} stops`, missing, account, nowMs);
     },
-    spend(id, { tokens, usd }) {
-      const used = { tokens: amount("tokens", tokens), usd: usd === null ? 0 : amount("usd", usd) };
-      for (const account of upwards(find(id))) {
-        for (const sum of SUMS) account.spent[sum] += used[sum];
-        account.priceless ||= usd === null;
-      }
-    },
+    spend,
     settle: (id) => settle(find(id)),
     state(id, nowMs) {
       const account = find(id);
@@ -242,7 +279,15 @@ function refusal(
       ? "it was settled, or its parent was"
       : `too little is left of ${exceeded.join(", ")}`;
   const rest = shown.length === 0 ? "" : ` There is left: ${shown.join(", ")}.`;
-  return { ok: false, code: "budget_exceeded", exceeded, left, message: `${what}: ${why}.${rest}` };
+  const unknown = exceeded.includes("usd") && isPriceless(account) ? UNKNOWN_PRICE : "";
+  return { ok: false, code: "budget_exceeded", exceeded, left, message: `${what}: ${why}.${rest}${unknown}` };
+}
+
+const UNKNOWN_PRICE =
+  " The price of a model that was used is not known, so a limit in dollars cannot be kept; one in tokens can.";
+
+function isPriceless(account: Account): boolean {
+  return upwards(account).some(({ limit, priceless }) => priceless && Number.isFinite(limit.usd));
 }
 
 function amountsOf({ tokens, usd, wallMs }: BudgetLimit): Record<Sum, number> {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { event } from "./event-form.ts";
 import { planSchema } from "./plan.ts";
-import { count, errorValue, milliseconds, names, outcome, outcomeKind } from "./event-values.ts";
+import { budgetLeft, count, errorValue, milliseconds, names, outcome, outcomeKind } from "./event-values.ts";
 
 export const reportState = z.enum(["completed", "partial", "failed", "conflict", "cancelled", "waiting"]);
 
@@ -69,6 +69,12 @@ export const CHILD_EVENTS = [
     attempt: count,
     outcome: outcomeKind,
     commit: z.string().nullable(),
+  }),
+  event("budget_exceeded", "A child does not start, or is stopped: too little of a budget is left.", {
+    started: z.boolean().describe("false: it never began"),
+    exceeded: z.array(z.enum(["tokens", "usd", "wall_ms"])).readonly(),
+    left: budgetLeft.describe("to the one that asked for it; null: no limit"),
+    message: z.string(),
   }),
   event("assigned", "A person gave the subtask to another agent.", { from: z.string(), agent: z.string() }),
 ] as const;

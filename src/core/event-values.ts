@@ -1,5 +1,7 @@
 /** Schemas of what events and reports carry: outcomes, conflicts, verifications. Their types are those of model.ts and merging.ts. */
 import { z } from "zod";
+import type { BudgetLeft } from "./budget.ts";
+import type { BudgetAsk, BudgetSummary } from "./budget-saved.ts";
 import type { ErrorValue } from "./errors.ts";
 import { MERGE_STATES, type MergeEntry, type MergeReason, type Verification } from "./merging.ts";
 import type { Approval, Conflict, ConflictSide, Json, Outcome, Usage } from "./model.ts";
@@ -13,6 +15,26 @@ export const milliseconds = z.number();
 export const dollars = z.number().nullable();
 export const json: z.ZodType<Json> = z.json().meta({ id: "Json", description: "any JSON value" });
 export const outcomeKind = z.enum(["completed", "failed", "cancelled", "timed_out"]);
+
+export const budgetLeft: z.ZodType<BudgetLeft> = z.object({
+  tokens: z.number().nullable(),
+  usd: dollars,
+  wall_ms: milliseconds.nullable(),
+});
+
+const budgetAsk: z.ZodType<BudgetAsk> = z.object({
+  usd: z.number().exactOptional(),
+  tokens: z.number().exactOptional(),
+  wall_ms: z.number().exactOptional(),
+});
+
+export const budgetSummary: z.ZodType<BudgetSummary> = z.object({
+  limit: budgetAsk,
+  spent: z.object({ tokens: z.number(), usd: z.number() }),
+  unpriced: z.boolean().describe("a model was used whose price is not known"),
+  left: budgetLeft,
+  refused: names.describe("subtasks that did not start or were stopped"),
+});
 
 export const usage: z.ZodType<Usage> = z
   .object({

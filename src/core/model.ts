@@ -2,6 +2,7 @@
  * The words: what a task, a subtask, a conversation and an outcome are made of.
  * These are wire and row shapes, so their fields are snake_case; functions and options elsewhere are camelCase.
  */
+import type { BudgetAsk } from "./budget-saved.ts";
 import type { ErrorValue } from "./errors.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -72,6 +73,8 @@ export interface Subtask {
   readonly created_at: number;
   /** The subtask that this one is a new try at, whose outcome stays as it was. */
   readonly supersedes: string | null;
+  /** What it asks for itself, of the budget that is over it; left out: there is none. */
+  readonly budget?: BudgetAsk;
   /** What it needs before it starts, also when it has that by now; null: nothing. */
   readonly gate: Gate | null;
 }

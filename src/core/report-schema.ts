@@ -4,6 +4,7 @@ import { reportedEvidence } from "./event-evidence.ts";
 import { reportState } from "./event-schemas-task.ts";
 import {
   approval,
+  budgetSummary,
   conflict,
   dollars,
   errorValue,
@@ -67,6 +68,7 @@ export const reportSchema = z
     approvals: z.array(approval).readonly().describe("what a person was asked, and the answers"),
     usage,
     cost: dollars,
+    budget: budgetSummary.exactOptional().describe("what the task may use and has used, where it has limits"),
     elapsed_ms: milliseconds,
     simulated: names.describe("providers that were not a real model, such as `scripted`"),
     base: z.object({ ref: z.string(), commit: z.string() }).readonly(),

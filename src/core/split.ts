@@ -1,4 +1,5 @@
 /** The plan of a split: which agent gets which part, and what it may touch. Pure; everything wrong is refused here. */
+import { type BudgetAsk, readAsk } from "./budget-saved.ts";
 import { type ErrorCode, hasCode, OxbowError } from "./errors.ts";
 import { createMatcher, type Ownership, type PreparedPath, preparePath } from "./ownership.ts";
 import { narrowed, partPatterns } from "./split-scope.ts";
@@ -13,6 +14,8 @@ export interface PlannedChild {
   readonly allowedPaths: readonly string[];
   /** Positions in the plan. */
   readonly dependsOn: readonly number[];
+  /** What it asks for, of the budget of the one that splits. */
+  readonly budget?: BudgetAsk | undefined;
   /** Why a person must say yes before it starts; null: nobody needs to. */
   readonly approval: string | null;
 }
@@ -102,6 +105,7 @@ function byHand(request: SplitRequest, context: SplitContext): PlannedChild[] {
   return wished.map((child, i) => {
     if (child.task.trim() === "") throw refused("split_invalid", `Child ${i} has no task.`);
     const agent = agentOf(child.agent ?? context.targetAgent, context.agents);
+    const budget = readAsk(child.budget);
     return {
       agent: agent.name,
       brief: child.task,
@@ -109,6 +113,7 @@ function byHand(request: SplitRequest, context: SplitContext): PlannedChild[] {
       allowedPaths: scopeOfChild(child, request, agent, context),
       dependsOn: [...new Set(child.depends_on)].sort((a, b) => a - b),
       approval: null,
+      ...(budget === null ? {} : { budget }),
     };
   });
 }

@@ -12,6 +12,8 @@ export const STOP = {
   late: new OxbowError("timed_out", "It took longer than the agent's sla_ms."),
   /** The whole task is stopped: the outcome is `cancelled`. */
   critical: new OxbowError("agent_critical", "A critical agent crashed, so the whole task was stopped."),
+  /** The wall time of a budget over it is up: the outcome is `failed`. */
+  wallTime: new OxbowError("budget_exceeded", "The wall time of its budget is used up."),
   /** Another worker has taken over. */
   leaseLost: new OxbowError("fenced", "Another worker has taken this conversation over."),
 } as const;

@@ -1,4 +1,5 @@
 /** team.yaml, read and checked; every error names its line and column. The team's words as types live here too. */
+import { type BudgetAsk, readAsk } from "./budget-saved.ts";
 import { type ErrorCode, OxbowError } from "./errors.ts";
 import { checkTeam, type Fail, type Path } from "./team-checks.ts";
 import { type ScheduleEntry, shapeSchedule } from "./schedule.ts";
@@ -102,6 +103,8 @@ export interface TeamFile {
   readonly merge: MergePolicy;
   readonly defaults: TeamDefaults;
   readonly limits: Limits;
+  /** What one task may use; null: no limit. */
+  readonly budget: BudgetAsk | null;
   readonly groups: readonly GroupSpec[];
   readonly agents: readonly AgentSpec[];
   readonly schedule: readonly ScheduleEntry[];
@@ -191,6 +194,7 @@ function shape(raw: RawTeam, file: string, notices: readonly TeamNotice[]): Team
       maxChildrenPerSplit: limits?.max_children_per_split ?? TEAM_DEFAULTS.limits.maxChildrenPerSplit,
       maxChildren: limits?.max_children ?? TEAM_DEFAULTS.limits.maxChildren,
     },
+    budget: readAsk(raw.budget),
     groups: (raw.groups ?? []).map(shapeGroup),
     agents: raw.agents.map((agent) => shapeAgent(agent, raw)),
     schedule: shapeSchedule(raw.schedule),

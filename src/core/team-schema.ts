@@ -268,12 +268,14 @@ export const teamSchema = z.strictObject({
     .describe("For agents that do not say otherwise."),
   budget: z
     .strictObject({
-      usd: z.number().positive().optional().describe("US dollars."),
-      tokens: count(Number.MAX_SAFE_INTEGER).optional().describe("Tokens."),
-      wall_ms: ms.optional().describe("Wall time, milliseconds."),
+      usd: z.number().positive().optional().describe("US dollars, as far as prices are known."),
+      tokens: count(Number.MAX_SAFE_INTEGER).optional().describe("Tokens, read and written."),
+      wall_ms: ms.optional().describe("From the first start of a child, milliseconds."),
     })
     .optional()
-    .describe("What one task may cost, all its agents together."),
+    .describe(
+      "What one task may use, all its agents together; a part that would go over does not start ([orchestration/overview.md](orchestration/overview.md#a-budget-over-a-tree)).",
+    ),
   limits: z
     .strictObject({
       max_parallel: count(10_000)
@@ -330,7 +332,7 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: ["budget", "mcp_servers"],
+  team: ["mcp_servers"],
   repo: [],
   agents: [],
   sandbox: [],

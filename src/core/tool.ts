@@ -3,6 +3,8 @@
  * A tool is pure in its own file; everything it can do to the world arrives through {@link ToolContext}.
  */
 import type { z } from "zod";
+import type { BudgetLeft, BudgetMeter } from "./budget.ts";
+import type { BudgetAsk } from "./budget-saved.ts";
 import type { EvidenceBundle } from "./evidence-bundle.ts";
 import type { Json, Todo, TodoState } from "./model.ts";
 
@@ -162,6 +164,8 @@ export interface SplitChild {
   readonly allowed_paths?: readonly string[];
   /** Positions (from 0) in `children` that must complete first. */
   readonly depends_on?: readonly number[];
+  /** What it and all below it may use, reserved when it starts. */
+  readonly budget?: BudgetAsk;
 }
 
 export interface SplitRequest {
@@ -183,6 +187,8 @@ export interface SplitResult {
   /** Conversation ids, in the order of `topics`. */
   readonly children: readonly string[];
   readonly topics: readonly string[];
+  /** What the one that splits could still give; where it is under a budget. */
+  readonly budget?: { readonly left: BudgetLeft };
   readonly wait?: {
     readonly ok: boolean;
     readonly results: readonly Json[];
@@ -322,5 +328,7 @@ export interface ToolContext {
    * limit_exceeded, fenced.
    */
   requestScope(paths: readonly string[], reason: string, signal: AbortSignal): Promise<ScopeAnswer>;
+  /** Where the child is under a budget: what every run with this context is counted by. */
+  readonly budget?: BudgetMeter;
   readonly signal: AbortSignal;
 }

@@ -5,6 +5,7 @@
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { ApprovalStore } from "./approvals.ts";
+import type { BudgetStore } from "./budgets.ts";
 import type { PeopleStore } from "./dialogues.ts";
 import type { FreeSubtask } from "./blocked.ts";
 import type { GateStore } from "./gates.ts";
@@ -186,6 +187,7 @@ export interface Store extends AsyncDisposable {
   readonly approvals: ApprovalStore;
   readonly gates: GateStore;
   readonly merges: MergeStore;
+  readonly budgets: BudgetStore;
   readonly transcripts: TranscriptStore;
   readonly schedules: ScheduleStore;
   readonly people: PeopleStore;

@@ -121,6 +121,7 @@ const TABLES = [
   "merges",
   "webhooks",
   "webhook_tries",
+  "budgets",
   "status_history",
   "events",
   "drives",

@@ -36,6 +36,11 @@ const MIGRATIONS: readonly Migration[] = [
     name: "conversations with people",
     load: async () => (await import("./migration-12.ts")).addDialogues,
   },
+  {
+    version: 13,
+    name: "budgets",
+    load: async () => (await import("./migration-13.ts")).addBudgets,
+  },
 ];
 
 /**

@@ -4,6 +4,7 @@ import { createAgentStore } from "./agents.ts";
 import { createApprovalStore } from "./approvals.ts";
 import { createDialogueStore } from "./dialogue-store.ts";
 import { blockFree, blockHeld, finishBlocked, freeSubtasks, pardon, unblock } from "./blocked.ts";
+import { createBudgetStore } from "./budgets.ts";
 import { createChatStore } from "./chat.ts";
 import { type CleanEvent, createDatabase, type Database } from "./engine.ts";
 import { openEngine } from "./engines.ts";
@@ -98,6 +99,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     approvals: createApprovalStore(database),
     gates: createGateStore(database),
     merges: createMergeStore(database),
+    budgets: createBudgetStore(database),
     transcripts: createTranscriptStore(database),
     schedules: createScheduleStore(database),
     people: { agents: createAgentStore(database), dialogues: createDialogueStore(database) },

@@ -1,6 +1,7 @@
 /** Rows to words and back: the one place that trusts what the tables hold. */
 import type { Insertable, Selectable } from "kysely";
 import { type ErrorValue, OxbowError } from "../core/errors.ts";
+import type { BudgetAsk } from "../core/budget-saved.ts";
 import type { EventBody, OxbowEvent } from "../core/events.ts";
 import type {
   Gate,
@@ -56,15 +57,17 @@ export function subtaskRow({ depends_on: _, ...subtask }: Subtask): SubtaskRow {
   return {
     ...subtask,
     gate: subtask.gate && toJson(subtask.gate),
+    budget: subtask.budget === undefined ? null : toJson(subtask.budget),
     root: subtask.root ? 1 : 0,
     responsibilities: toJson(subtask.responsibilities),
     allowed_paths: toJson(subtask.allowed_paths),
   };
 }
 
-export function toSubtask(row: SubtaskRow, dependsOn: readonly string[]): Subtask {
+export function toSubtask({ budget, ...row }: SubtaskRow, dependsOn: readonly string[]): Subtask {
   return {
     ...row,
+    ...(budget === null ? {} : { budget: fromJson<BudgetAsk>(budget) }),
     root: row.root === 1,
     responsibilities: fromJson(row.responsibilities),
     allowed_paths: fromJson(row.allowed_paths),

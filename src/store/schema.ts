@@ -39,6 +39,8 @@ export interface SubtaskRow {
   supersedes: string | null;
   /** JSON: what it needs before it starts. */
   gate: string | null;
+  /** JSON: what of a budget it asks for itself; null: there is none over it. */
+  budget: string | null;
 }
 
 export interface DependencyRow {
@@ -324,6 +326,21 @@ export interface TokenRow {
   last_used_at: number | null;
 }
 
+/** What a subtask that has started may use and has used itself; `subtask_id` "" is the task as a whole. */
+export interface BudgetRow {
+  task_id: string;
+  subtask_id: string;
+  /** JSON: its own limits. */
+  ask: string;
+  /** Of the whole: when its first child started. */
+  started_at: number | null;
+  spent_tokens: number;
+  /** Billionths of a dollar, of calls whose price is known. */
+  spent_nanousd: number;
+  /** 1: there was one whose price is not. */
+  unpriced: number;
+}
+
 /** What a store knows about itself: `store_id`. */
 export interface StoreFactRow {
   name: string;
@@ -367,6 +384,7 @@ export interface Schema {
   webhooks: WebhookRow;
   webhook_tries: WebhookTryRow;
   webhook_secrets: WebhookSecretRow;
+  budgets: BudgetRow;
   tokens: TokenRow;
   migrations: MigrationRow;
 }

@@ -1,5 +1,6 @@
 /** How tasks and children come into the store. */
 import { isLive } from "../core/model.ts";
+import { readAsk } from "../core/budget-saved.ts";
 import { failPoint } from "../host/fail-point.ts";
 import { OxbowError } from "../core/errors.ts";
 import type { EventBody } from "../core/events.ts";
@@ -8,6 +9,7 @@ import { priorityOf, queuedAt } from "../core/priority.ts";
 import type { NewChild } from "./contract.ts";
 import type { Tx } from "./engine.ts";
 import { appendEvents } from "./events.ts";
+import { openWhole } from "./budgets.ts";
 import { askAtGates } from "./gates.ts";
 import { announcement, putInOutbox } from "./outbox.ts";
 import { messageRow, subtaskRow, taskRow, toOptions, toTask } from "./rows.ts";
@@ -52,6 +54,8 @@ export async function submitTask(
       at: tx.now,
     })
     .execute();
+  const budget = readAsk(task.options["budget"]);
+  if (budget !== null) await openWhole(tx, task.task_id, budget);
   const added = await insertChildren(tx, task, children);
   await appendEvents(tx, events);
   await askAtGates(tx, added);

@@ -4,6 +4,7 @@
  */
 import { failPoint } from "../host/fail-point.ts";
 import { taskSpan } from "../host/telemetry.ts";
+import type { BudgetMeter } from "../core/budget.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Outcome } from "../core/model.ts";
 import type { BranchTree } from "../git/contract.ts";
@@ -13,6 +14,7 @@ import type { Slots } from "./slots.ts";
 import { type ErrorValue, hasCode, OxbowError, toErrorValue } from "../core/errors.ts";
 import { goesOnElsewhere, STOP } from "../core/stop.ts";
 import { blockFor } from "./blocked.ts";
+import { exceededEvents, leftAbove, openBudget, outOfTime } from "./budget.ts";
 import { clearUp } from "./clear-up.ts";
 import { endOf, isCrash, noteCrash } from "./crashes.ts";
 import { agentNamed, runOptions, runtimeOf } from "./engine.ts";
@@ -34,6 +36,8 @@ export interface Attempt {
   readonly sink: EventSink;
   /** Aborts with one of {@link STOP}'s reasons. */
   readonly signal: AbortSignal;
+  /** What the calls of its models are counted by. */
+  readonly budget?: BudgetMeter | undefined;
   /** Reads from the rows whether it is to stop; then `signal` has aborted. */
   look(): Promise<void>;
 }
@@ -72,12 +76,13 @@ async function attemptOnce(given: Attempt): Promise<AttemptEnd> {
   const { engine, lease, sink } = given;
   const started = engine.now();
   using limit = withinSla(given);
-  const { signal } = limit;
   failPoint("lease.after");
   const end = endOf(engine, lease);
   if (end?.code === "agent_disabled" && !lease.blocked)
     return { kind: (await blockFor(engine, lease, end)) ? "handed_back" : "lost" };
-  const found = await performOrFail({ ...given, signal }, end);
+  using budget = await openBudget(engine, end === null ? lease.subtask : null, limit.signal);
+  const { signal, meter, refusal } = budget;
+  const found = await performOrFail({ ...given, signal, budget: meter }, end ?? refusal);
   // Who was woken by the end of a child that was cancelled with it comes to an end before it hears of that itself.
   if (!signal.aborted) await given.look();
   const { reason } = signal;
@@ -99,6 +104,7 @@ async function attemptOnce(given: Attempt): Promise<AttemptEnd> {
     { ...found, ...stoppedBy(found, reason), elapsed_ms: engine.now() - started },
     engine.redact,
   );
+  const left = await leftAbove(engine, lease.subtask);
   const finished: EventBody = {
     event: "child_finished",
     ...aboutLease(lease),
@@ -107,7 +113,10 @@ async function attemptOnce(given: Attempt): Promise<AttemptEnd> {
   };
   await sink.flush();
   failPoint("outcome.before");
-  const ours = await engine.store.finish(lease, outcome, donePayload(outcome), [finished]);
+  const ours = await engine.store.finish(lease, outcome, donePayload(outcome, left), [
+    finished,
+    ...exceededEvents(lease, outcome, budget, left),
+  ]);
   failPoint("outcome.after");
   await relaySoon(engine);
   return ours ? { kind: "finished", outcome } : { kind: "lost" };
@@ -132,6 +141,7 @@ function crashOf(engine: Engine, lease: Lease, found: Finding, reason: unknown):
 
 /** A cancellation that came before the outcome is the outcome; what was committed stays named. */
 function stoppedBy(found: Finding, reason: unknown): Partial<Finding> {
+  if (reason === STOP.wallTime) return outOfTime(found);
   if (reason === STOP.critical) return { outcome: "cancelled", error: toErrorValue(STOP.critical) };
   if (reason !== STOP.cancelled || found.outcome === "cancelled") return {};
   return { outcome: "cancelled", error: toErrorValue(STOP.cancelled) };

@@ -13,6 +13,8 @@ export interface Birth {
   readonly base: string | null;
   /** The task's subtasks so far: numbers per agent and positions go on from them. */
   readonly siblings: readonly Subtask[];
+  /** A budget is over all of them. */
+  readonly budgeted?: boolean;
 }
 
 export function makeChildren(engine: Engine, planned: readonly PlannedChild[], birth: Birth): NewChild[] {
@@ -49,6 +51,7 @@ export function makeChildren(engine: Engine, planned: readonly PlannedChild[], b
       created_at,
       supersedes: null,
       gate: gateOf(engine, child),
+      ...(child.budget === undefined && birth.budgeted !== true ? {} : { budget: child.budget ?? {} }),
     };
     const orchestrate: Json = {
       responsibilities: subtask.responsibilities,

@@ -32,6 +32,7 @@ const FINAL: ReadonlySet<string> = new Set<ErrorCode>([
   "agent_disabled",
   "dependency_failed",
   "timed_out",
+  "budget_exceeded",
 ]);
 
 /** Whether the attempt is to be made again: it broke, or it failed and its group restarts what fails. */

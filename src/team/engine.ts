@@ -13,6 +13,7 @@ import type { Task } from "../core/model.ts";
 import type { Telemetry } from "../host/telemetry.ts";
 import type { TeamRegistry } from "../core/registry.ts";
 import type { ToolRegistry } from "../../tools/registry.ts";
+import { type BudgetAsk, readAsk } from "../core/budget-saved.ts";
 import { defaultModel } from "../agent/vendors.ts";
 import { OxbowError } from "../core/errors.ts";
 import { CLAUDE_CODE } from "../core/providers.ts";
@@ -56,6 +57,8 @@ export interface RunOptions {
   /** Absolute path of a scripted provider's file. */
   readonly script: string | null;
   readonly maxParallel: number | null;
+  /** Limits of the whole task, each in place of the team's own. */
+  readonly budget?: BudgetAsk | undefined;
 }
 
 export function runOptions(task: Pick<Task, "options">): RunOptions {
@@ -67,6 +70,7 @@ export function runOptions(task: Pick<Task, "options">): RunOptions {
   const runtime = text("runtime");
   const command = read("command");
   const parallel = read("maxParallel");
+  const budget = readAsk(read("budget"));
   return {
     by: text("by") === "owner" ? "owner" : null,
     provider: text("provider"),
@@ -75,6 +79,7 @@ export function runOptions(task: Pick<Task, "options">): RunOptions {
     command: Array.isArray(command) ? command.map(String) : null,
     script: text("script"),
     maxParallel: typeof parallel === "number" ? parallel : null,
+    ...(budget === null ? {} : { budget }),
   };
 }
 

@@ -56,6 +56,7 @@ export async function tryAgain(
       allowedPaths: scopeFor(engine, old, spec),
       dependsOn: [],
       approval: old.gate !== null && !passed.has(old.subtask_id) ? old.gate.reason : null,
+      budget: old.budget,
     };
     for (const child of makeChildren(engine, [part], { ...birth, siblings }))
       made.push(await replacing(engine, task, child, old, outcomes.get(old.subtask_id), siblings));

@@ -1,4 +1,5 @@
 /** What people are told of a ticket: its whole story, what it changes, what a merge left out. Shapes alone. */
+import type { BudgetSummary } from "../core/budget-saved.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import type { MergeState } from "../core/merging.ts";
 import type { Approval, OutcomeKind, TaskState, Usage } from "../core/model.ts";
@@ -62,6 +63,8 @@ export interface HistoryTask extends Omit<TaskFacts, "parts"> {
   readonly simulated: readonly string[];
   readonly parts: readonly HistoryPart[];
   readonly approvals: readonly Approval[];
+  /** Where it, or a part of it, has limits. */
+  readonly budget?: BudgetSummary;
 }
 
 export type HistoryState = "running" | "completed" | "partial" | "failed" | "conflict" | "cancelled";

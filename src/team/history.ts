@@ -7,6 +7,7 @@ import type { MergeEntry } from "../core/merging.ts";
 import type { Outcome, Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import type { Ticket } from "./ticket.ts";
+import { budgetOf } from "./budget.ts";
 import { runOptions } from "./engine.ts";
 import { addUsage, isLive, NO_USAGE } from "../core/model.ts";
 import { currentOf } from "./lines.ts";
@@ -50,6 +51,7 @@ export async function taskHistory({ store }: HistorySource, task: Task): Promise
   const current = new Set(currentOf(subtasks));
   const byConversation = new Map(subtasks.map((each) => [each.conversation_id, each.subtask_id]));
   const live = isLive(task);
+  const budget = await budgetOf({ store }, task_id, { subtasks, outcomes });
   return {
     task_id,
     title: task.title,
@@ -61,6 +63,7 @@ export async function taskHistory({ store }: HistorySource, task: Task): Promise
     ...facts,
     ended_at: live ? null : (facts.ended_at ?? task.updated_at),
     approvals,
+    ...(budget === null ? {} : { budget }),
     parts: subtasks.map((subtask) =>
       describe(
         subtask,

@@ -1,3 +1,4 @@
+import type { BudgetLeft } from "../core/budget.ts";
 import type { ErrorValue } from "../core/errors.ts";
 import { type Json, NO_USAGE, type Outcome, type OutcomeKind, type Subtask } from "../core/model.ts";
 
@@ -35,8 +36,8 @@ export function cleanError(error: ErrorValue, redact: (text: string) => string):
   return { ...error, message: shorten(redact(error.message)), ...hint };
 }
 
-/** The done signal: small and made for machines; the outcome row has the rest. */
-export function donePayload(outcome: Outcome): Json {
+/** The done signal: small and made for machines; the outcome row has the rest. `left`: of the parent's budget. */
+export function donePayload(outcome: Outcome, left: BudgetLeft | null = null): Json {
   return {
     event: "done",
     outcome: outcome.outcome,
@@ -47,6 +48,7 @@ export function donePayload(outcome: Outcome): Json {
     commit: outcome.commit,
     summary: outcome.summary,
     error: outcome.error && { code: outcome.error.code, message: outcome.error.message },
+    ...(left === null ? {} : { budget: { left: { ...left } } }),
   };
 }
 

@@ -5,6 +5,7 @@ import { totalCost } from "../core/cost.ts";
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
 import { waitsForPerson } from "../core/gates.ts";
+import { budgetOf } from "./budget.ts";
 import type { Engine } from "./engine.ts";
 import { currentOf } from "./lines.ts";
 import { providerOf, runOptions, runtimeOf } from "./engine.ts";
@@ -23,11 +24,11 @@ export async function allEvents(engine: Pick<Engine, "store">, taskId: string): 
 export async function makeReport(engine: Engine, task: Task): Promise<Report> {
   const all = await engine.store.subtasks(task.task_id);
   const subtasks = currentOf(all);
-  const outcomes = new Map(
-    (await engine.store.outcomes(task.task_id)).map((each) => [each.subtask_id, each]),
-  );
+  const ended = await engine.store.outcomes(task.task_id);
+  const outcomes = new Map(ended.map((each) => [each.subtask_id, each]));
+  const budget = await budgetOf(engine, task.task_id, { subtasks: all, outcomes: ended });
   const approvals = await engine.store.approvals.list({ taskId: task.task_id });
-  const { merged, kept, conflicts, refused, notices, verifications, evidence, ended, cancelled } = fold(
+  const { merged, kept, conflicts, refused, notices, verifications, evidence, endedAt, cancelled } = fold(
     await allEvents(engine, task.task_id),
   );
   const shown = (subtask: Subtask) => describe(subtask, outcomes.get(subtask.subtask_id), merged, kept);
@@ -60,7 +61,8 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     approvals,
     usage: [...everyone, ...superseded].map((part) => part.usage).reduce(addUsage, NO_USAGE),
     cost: totalCost([...everyone, ...superseded]),
-    elapsed_ms: (ended ?? engine.now()) - task.created_at,
+    ...(budget === null ? {} : { budget }),
+    elapsed_ms: (endedAt ?? engine.now()) - task.created_at,
     simulated: simulated(engine, task, subtasks),
     base: { ref: task.base_ref, commit: task.base_commit },
     notices,
@@ -75,7 +77,7 @@ function fold(events: readonly OxbowEvent[]) {
   const notices: string[] = [];
   const verifications: Verification[] = [];
   const evidence: Report["evidence"][number][] = [];
-  let ended: number | null = null;
+  let endedAt: number | null = null;
   /** As a whole, by a person. */
   let cancelled = false;
   for (const event of events) {
@@ -99,9 +101,9 @@ function fold(events: readonly OxbowEvent[]) {
     } else if (event.event === "cancel_requested")
       cancelled ||= event.subtask_id === undefined && event.code === undefined;
     else if (event.event === "task_resumed" || event.event === "task_reopened") cancelled = false;
-    else if (event.event === "task_finished") ended = Date.parse(event.ts);
+    else if (event.event === "task_finished") endedAt = Date.parse(event.ts);
   }
-  return { merged, kept, conflicts, refused, notices, verifications, evidence, ended, cancelled };
+  return { merged, kept, conflicts, refused, notices, verifications, evidence, endedAt, cancelled };
 }
 
 /** The branches that did not land, by code, beside those whose children did not complete. */

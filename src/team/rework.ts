@@ -65,6 +65,7 @@ export async function makeRework(
     allowedPaths: agent.name === old.agent ? old.allowed_paths : ownScope(agent),
     dependsOn: [],
     approval: null,
+    budget: old.budget,
   };
   // Whoever works on it begins with a commit that no branch names.
   await engine.repo.remote?.offer([draft.commit]);

@@ -27,7 +27,7 @@ export async function runModel(
   tree: BranchTree,
   scope: SubtaskScope,
 ): Promise<Finding> {
-  const { engine, lease, slots, sink, signal } = attempt;
+  const { engine, lease, slots, sink, signal, budget } = attempt;
   const { subtask, task } = lease;
   const options = runOptions(task);
   const about = aboutLease(lease);
@@ -38,7 +38,8 @@ export async function runModel(
   const handedOut = again || subtask.supersedes !== null ? await handedOutBy(engine, task, subtask) : [];
   const defaults = engine.team.defaults;
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
-  const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit: sink.emit, signal });
+  const { emit } = sink;
+  const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit, signal, budget });
   const { context, signals, requests, barriers } = made;
   await using _terminal = made.terminal;
   const tools = toolsFor(engine, agent, subtask, options);

@@ -8,6 +8,7 @@ import type { NewChild } from "../store/contract.ts";
 import type { SavedSignals } from "./signals.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { planSplit } from "../core/split.ts";
+import { leftOf } from "./budget.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { runOptions } from "./engine.ts";
 import { overlapOfSplit } from "./overlap.ts";
@@ -45,7 +46,9 @@ export async function splitFrom(
     note({ "oxbow.parts": born.length });
     return born;
   });
-  return answer(children, request, parent.signals, signal);
+  const result = await answer(children, request, parent.signals, signal);
+  const left = await leftOf(engine, parent.subtask);
+  return left === null ? result : { ...result, budget: { left } };
 }
 
 async function bear(engine: Engine, parent: Parent, request: SplitRequest): Promise<readonly NewChild[]> {
@@ -82,6 +85,7 @@ async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): 
     root: false,
     base: parent.base,
     siblings,
+    budgeted: subtask.budget !== undefined,
   };
   const children = makeChildren(engine, planned, birth);
   if (birth.base !== null) await engine.repo.remote?.offer([birth.base]);

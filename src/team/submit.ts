@@ -8,10 +8,12 @@ import type { SplitRequest } from "../core/tool.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Driver, NewChild } from "../store/contract.ts";
+import { checkAsk, readAsk } from "../core/budget-saved.ts";
 import { branchName, integrationBranch } from "../core/branch-name.ts";
 import { OxbowError } from "../core/errors.ts";
 import { taskSpan } from "../host/telemetry.ts";
 import { ownScope, planSplit } from "../core/split.ts";
+import { priceNotices } from "./budget.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { openings, withoutSandbox } from "./confinement.ts";
 import { agentNamed, checkStartable, runtimeOf } from "./engine.ts";
@@ -52,6 +54,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
   if (request.split === undefined && request.title.trim() === "")
     throw new OxbowError("usage", "The task is empty; say what is to be done.");
   refuseSecrets(engine, request);
+  if (options.budget) checkAsk(options.budget);
   const taskId = request.taskId ?? engine.newId("t").replace("_", "-");
   const ticket = request.ticket ?? taskId;
   const integration = integrationBranch(ticket);
@@ -89,7 +92,7 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
     base_ref: baseRef,
     base_commit: commit,
     team: engine.team.team,
-    options: asJson(options),
+    options: asJson({ ...options, budget: { ...engine.team.budget, ...options.budget } }),
     body_hash: createHash("sha256").update(JSON.stringify(body)).digest("hex"),
     created_at: now,
     updated_at: now,
@@ -106,6 +109,9 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       ...(drawn?.notices ?? []),
       ...(await notices(engine, leftovers)),
       ...(await sandboxNotices(engine, programs, request.split !== undefined)),
+      ...(request.split === undefined
+        ? priceNotices(engine, task, involvedAgents(engine, children, split !== null))
+        : []),
     ],
   };
 }
@@ -152,7 +158,15 @@ export interface SubmittedTask {
 
 async function makeDurable(engine: Engine, plan: TaskPlan, driver?: Driver): Promise<SubmittedTask> {
   const { task } = plan;
-  const birth: Birth = { taskId: task.task_id, parent: null, root: plan.root, base: null, siblings: [] };
+  const budgeted = readAsk(task.options["budget"]) !== null;
+  const birth: Birth = {
+    taskId: task.task_id,
+    parent: null,
+    root: plan.root,
+    base: null,
+    siblings: [],
+    budgeted,
+  };
   const children = makeChildren(engine, plan.parts, birth);
   const submitted: EventBody = {
     event: "task_submitted",
@@ -298,6 +312,11 @@ async function notices(engine: Engine, leftovers: readonly string[]) {
   return told;
 }
 
-function asJson(options: RunOptions): { readonly [key: string]: Json } {
-  return { ...options, command: options.command && [...options.command] };
+function asJson({ command, budget, ...options }: RunOptions): { readonly [key: string]: Json } {
+  const limits = readAsk(budget);
+  return {
+    ...options,
+    command: command && [...command],
+    ...(limits === null ? {} : { budget: { ...limits } }),
+  };
 }

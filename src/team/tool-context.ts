@@ -1,4 +1,5 @@
 /** What one attempt's tools can do to the world. */
+import type { BudgetMeter } from "../core/budget.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Lease } from "../store/contract.ts";
 import type { BranchTree } from "../git/contract.ts";
@@ -37,8 +38,9 @@ export function createToolContext(options: {
   timeoutMs: number;
   emit: (event: EventBody) => void;
   signal: AbortSignal;
+  budget: BudgetMeter | undefined;
 }): AttemptTools {
-  const { lease, tree, scope, slots, timeoutMs, emit, signal } = options;
+  const { lease, tree, scope, slots, timeoutMs, emit, signal, budget } = options;
   const engine = fenced(options.engine, lease);
   const { subtask, task } = lease;
   const about = aboutLease(lease);
@@ -100,6 +102,7 @@ export function createToolContext(options: {
     barrier: (request, waiting) => barriers.run(request, { ...context, signal: waiting }),
     requestScope: (paths, reason, waiting) => requests.ask(paths, reason, { ...context, signal: waiting }),
     signal,
+    ...(budget === undefined ? {} : { budget }),
   };
   return { context, signals, requests, barriers, terminal };
 }

@@ -90,7 +90,7 @@ describe("a team file", () => {
       column: 1,
       message: "`mcp_servers:` is read but not acted on yet",
     });
-    expect(notices.map((notice) => notice.message.split("`")[1])).toEqual(["budget:", "mcp_servers:"]);
+    expect(notices.map((notice) => notice.message.split("`")[1])).toEqual(["mcp_servers:"]);
   });
 
   it("has the defaults of the contract", () => {

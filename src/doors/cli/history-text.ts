@@ -1,6 +1,7 @@
 /** The story of a ticket for a terminal: one table a task, then what waits for a person. */
 import type { TicketHistory } from "../../app.ts";
 import type { HistoryPart, HistoryTask } from "../../handover-calls.ts";
+import { budgetWords } from "../../core/budget-saved.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
 
 const VERDICT_MARKS: Readonly<Record<string, string>> = {
@@ -46,6 +47,7 @@ function taskLines(task: HistoryTask, named: boolean): string[] {
       ({ agent, kind, paths, state, decided_by }) =>
         `  ${agent} asked ${kind === "gate" ? "to begin" : `for ${clip(paths.join(", "), 100)}`}: ${state === "open" ? "no answer yet" : decided_by === null ? state : `${state} by ${decided_by}`}`,
     ),
+    ...(task.budget ? [`  Budget: ${clip(budgetWords(task.budget), 400)}.`] : []),
     ...task.notices.map((notice) => `  ${clip(notice, 200)}`),
   ];
 }

@@ -177,6 +177,9 @@ function runCommand(program: Command, done: (code: number) => void): void {
     .addOption(new Option("--runtime <name>", "how agents run").choices(["openai_agents", "command"]))
     .option("--command <line>", "the program of --runtime command; {task}, {branch} and {paths} are replaced")
     .option("--max-parallel <n>", "conversations at work at once", count)
+    .option("--budget-usd <n>", "US dollars that the task may use, all its agents together", amount)
+    .option("--budget-tokens <n>", "tokens that it may use", count)
+    .option("--budget-wall-ms <n>", "milliseconds from its first start", count)
     .option("--base <ref>", "where the work starts (default: integration/<ticket> if it exists, else HEAD)")
     .option("--script <file>", "steps of the scripted provider")
     .addOption(
@@ -282,6 +285,13 @@ function signalCommand(program: Command, done: (code: number) => void): void {
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow signal wait build:done --timeout-ms 5000 --json"))
     .action(async (topic, options) => done(await (await import("./signal.ts")).wait(topic, options)));
+}
+
+function amount(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value <= 0)
+    throw new InvalidArgumentError("It must be a number above 0.");
+  return value;
 }
 
 function count(text: string): number {

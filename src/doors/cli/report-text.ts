@@ -1,4 +1,5 @@
 /** The report for a person: a table, what conflicts, and the exact commands to go on with. */
+import { budgetWords } from "../../core/budget-saved.ts";
 import { evidenceLines } from "./evidence-text.ts";
 import type { Report, ReportChild } from "../../core/events.ts";
 import { clip, columns, duration, MARKS, tokens } from "./text.ts";
@@ -31,6 +32,7 @@ export function reportText(report: Report, { bare }: { bare: boolean }): string 
     "",
     summaryLine(report, parts),
   );
+  if (report.budget) lines.push(`Budget: ${budgetWords(report.budget)}.`);
   if (report.simulated.length > 0)
     lines.push(`Models were simulated (${report.simulated.join(", ")}): the edits come from a script file.`);
   lines.push(...nextLines(report, parts, bare));

@@ -2,6 +2,7 @@
 import type { App, PlannedRun, RunOptions, RunTask, WorkersMode } from "../../app.ts";
 import type { Report } from "../../core/events.ts";
 import { openApp } from "../../app.ts";
+import { askWords, readAsk } from "../../core/budget-saved.ts";
 import { OxbowError } from "../../core/errors.ts";
 import { titleOf } from "../../core/plan-title.ts";
 import { splitWords } from "../../core/words.ts";
@@ -20,6 +21,9 @@ export interface RunFlags {
   runtime?: "openai_agents" | "command";
   command?: string;
   maxParallel?: number;
+  budgetUsd?: number;
+  budgetTokens?: number;
+  budgetWallMs?: number;
   base?: string;
   script?: string;
   workers?: WorkersMode;
@@ -70,6 +74,8 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
       display.submitted(task);
     },
   };
+  const more = asked === null ? budgetOf(flags) : null;
+  if (more !== null) await app.budget(flags.resume ?? "", more);
   try {
     const report =
       asked === null
@@ -109,7 +115,13 @@ async function wanted(app: App, title: string | undefined, flags: RunFlags): Pro
   return { ...request(titleOf(plan.task), flags), plan };
 }
 
+/** Null: no flag of it is given. */
+function budgetOf({ budgetUsd: usd, budgetTokens: tokens, budgetWallMs: wall_ms }: RunFlags) {
+  return readAsk({ usd, tokens, wall_ms });
+}
+
 function request(title: string, flags: RunFlags): RunTask {
+  const budget = budgetOf(flags);
   const options: RunOptions = {
     by: flags.by ?? null,
     provider: flags.provider ?? null,
@@ -118,6 +130,7 @@ function request(title: string, flags: RunFlags): RunTask {
     command: flags.command === undefined ? null : words(flags.command),
     script: flags.script === undefined ? null : absolutePath(flags.script),
     maxParallel: flags.maxParallel ?? null,
+    ...(budget === null ? {} : { budget }),
   };
   if (flags.command !== undefined && options.runtime !== "command")
     throw new OxbowError("usage", "--command belongs to --runtime command.");
@@ -155,5 +168,7 @@ function showPlan(plan: PlannedRun, json: boolean): void {
       `  ${part.agent}: ${files}${part.allowed_paths.length > 0 ? ` in ${part.allowed_paths.join(", ")}` : ""}\n`,
     );
   }
+  const budget = readAsk(task.options["budget"]);
+  if (budget !== null) process.stdout.write(`  Budget: ${askWords(budget)}, all together.\n`);
   for (const notice of plan.notices) process.stdout.write(`${notice.message}\n`);
 }

@@ -1,6 +1,6 @@
 /** The commands with which a person steps into work that is under way. */
 import type { Command } from "commander";
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 type Done = (code: number) => void;
 
@@ -56,6 +56,26 @@ export function workCommands(program: Command, done: Done): void {
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow agents", "oxbow agents 146 --json"))
     .action(async (task, options) => done(await (await import("./interventions.ts")).agents(task, options)));
+  budgetCommand(program, done);
+}
+
+function budgetCommand(program: Command, done: Done): void {
+  const above0 = (text: string) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+    throw new InvalidArgumentError("It must be a number above 0.");
+  };
+  program
+    .command("budget")
+    .argument("<task>", "a task id or a ticket")
+    .description("Show what a task may use and has used; with a limit, set it, also while it runs.")
+    .option("--usd <n>", "US dollars, all its agents together", above0)
+    .option("--tokens <n>", "tokens", above0)
+    .option("--wall-ms <n>", "milliseconds from its next start", above0)
+    .option("--repo <dir>", "the repository", ".")
+    .option("--json", "print one JSON value")
+    .addHelpText("after", examples("oxbow budget 146", "oxbow budget 146 --usd 10 && oxbow retry 146"))
+    .action(async (task, options) => done(await (await import("./budget.ts")).budget(task, options)));
 }
 
 /** Options of commands that carry a task to its end here. */
