@@ -230,7 +230,6 @@ export function openApp(options: AppOptions = {}): App {
   const { close: endTalk, ...conversations } = createConversationCalls(engine, failed);
   const { close: endMetrics, ...metrics } = createMetricsCalls(engine);
   const { during, ...webhooks } = createWebhookCalls(opened, bound, settings, env);
-  const { during, ...webhooks } = createWebhookCalls(opened, engine, settings, env);
   const app: App = {
     settings,
     ...background,
