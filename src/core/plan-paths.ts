@@ -109,7 +109,7 @@ function meaning(written: string, isCode: boolean, index: FileIndex): Meaning | 
   const rooted = written.startsWith("/");
   const path = written.replace(/^\/|\/+$/g, "");
   if (path === "" || pathProblem(path) !== null) return null;
-  if (index.has(path)) return isCode || /[/.]/.test(path) ? literal([path]) : null;
+  if (index.has(path)) return isCode || /[/.\p{Lu}]/u.test(path) ? literal([path]) : null;
   const hasSlash = path.includes("/") || written.endsWith("/");
   if (index.isFolder(path))
     return isCode || hasSlash ? { patterns: [`${literalPattern(path)}/**`], exists: true } : null;

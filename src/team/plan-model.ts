@@ -159,7 +159,7 @@ function inputOf(
       : []),
     ...(rest.length > 0
       ? [
-          `${rest.length} files of it are nobody's so far:\n${listed(rest.slice(0, MOST_FILES))}${rest.length > MOST_FILES ? "\n- …" : ""}`,
+          `${rest.length} file${rest.length === 1 ? " of it is" : "s of it are"} nobody's so far:\n${listed(rest.slice(0, MOST_FILES))}${rest.length > MOST_FILES ? "\n- …" : ""}`,
         ]
       : []),
     `The repository:\n${folderLines(facts.index).join("\n")}`,

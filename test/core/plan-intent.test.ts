@@ -173,6 +173,8 @@ It must be said that clients hammer it.
 
 describe("the files that a text names", () => {
   const index = indexFiles([
+    "LICENSE",
+    "build",
     "README.md",
     "docs/guide.md",
     "src/api/users.js",
@@ -192,6 +194,7 @@ describe("the files that a text names", () => {
     ["Look at `app/[id]/page.js`", ["target app/\\[id\\]/page.js"]],
     ["Add src/api/limit.js", ["target src/api/limit.js new"]],
     ["Read/write and/or a client/server thing at https://x.org/a/b.js", []],
+    ["Tidy LICENSE and the build", ["target LICENSE"]],
     ["Update the docs and npm test", []],
     ["Use the helper from src/web/page.js in src/api", ["reference src/web/page.js", "target src/api/**"]],
     ["Don't touch src/web or docs/guide.md", ["avoid src/web/**", "avoid docs/guide.md"]],
