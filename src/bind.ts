@@ -18,6 +18,7 @@ import { type Extensions, loadExtensions } from "./plugins.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
 import { telemetryOf } from "./observe.ts";
+import { pricesOf } from "./prices.ts";
 import { createSandbox } from "./host/sandbox.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";
 
@@ -145,6 +146,7 @@ function modelSources(
   env: Readonly<Record<string, string>>,
 ) {
   const made = new Map<string, ModelSource>();
+  const prices = pricesOf(settings);
   return (options: RunOptions, agent: AgentSpec): ModelSource => {
     const provider = providerOf(options, agent, team);
     const key = `${provider}\n${options.script ?? ""}`;
@@ -156,6 +158,7 @@ function modelSources(
         ? createModelSource({
             provider,
             ...credentialsOf(settings, provider),
+            prices,
             script: options.script === null ? undefined : readScript(options.script),
           })
         : createPluginSource(own, env);

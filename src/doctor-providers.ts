@@ -2,6 +2,8 @@
 import type { DoctorRow } from "./doctor.ts";
 import type { AgentSpec, TeamFile } from "./core/team-file.ts";
 import type { Settings } from "./core/settings.ts";
+import type { PriceTable } from "./agent/price-file.ts";
+import { anthropicPrice, openaiPrice, PRICES_OF } from "./agent/prices.ts";
 import { probe } from "./agent/probe.ts";
 import {
   credentialsOf,
@@ -14,6 +16,7 @@ import {
 import { hasCode } from "./core/errors.ts";
 import { findProgram } from "./host/program-files.ts";
 import { run } from "./host/process.ts";
+import { pricesOf } from "./prices.ts";
 import { claudeProblem, isClaudeCode, loginOf, PROGRAM } from "./team/claude-code.ts";
 
 type Environment = Readonly<Record<string, string>>;
@@ -30,7 +33,7 @@ export async function providerRows(
   const rows = await Promise.all(
     [...vendors].map((vendor) => vendorRow(settings, vendor, used.get(vendor) ?? null, live)),
   );
-  return [...rows, ...(await claudeRows(team, env))];
+  return [...rows, pricesRow(settings, used), ...(await claudeRows(team, env))];
 }
 
 /** What the agents that are models are configured to use; before there is a team, what a run uses by default. */
@@ -90,6 +93,31 @@ async function vendorRow(
   }
   const said = answer.models === null ? "answers" : `answers, ${answer.models.length} models`;
   return { check, state: "ok", found: `${vendor}${where}, ${key}, ${said}` };
+}
+
+/** Where costs come from, and which models have none. */
+function pricesRow(settings: Settings, used: ReadonlyMap<Vendor, ReadonlySet<string>>): DoctorRow {
+  const check = "prices";
+  try {
+    const table = pricesOf(settings);
+    const own = table && `${table.models} of ${table.date} in ${table.file}, then `;
+    const listed = `OpenAI's of ${PRICES_OF.openai}, Anthropic's of ${PRICES_OF.anthropic}`;
+    const unknown = [...used].flatMap(([vendor, models]) =>
+      [...models].filter((model) => !hasPrice(settings, table, vendor, model)),
+    );
+    const none = unknown.length === 0 ? "" : `; none for ${unknown.join(", ")}, whose cost is not known`;
+    return { check, state: "ok", found: `${own ?? ""}${listed}${none}` };
+  } catch (error) {
+    if (!hasCode(error)) throw error;
+    return { check, state: "error", found: error.message, hint: error.hint };
+  }
+}
+
+function hasPrice(settings: Settings, table: PriceTable | undefined, vendor: Vendor, model: string): boolean {
+  const providers = vendor === "openai" ? ["openai", "openai_chat"] : [vendor];
+  if (providers.some((provider) => table?.of(provider, model))) return true;
+  if (credentialsOf(settings, vendor).baseUrl !== undefined) return false;
+  return (vendor === "anthropic" ? anthropicPrice : openaiPrice)(model) !== null;
 }
 
 /** One row for each agent that Claude Code runs. */

@@ -3,6 +3,7 @@ import type { ModelSource } from "./agent/contract.ts";
 import type { SubAgentCall } from "./agent/parallel.ts";
 import type { RunResult } from "./agent/result.ts";
 import { readScript } from "./bind.ts";
+import { pricesOf } from "./prices.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { credentialsOf, defaultModel } from "./agent/vendors.ts";
 import { AgentRunner as Runner } from "./agent/runner.ts";
@@ -89,6 +90,7 @@ export class AgentRunner {
       models: createModelSource({
         provider,
         ...credentialsOf(settings, provider),
+        prices: pricesOf(settings),
         script: script === undefined ? undefined : readScript(script),
       }),
     };

@@ -1,8 +1,11 @@
 /**
- * List prices of models, as data: OpenAI's as of 2026-03-21, Anthropic's as of 2026-10-24. A model that is not here has no
- * price: a cost is never guessed. (Nor has one whose price depends on how long a request is.)
+ * List prices of models, as data with a date; OXBOW_PRICES names others. A model that is not here has no price: a cost is
+ * never guessed. (Nor has one whose price depends on how long a request is.)
  * Prices hold only for the vendor's own service, so the provider says whether they apply.
  */
+/** The dates of the lists below. */
+export const PRICES_OF = { openai: "2026-03-21", anthropic: "2026-10-24" } as const;
+
 /** US dollars for a million tokens. */
 export interface ModelPrice {
   readonly input: number;

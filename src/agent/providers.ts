@@ -7,6 +7,7 @@ import { withPlainChat } from "./chat-stream.ts";
 import type { ModelSource } from "./contract.ts";
 import { toModelFailure } from "./failure.ts";
 import { limiterFor } from "./limiter.ts";
+import type { PriceTable } from "./price-file.ts";
 import { anthropicPrice, type ModelPrice, openaiPrice } from "./prices.ts";
 import { parseScript } from "./script-file.ts";
 import { createScriptedModel, stepsFor } from "./scripted.ts";
@@ -24,6 +25,8 @@ export interface ModelSourceOptions extends Credentials {
   readonly script?: { readonly file: string; readonly text: string } | undefined;
   /** Bytes of one streamed answer; more is a failure. Default 64 MiB. */
   readonly maxAnswerBytes?: number | undefined;
+  /** In place of the vendors' list prices; these hold whatever server it is. */
+  readonly prices?: PriceTable | undefined;
   /** Default: the process's own for the server and the key. */
   readonly limiter?: Limiter | undefined;
 }
@@ -126,7 +129,8 @@ function httpSource(
       made.catch(() => models.delete(model ?? ""));
       return made;
     },
-    price: (model) => (isVendor && model !== undefined ? price(model) : null),
+    price: (model) =>
+      model === undefined ? null : (options.prices?.of(name, model) ?? (isVendor ? price(model) : null)),
   };
 }
 

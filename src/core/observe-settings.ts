@@ -1,4 +1,4 @@
-/** The settings of logs and traces. Names that begin with OTEL are OpenTelemetry's own. */
+/** The settings of logs, traces and prices. Names that begin with OTEL are OpenTelemetry's own. */
 import { flag, readUrl, type Row, text } from "./setting-rows.ts";
 
 const url = (name: string, description: string): Row<string | undefined> => ({
@@ -8,6 +8,12 @@ const url = (name: string, description: string): Row<string | undefined> => ({
 });
 
 export const OBSERVE_ROWS = {
+  oxbowPrices: text(
+    "OXBOW_PRICES",
+    "model",
+    undefined,
+    "A file with prices of models, in place of the ones that Oxbow comes with (docs/providers.md).",
+  ),
   oxbowLogStderr: flag(
     "OXBOW_LOG_STDERR",
     "state",
@@ -34,6 +40,7 @@ export const OBSERVE_ROWS = {
 export function observeValues(value: <T>(row: Row<T>) => T) {
   const rows = OBSERVE_ROWS;
   return {
+    oxbowPrices: value(rows.oxbowPrices),
     oxbowLogStderr: value(rows.oxbowLogStderr),
     otelEndpoint: value(rows.otelEndpoint),
     otelTracesEndpoint: value(rows.otelTracesEndpoint),
