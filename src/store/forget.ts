@@ -95,7 +95,7 @@ async function removeTopics(tx: Tx, taskId: string, chats: ReadonlySet<string>):
 /** Those first that refer to others. */
 async function removeRows(tx: Tx, taskId: string): Promise<void> {
   const { db } = tx;
-  for (const table of ["cursors", "transcripts", "messages", "leases"] as const)
+  for (const table of ["cursors", "transcripts", "messages", "leases", "dialogues"] as const)
     await db
       .deleteFrom(table)
       .where("conversation_id", "in", (sub) =>

@@ -6,6 +6,12 @@ import { makeShop, type Shop } from "../support/shop.ts";
 import { isSigned, type Receiver, startReceiver, status } from "../support/webhook-receiver.ts";
 
 const ALLOWED = { OXBOW_WEBHOOK_ALLOW_PRIVATE: "1", TERMINAL_SANDBOX: "off", OXBOW_LOG_LEVEL: "silent" };
+/** A proxy that is not there: nothing is sent by it. */
+const PROXY = {
+  NODE_USE_ENV_PROXY: "1",
+  HTTP_PROXY: "http://127.0.0.1:1",
+  HTTPS_PROXY: "http://127.0.0.1:1",
+};
 const TIDY = ["run", "Tidy", "--by", "owner", "--runtime", "command", "--command", "true", "--json"];
 
 describe("oxbow webhook", () => {
@@ -18,7 +24,7 @@ describe("oxbow webhook", () => {
     await receiver[Symbol.asyncDispose]();
     shop[Symbol.dispose]();
   });
-  const cli = (...args: string[]) => oxbow(args, { cwd: shop.dir, env: ALLOWED });
+  const cli = (...args: string[]) => oxbow(args, { cwd: shop.dir, env: { ...ALLOWED, ...PROXY } });
   const app = () => openApp({ repo: shop.dir, env: plainEnvironment(ALLOWED) });
 
   it("is added, listed, tried and removed; its secret is shown once", async () => {
