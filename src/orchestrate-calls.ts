@@ -15,7 +15,10 @@ export interface OrchestrateCalls {
    * task_conflict (another body under this id), repository_unknown, ticket_in_use, webhook_refused, and what a plan is
    * refused for.
    */
-  orchestrate(submission: unknown): Promise<{ readonly created: boolean; readonly view: TaskView }>;
+  orchestrate(
+    submission: unknown,
+    signal?: AbortSignal,
+  ): Promise<{ readonly created: boolean; readonly view: TaskView }>;
   /**
    * Begins a planned task: live workers, or whoever resumes it, carry it out. Nothing when it has begun (`begun` false).
    * Throws task_unknown, subtask_unknown (a checkpoint), ticket_in_use.
@@ -41,13 +44,13 @@ export function orchestrateCalls(
   return {
     taskView,
 
-    async orchestrate(given) {
+    async orchestrate(given, signal = new AbortController().signal) {
       const { parseSubmission } = await import("./core/submission.ts");
       const { orchestrate } = await import("./team/orchestrate.ts");
       const submission = parseSubmission(given);
       const { callback_url: callback, task_id } = submission;
       if (callback !== undefined) await webhooks.check(callback);
-      const { created } = await orchestrate(await engine(), submission);
+      const { created } = await orchestrate(await engine(), submission, signal);
       // Also of one that was there: whoever made it may have died before this.
       if (callback !== undefined) await webhooks.forTask(task_id, callback);
       return { created, view: await taskView(task_id) };

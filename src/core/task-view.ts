@@ -1,6 +1,7 @@
 /** A task as programs are shown it: the form of `GET /tasks/{task_id}`. */
 import { z } from "zod";
 import { approvalKind, count, dollars, errorValue, outcomeKind, usage } from "./event-values.ts";
+import { PLANNERS } from "./plan.ts";
 import { PRIORITIES } from "./priority.ts";
 
 const id = z.string();
@@ -48,6 +49,18 @@ export const viewedSubtask = z
   })
   .meta({ id: "TaskSubtask" });
 
+const texts = z.array(z.string());
+
+export const viewedPlan = z
+  .strictObject({
+    planner: z.enum(PLANNERS),
+    objectives: texts,
+    constraints: texts,
+    acceptance_criteria: texts,
+    notices: texts.describe("What of it is not exclusive, or left over, and the like."),
+  })
+  .meta({ id: "TaskPlan" });
+
 export const taskViewSchema = z
   .strictObject({
     task_id: id,
@@ -59,6 +72,7 @@ export const taskViewSchema = z
     due_at: time.nullable().describe("By when it is to be done; null: nobody said."),
     created_at: time,
     ended_at: time.nullable(),
+    plan: viewedPlan.nullable(),
     subtasks: z.array(viewedSubtask).describe("In the order in which they were added."),
     dependencies: z.array(z.strictObject({ subtask_id: id, depends_on: id })),
     artifacts: z

@@ -7,6 +7,7 @@ export const MOST_AUDIT = 500;
 /** The events that are told of. */
 export const AUDITED = [
   "task_submitted",
+  "planned",
   "task_started",
   "task_resumed",
   "task_reopened",
@@ -53,6 +54,8 @@ function tell(event: OxbowEvent, requester: string): readonly [who: string, text
   switch (event.event) {
     case "task_submitted":
       return [requester, `submitted it, from ${event.base} at ${event.base_commit}`];
+    case "planned":
+      return [OXBOW, `planned it (${event.plan.planner}): ${event.parts.length} subtasks`];
     case "task_started":
       return [event.by, `began it (${event.mode}); ${event.gates.length} subtasks wait for a person first`];
     case "task_resumed":

@@ -9,24 +9,26 @@ import type { Engine } from "./engine.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import { OxbowError } from "../core/errors.ts";
 import { isServed } from "../core/served-repository.ts";
-import { type Submission, submissionSchema, taskText } from "../core/submission.ts";
+import { deadlineOf, type Submission, submissionSchema, taskText } from "../core/submission.ts";
 import { runOptions } from "./engine.ts";
+import { makePlan } from "./plan.ts";
 import { planTask, submitTask, type TaskPlan } from "./submit.ts";
 
 /**
- * Throws task_conflict (another body under this id), repository_unknown, ticket_in_use, and what a plan is refused for; then
- * nothing was made.
+ * Throws task_conflict (another body under this id), repository_unknown, ticket_in_use, and what `makePlan` throws; then nothing
+ * was made.
  */
 export async function orchestrate(
   engine: Engine,
   submission: Submission,
+  signal: AbortSignal,
 ): Promise<{ readonly task: Task; readonly created: boolean }> {
   const body_hash = hashOf(submission);
   const known = await engine.store.task(submission.task_id);
   // Planning may cost a model's time: what is there already is not planned again.
   if (known) return { task: same(known, body_hash), created: false };
   await refuseOtherRepository(engine, submission.metadata.repository);
-  const plan = await planSubmission(engine, submission);
+  const plan = await planSubmission(engine, submission, signal);
   const options = {
     ...plan.task.options,
     priority: submission.priority,
@@ -80,14 +82,22 @@ async function refuseOtherRepository({ repo }: Engine, wanted: string | undefine
   );
 }
 
-/** The lead's own part, which it may split, or where the team has no lead a part for each owner of files. */
-async function planSubmission(engine: Engine, submission: Submission): Promise<TaskPlan> {
+/** On the files of its base, within its limits of time. */
+async function planSubmission(
+  engine: Engine,
+  submission: Submission,
+  signal: AbortSignal,
+): Promise<TaskPlan> {
   const { task_id: taskId, title, metadata } = submission;
-  const { ticket, base } = metadata;
-  const task = engine.redact(taskText(submission));
-  const { lead } = engine.team;
-  const split = lead === null ? { task, by: "owner" as const } : { task, children: [{ task, agent: lead }] };
+  const { ticket = taskId, base } = metadata;
   const options = runOptions({ options: {} });
-  const plan = await planTask(engine, { taskId, title, ticket, base, options, split });
-  return { ...plan, root: lead !== null };
+  const now = engine.now();
+  const deadline = deadlineOf(metadata, now);
+  const deadlineMs = deadline === null ? undefined : Math.max(1, deadline - now);
+  const plan = await makePlan(
+    engine,
+    { task: taskText(submission), base, ticket, options, deadlineMs },
+    signal,
+  );
+  return planTask(engine, { taskId, title, ticket, base, options, plan, elsewhere: true });
 }

@@ -31,6 +31,8 @@ export interface TaskRequest {
   readonly split?: SplitRequest | undefined;
   /** The parts as a plan has them. */
   readonly plan?: Plan | undefined;
+  /** Others carry it out: what they need is not looked for here. Default: with a `split`. */
+  readonly elsewhere?: boolean | undefined;
 }
 
 export interface TaskPlan {
@@ -76,11 +78,12 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       : await splitParts(engine, split, commit));
   const isSplit = split !== null || drawn !== null;
   // A caller that only enqueues need not be able to run them: its workers do.
-  if (request.split === undefined) checkRunnable(engine, options, children, isSplit);
+  const elsewhere = request.elsewhere ?? request.split !== undefined;
+  if (!elsewhere) checkRunnable(engine, options, children, isSplit);
   const programs = agentsWithPrograms(engine, options, children, isSplit);
   const workspaces = programs.length > 0 || engine.team.verify.length > 0;
-  await engine.repo.checkReady(commit, { files: workspaces && request.split === undefined });
-  if (workspaces && request.split === undefined) findLinks(engine);
+  await engine.repo.checkReady(commit, { files: workspaces && !elsewhere });
+  if (workspaces && !elsewhere) findLinks(engine);
   const now = engine.now();
   const { title: asked, base = null, plan } = request;
   const body = { title: asked, ticket, base, options, split: request.split, plan };
@@ -108,10 +111,8 @@ export async function planTask(engine: Engine, request: TaskRequest): Promise<Ta
       ...(title === request.title ? [] : [SECRET_IN_TASK]),
       ...(drawn?.notices ?? []),
       ...(await notices(engine, leftovers)),
-      ...(await sandboxNotices(engine, programs, request.split !== undefined)),
-      ...(request.split === undefined
-        ? priceNotices(engine, task, involvedAgents(engine, children, split !== null))
-        : []),
+      ...(await sandboxNotices(engine, programs, elsewhere)),
+      ...(elsewhere ? [] : priceNotices(engine, task, involvedAgents(engine, children, split !== null))),
     ],
   };
 }

@@ -26,13 +26,14 @@ export async function viewTask({ store, repo, now }: ViewSource, taskId: string)
   const task = await store.task(taskId);
   if (!task)
     throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
-  const [subtasks, outcomes, approvals, merges, history, events, heads] = await Promise.all([
+  const [subtasks, outcomes, approvals, merges, history, events, planned, heads] = await Promise.all([
     store.subtasks(taskId),
     store.outcomes(taskId),
     store.approvals.list({ taskId }),
     store.merges.list({ taskId }),
     store.gates.statusHistory(taskId, MOST_CHANGES),
     auditEvents(store, taskId),
+    store.events(taskId, null, 1, ["planned"]),
     repo.refs("refs/heads/"),
   ]);
   const landed = new Set(merges.flatMap(({ state, subtask_id }) => (state === "landed" ? [subtask_id] : [])));
@@ -60,6 +61,7 @@ export async function viewTask({ store, repo, now }: ViewSource, taskId: string)
     due_at: dueAt === null ? null : iso(dueAt),
     created_at: iso(task.created_at),
     ended_at: endedAt === null ? null : iso(endedAt),
+    plan: planOf(planned),
     subtasks: shown,
     dependencies: subtasks.flatMap(({ subtask_id, depends_on }) =>
       depends_on.map((on) => ({ subtask_id, depends_on: on })),
@@ -94,6 +96,18 @@ async function auditEvents(store: Store, taskId: string): Promise<readonly Oxbow
     after = page.at(-1)?.id ?? null;
     if (page.length < MOST_AUDIT || after === null) return last;
   }
+}
+
+function planOf([planned]: readonly OxbowEvent[]): TaskView["plan"] {
+  if (planned?.event !== "planned") return null;
+  const { planner, objectives, constraints, acceptance_criteria, notices } = planned.plan;
+  return {
+    planner,
+    objectives: [...objectives],
+    constraints: [...constraints],
+    acceptance_criteria: [...acceptance_criteria],
+    notices: [...notices],
+  };
 }
 
 function viewSubtask(

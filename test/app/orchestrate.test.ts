@@ -104,7 +104,9 @@ describe("a planned task", () => {
     ]);
     expect(new Set(view.subtasks.map(({ state }) => state))).toEqual(new Set(["planned"]));
     expect(view.subtasks.every((each) => !("outputs" in each))).toBe(true);
-    expect(view.subtasks.every(({ brief }) => brief.includes("people"))).toBe(true);
+    expect(view.subtasks.find(({ agent }) => agent === "Api")?.brief).toContain("people");
+    expect(view.plan).toMatchObject({ constraints: [], notices: expect.any(Array) });
+    expect(view.plan?.objectives.length).toBeGreaterThan(0);
   });
 
   it("is the same task however often it is sent, and another body is refused", async () => {

@@ -5,6 +5,7 @@ import type { Doors } from "./doors.ts";
 import { gcCommand, salvageCommand } from "./ledger-commands.ts";
 import { handoverCommands } from "./handover-commands.ts";
 import { mcpCommand } from "./mcp-commands.ts";
+import { orchestrateCommands } from "./orchestrate-commands.ts";
 import { planCommand } from "./plan-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, ownersCommand, scopeCommand } from "./review-commands.ts";
@@ -69,6 +70,7 @@ function build(doors: Doors, done: (code: number) => void, said: (text: string) 
       examples("oxbow init", 'oxbow run "Add request ids to every handler"', "oxbow status"),
     );
   planCommand(program, done);
+  orchestrateCommands(program, done);
   runCommand(program, done);
   workerCommand(program, done);
   serveCommand(program, doors, done);
