@@ -42,6 +42,7 @@ export function reportMarkdown(history: TicketHistory): string {
       table(task),
       ...(task.budget ? [`Budget: ${plain(oneLine(budgetWords(task.budget), 2_000))}.`] : []),
     ]),
+    ...criteria(tasks),
     ...evidence(tasks),
     ...words(tasks),
   ];
@@ -126,6 +127,13 @@ function evidence(tasks: readonly HistoryTask[]): string[] {
       ),
     );
   return runs.length === 0 ? [] : ["### Verified", runs.join("\n")];
+}
+
+/** Of a plan: boxes for the one who reviews it. */
+function criteria(tasks: readonly HistoryTask[]): string[] {
+  const all = tasks.flatMap(({ plan }) => plan?.acceptance_criteria ?? []);
+  const lines = [...new Set(all)].slice(0, 50).map((each) => `- [ ] ${plain(oneLine(each, 500))}`);
+  return lines.length === 0 ? [] : ["### Done when", lines.join("\n")];
 }
 
 const SUMMARY_CHARS = 4_000;

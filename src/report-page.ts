@@ -132,7 +132,14 @@ function taskSection(task: HistoryTask, n: number | null): string {
       ? ""
       : `<p class="over">${escaped(task.state.replace("_", " "))} · from <bdi>${escaped(task.base.ref)}</bdi> · ${moment(task.created_at)}</p>`;
   const header = `<tr>${COLUMNS.map(([name, kind]) => `<th scope="col"${kind}>${name}</th>`).join("")}</tr>`;
-  return `<section>${head}${about}<div class="wide"><table><thead>${header}</thead><tbody>${task.parts.map(partRow).join("\n")}</tbody></table></div>${budgetLine(task)}</section>`;
+  return `<section>${head}${about}<div class="wide"><table><thead>${header}</thead><tbody>${task.parts.map(partRow).join("\n")}</tbody></table></div>${criteriaList(task)}${budgetLine(task)}</section>`;
+}
+
+function criteriaList({ plan }: HistoryTask): string {
+  const items = (plan?.acceptance_criteria ?? [])
+    .slice(0, 50)
+    .map((each) => `<li dir="auto">${escaped(oneLine(each, 500))}</li>`);
+  return items.length === 0 ? "" : `<p>Done when:</p><ul class="plain">${items.join("")}</ul>`;
 }
 
 function budgetLine({ budget }: HistoryTask): string {

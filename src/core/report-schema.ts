@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { reportedEvidence } from "./event-evidence.ts";
 import { reportState } from "./event-schemas-task.ts";
+import { planSchema } from "./plan.ts";
 import {
   approval,
   budgetSummary,
@@ -72,6 +73,7 @@ export const reportSchema = z
     elapsed_ms: milliseconds,
     simulated: names.describe("providers that were not a real model, such as `scripted`"),
     base: z.object({ ref: z.string(), commit: z.string() }).readonly(),
+    plan: planSchema.exactOptional().describe("what it followed, where it was planned"),
     notices: names,
   })
   .readonly()

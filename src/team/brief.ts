@@ -62,8 +62,9 @@ export function inputFor(
   attempt: number,
   restored: number,
   handedOut: readonly string[] = [],
+  before: readonly string[] = [],
 ): string {
-  const parts = [subtask.brief];
+  const parts = [subtask.brief, ...before];
   if (subtask.brief !== task.title) parts.push(`(Part of the task: ${task.title})`);
   if (!engine.settings.autoChildSignalDone && !subtask.root)
     parts.push(`When you are done, send your result with signal_send to the topic ${subtask.done_topic}.`);
@@ -80,6 +81,28 @@ export function inputFor(
   const interrupted = `An earlier attempt at this was interrupted; look at your branch with diff first.${kept}`;
   return [about, interrupted, ...handedOut].join("\n\n");
 }
+
+/** What came of that on which the subtask depends; its branch begins with it. */
+export async function outcomesBefore(
+  { store }: Pick<Engine, "store">,
+  { task_id, depends_on }: Pick<Subtask, "task_id" | "depends_on">,
+): Promise<string[]> {
+  if (depends_on.length === 0) return [];
+  const outcomes = (await store.outcomes(task_id)).filter(({ subtask_id }) =>
+    depends_on.includes(subtask_id),
+  );
+  const lines = outcomes.slice(0, MOST_BEFORE).map(({ agent, outcome, summary }) => {
+    const said = summary.trim();
+    const cut = said.length > SUMMARY_CHARS ? `${said.slice(0, SUMMARY_CHARS)}…` : said;
+    return `- ${agent}: ${outcome}${cut === "" ? "" : `, ${cut}`}`;
+  });
+  return lines.length === 0
+    ? []
+    : [`Your branch begins with what others did before you:\n${lines.join("\n")}`];
+}
+
+const MOST_BEFORE = 20;
+const SUMMARY_CHARS = 1_000;
 
 /** What an earlier attempt handed out, so that a lead which begins anew does not hand it out twice. */
 export async function handedOutBy(engine: Engine, task: Task, subtask: Subtask): Promise<string[]> {

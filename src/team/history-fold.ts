@@ -2,6 +2,7 @@
 import type { OxbowEvent, ReportState } from "../core/events.ts";
 import type { EvidenceBundle } from "../core/evidence-bundle.ts";
 import type { Verification } from "../core/merging.ts";
+import type { Plan } from "../core/plan.ts";
 import { addUsage, type Conflict, NO_USAGE, type Usage } from "../core/model.ts";
 
 export interface PartCommit {
@@ -52,6 +53,8 @@ export interface TaskFacts {
   /** What barriers came back with: several runs of one question. */
   readonly evidence: readonly (EvidenceBundle & { readonly subtask_id: string; readonly at: number })[];
   readonly notices: readonly string[];
+  /** What it followed, where it was planned. */
+  readonly plan?: Plan;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -79,6 +82,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
   const verifications: (Verification & { at: number })[] = [];
   const evidence: (EvidenceBundle & { subtask_id: string; at: number })[] = [];
   const notices: string[] = [];
+  let plan: Plan | null = null;
   let ended: number | null = null;
   let endedAs: ReportState | null = null;
   for (const event of events) {
@@ -90,6 +94,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
     }
     const moment = momentOf(event, at);
     if (moment) moments.push(moment);
+    if (event.event === "planned") plan = event.plan;
     if (event.event === "verify_finished") verifications.push({ ...event.verification, at });
     if (event.event === "evidence")
       evidence.push({ ...event.bundle, subtask_id: event.subtask_id ?? "", at });
@@ -109,6 +114,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
     verifications,
     evidence,
     notices,
+    ...(plan === null ? {} : { plan }),
   };
 }
 

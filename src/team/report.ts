@@ -1,6 +1,7 @@
 /** The report: rows and the event stream, folded. The same value for people, JSON and (later) every other door. */
 import type { OxbowEvent, Report, ReportChild, ReportState } from "../core/events.ts";
 import type { MergeEntry, Verification } from "../core/merging.ts";
+import type { Plan } from "../core/plan.ts";
 import { totalCost } from "../core/cost.ts";
 import { addUsage, type Conflict, NO_USAGE, type Outcome, type Subtask, type Task } from "../core/model.ts";
 import { integrationBranch } from "../core/branch-name.ts";
@@ -28,9 +29,8 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
   const outcomes = new Map(ended.map((each) => [each.subtask_id, each]));
   const budget = await budgetOf(engine, task.task_id, { subtasks: all, outcomes: ended });
   const approvals = await engine.store.approvals.list({ taskId: task.task_id });
-  const { merged, kept, conflicts, refused, notices, verifications, evidence, endedAt, cancelled } = fold(
-    await allEvents(engine, task.task_id),
-  );
+  const { merged, kept, conflicts, refused, notices, verifications, evidence, plan, endedAt, cancelled } =
+    fold(await allEvents(engine, task.task_id));
   const shown = (subtask: Subtask) => describe(subtask, outcomes.get(subtask.subtask_id), merged, kept);
   const merges = await engine.store.merges.list({ taskId: task.task_id });
   const open = merges.filter((merge) => subtasks.some(({ subtask_id }) => subtask_id === merge.subtask_id));
@@ -62,6 +62,7 @@ export async function makeReport(engine: Engine, task: Task): Promise<Report> {
     usage: [...everyone, ...superseded].map((part) => part.usage).reduce(addUsage, NO_USAGE),
     cost: totalCost([...everyone, ...superseded]),
     ...(budget === null ? {} : { budget }),
+    ...(plan === null ? {} : { plan }),
     elapsed_ms: (endedAt ?? engine.now()) - task.created_at,
     simulated: simulated(engine, task, subtasks),
     base: { ref: task.base_ref, commit: task.base_commit },
@@ -77,6 +78,7 @@ function fold(events: readonly OxbowEvent[]) {
   const notices: string[] = [];
   const verifications: Verification[] = [];
   const evidence: Report["evidence"][number][] = [];
+  let plan: Plan | null = null;
   let endedAt: number | null = null;
   /** As a whole, by a person. */
   let cancelled = false;
@@ -92,6 +94,7 @@ function fold(events: readonly OxbowEvent[]) {
       refused.add(id);
       notices.push(event.message);
     } else if (event.event === "notice") notices.push(event.message);
+    else if (event.event === "planned") plan = event.plan;
     else if (event.event === "verify_finished") verifications.push(event.verification);
     else if (event.event === "evidence") evidence.push({ ...event.bundle, subtask_id: id });
     else if (event.event === "merge_rework") {
@@ -103,7 +106,7 @@ function fold(events: readonly OxbowEvent[]) {
     else if (event.event === "task_resumed" || event.event === "task_reopened") cancelled = false;
     else if (event.event === "task_finished") endedAt = Date.parse(event.ts);
   }
-  return { merged, kept, conflicts, refused, notices, verifications, evidence, endedAt, cancelled };
+  return { merged, kept, conflicts, refused, notices, verifications, evidence, plan, endedAt, cancelled };
 }
 
 /** The branches that did not land, by code, beside those whose children did not complete. */

@@ -11,7 +11,7 @@ import { traceIdOf } from "../core/trace-id.ts";
 import { goesOnElsewhere } from "../core/stop.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { createInbox } from "./chat.ts";
-import { handedOutBy, inputFor, instructionsFor } from "./brief.ts";
+import { handedOutBy, inputFor, instructionsFor, outcomesBefore } from "./brief.ts";
 import { modelOf, runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -35,6 +35,7 @@ export async function runModel(
   const restored = again && agent.recovery === "resume" ? await restore(attempt, tree) : 0;
   // A rework is told itself what is on its branch, and why.
   const told = isRework(lease.message) ? { ...subtask, supersedes: null } : subtask;
+  const done = await outcomesBefore(engine, subtask);
   const handedOut = again || subtask.supersedes !== null ? await handedOutBy(engine, task, subtask) : [];
   const defaults = engine.team.defaults;
   const timeoutMs = agent.timeoutMs ?? defaults.timeoutMs;
@@ -65,7 +66,7 @@ export async function runModel(
     {
       agent: agent.name,
       instructions: instructionsFor(engine, agent, mayWrite, new Set(tools.map((tool) => tool.name))),
-      input: before?.opening || inputFor(engine, task, told, lease.attempt, restored, handedOut),
+      input: before?.opening || inputFor(engine, task, told, lease.attempt, restored, handedOut, done),
       history: before === null ? undefined : { ...before.history, settled: settling(attempt, tree, before) },
       model: modelOf(options, agent, engine),
       models: engine.models(options, agent),

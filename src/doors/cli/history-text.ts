@@ -47,6 +47,7 @@ function taskLines(task: HistoryTask, named: boolean): string[] {
       ({ agent, kind, paths, state, decided_by }) =>
         `  ${agent} asked ${kind === "gate" ? "to begin" : `for ${clip(paths.join(", "), 100)}`}: ${state === "open" ? "no answer yet" : decided_by === null ? state : `${state} by ${decided_by}`}`,
     ),
+    ...(task.plan?.acceptance_criteria ?? []).slice(0, 20).map((each) => `  Done when: ${clip(each, 200)}`),
     ...(task.budget ? [`  Budget: ${clip(budgetWords(task.budget), 400)}.`] : []),
     ...task.notices.map((notice) => `  ${clip(notice, 200)}`),
   ];

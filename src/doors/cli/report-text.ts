@@ -25,6 +25,7 @@ export function reportText(report: Report, { bare }: { bare: boolean }): string 
         ...(error.hint ? [`  ${error.hint}`] : []),
       );
   lines.push(
+    ...criteriaLines(report),
     ...mergeLines(report),
     ...conflictLines(report),
     ...evidenceLines(report),
@@ -64,6 +65,14 @@ function conflictLines({ conflicts }: Report): string[] {
     ...columns(rows),
     ...(more > 0 ? [`  … and ${more} more, in \`--json\``] : []),
   ];
+}
+
+/** What a person looks for, when the work is done. */
+function criteriaLines({ plan }: Report): string[] {
+  const criteria = plan?.acceptance_criteria ?? [];
+  return criteria.length === 0
+    ? []
+    : ["", "It is done when:", ...criteria.slice(0, 20).map((each) => `  - ${clip(each, 200)}`)];
 }
 
 /** What was verified last, and the branches that a person has to look at. */
