@@ -41,7 +41,11 @@ export function serviceCalls(opened: () => Promise<Rooms>, engine: () => Promise
     },
     async isHealthy() {
       const { isAlive } = await import("./agent-cards.ts");
-      return (await states()).every((state) => !state.critical || isAlive(state));
+      const { registry } = await engine();
+      // Whom a person has shut down is not missed.
+      return (await states()).every(
+        (state) => !state.critical || isAlive(state) || registry.isRetired(state.agent),
+      );
     },
     log: async () => (await engine()).log,
     redact: async () => (await opened()).secrets.redact,

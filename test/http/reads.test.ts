@@ -80,6 +80,34 @@ describe("GET /tasks", () => {
   });
 });
 
+describe("GET /tasks/{task_id}", () => {
+  it("is the task as the seed's sample shows it, and what the description says it is", async () => {
+    await using service = await callService();
+    await service.app.orchestrate({
+      task_id: "feature-1087",
+      title: "Implement invoice PDF export",
+      description: "Add the export to src/api/users.js, and a button to src/web/page.js.",
+      priority: "high",
+      metadata: { requester: "product-management", due_date: "2999-11-22" },
+    });
+    const task = await service.json("/tasks/feature-1087");
+    expect(task).toMatchObject({
+      task_id: "feature-1087",
+      status: "planned",
+      subtasks: [
+        { subtask_id: "Api::feature-1087::1", agent: "Api", state: "planned" },
+        { subtask_id: "Web::feature-1087::1", agent: "Web", state: "planned" },
+      ],
+      metrics: { elapsed_seconds: expect.any(Number), on_time: true },
+    });
+    const { components } = await service.json("/openapi.json");
+    expect(Object.keys(task).sort()).toEqual(Object.keys(components.schemas.Task.properties).sort());
+    // A branch without a pull request is none the less one.
+    expect(components.schemas.TaskSubtask.properties.outputs.required).toEqual(["branch", "commit"]);
+    expect(await service.json("/tasks/none", 404)).toMatchObject({ code: "task_unknown" });
+  });
+});
+
 describe("GET /tasks/{task_id}/report", () => {
   it("is data, a page or Markdown, as the caller asks", async () => {
     await using service = await callService();

@@ -4,6 +4,7 @@ import { access, answers, offers, requires } from "./access.ts";
 import { routes, type Routes, type Service } from "./contract.ts";
 import { docsPage, docsPolicy } from "./docs-page.ts";
 import { JSON_TYPE } from "./media.ts";
+import type { OpenApiDocument } from "./openapi.ts";
 
 const versionSchema = z
   .object({ name: z.literal("oxbow"), version: z.string(), api: z.literal("1") })
@@ -29,5 +30,3 @@ export function aboutRoutes(service: Service, described: () => OpenApiDocument):
   });
   return about;
 }
-
-export type OpenApiDocument = ReturnType<Routes["getOpenAPI31Document"]>;

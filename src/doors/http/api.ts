@@ -1,12 +1,13 @@
 /** All routes of this door, behind the gate; a topic is a file (see `contract.ts`). No port is needed to call it. */
-import type { Env, Mount, Routes, Service } from "./contract.ts";
-import { aboutRoutes, type OpenApiDocument } from "./about.ts";
+import type { Mount, Routes, Service } from "./contract.ts";
+import { aboutRoutes } from "./about.ts";
 import { agentRoutes } from "./agents.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { readBodies } from "./body.ts";
 import { routes } from "./contract.ts";
 import type { Gate } from "./gate.ts";
 import { healthRoutes } from "./health.ts";
+import { describeApi, type OpenApiDocument } from "./openapi.ts";
 import { failed, gated, observed } from "./pipeline.ts";
 import { reportRoutes } from "./reports.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -45,35 +46,9 @@ export function createApi(
   let made: OpenApiDocument | null = null;
   api.route(
     "/",
-    aboutRoutes(service, () => (made ??= described(api, service))),
+    aboutRoutes(service, () => (made ??= describeApi(api, service.version))),
   );
   for (const topic of TOPICS) api.route("/", topic(service));
   api.notFound(unrouted(api));
   return api;
 }
-
-function described(api: Routes, { version }: Service): OpenApiDocument {
-  api.openAPIRegistry.registerComponent("securitySchemes", "token", {
-    type: "http",
-    scheme: "bearer",
-    description: "A token of `oxbow token create`. Calls from the machine itself need none.",
-  });
-  return api.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: {
-      title: "Oxbow",
-      version,
-      description:
-        "A team of coding agents on one Git repository: submit work, follow it, answer what it asks.",
-    },
-    servers: [{ url: "/" }],
-    tags: [
-      { name: "tasks", description: "Work that was submitted, and its parts." },
-      { name: "agents", description: "Who can do what, and how they are." },
-      { name: "approvals", description: "What waits for a person." },
-      { name: "service", description: "The service itself." },
-    ],
-  });
-}
-
-export type { Env };

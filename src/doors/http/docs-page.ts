@@ -1,7 +1,7 @@
 /** The description of the routes as one page: written here, without scripts, fonts or pictures from anywhere. */
 import { createHash } from "node:crypto";
 import { escaped } from "../../markup.ts";
-import type { OpenApiDocument } from "./about.ts";
+import type { OpenApiDocument } from "./openapi.ts";
 import { PROBLEM_TYPE } from "./problem.ts";
 import { DOCS_STYLE } from "./docs-style.ts";
 import { exampleOf, type JsonSchema, propertyRows, resolver, typeOf } from "./docs-schema.ts";

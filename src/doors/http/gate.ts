@@ -34,6 +34,18 @@ export interface Gate {
   isAllowed(origin: string): boolean;
 }
 
+/** What the gate asks of a request or an upgrade. `raw`: all headers as they came, name and value in turns. */
+export function incomingFrom(header: (name: string) => string | undefined, raw: readonly string[]): Incoming {
+  const hosts = raw.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host").length;
+  return {
+    // Of several, Node gives the first.
+    host: hosts > 1 ? "" : header("host"),
+    origin: header("origin"),
+    authorization: header("authorization"),
+    forwarded: header("forwarded") !== undefined || header("x-forwarded-for") !== undefined,
+  };
+}
+
 /** Who calls from this machine and needs no token. */
 const LOCAL: Principal = { name: "local", token_id: null, scopes: SCOPES };
 const MALFORMED = new Set(["host_missing", "host_malformed"]);

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Env, Service } from "./contract.ts";
-import type { Gate, Incoming } from "./gate.ts";
+import { type Gate, incomingFrom } from "./gate.ts";
 import { problemOf, problemResponse, toOxbowError } from "./problem.ts";
 
 /** Answers without a token; what it tells is only whether the service is well. */
@@ -41,7 +41,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 /** Host, Origin, then the token; answers preflights. */
 export function gated(gate: Gate): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const incoming = incomingOf(c);
+    const incoming = incomingFrom((name) => c.req.header(name), c.env?.incoming?.rawHeaders ?? []);
     const isPreflight = c.req.method === "OPTIONS";
     gate.checkOrigin(incoming, isPreflight || c.req.path === HEALTH_PATH);
     const { origin } = incoming;
@@ -68,19 +68,6 @@ function corsHeaders(origin: string, isPreflight: boolean): Record<string, strin
     "access-control-allow-headers":
       "Authorization, Content-Type, Last-Event-ID, X-Request-Id, Mcp-Session-Id, Mcp-Protocol-Version",
     "access-control-max-age": "600",
-  };
-}
-
-function incomingOf(c: Context<Env>): Incoming {
-  const raw = c.env?.incoming?.rawHeaders ?? [];
-  const hosts = raw.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host").length;
-  const header = (name: string) => c.req.header(name);
-  return {
-    // Node gives the first of several.
-    host: hosts > 1 ? "" : header("host"),
-    origin: header("origin"),
-    authorization: header("authorization"),
-    forwarded: header("forwarded") !== undefined || header("x-forwarded-for") !== undefined,
   };
 }
 

@@ -1,17 +1,16 @@
-/** `GET /tasks`: what was submitted, the newest first. */
+/** `GET /tasks` and `GET /tasks/{task_id}`: what was submitted, the newest first; and how one of them is. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { taskState, taskViewSchema } from "../../core/task-view.ts";
 import { access, answers } from "./access.ts";
 import { name, routes, type Routes, type Service } from "./contract.ts";
 import { nextCursor, pageQuery, readCursor, writeCursor } from "./pages.ts";
-
-const STATES = ["planned", "running", "needs_review", "completed", "failed", "cancelled"] as const;
 
 const taskSchema = z
   .object({
     task_id: z.string(),
     ticket: z.string(),
     title: z.string(),
-    status: z.enum(STATES),
+    status: taskState,
     team: z.string(),
     base_ref: z.string(),
     base_commit: z.string(),
@@ -31,7 +30,7 @@ const list = createRoute({
   request: {
     query: z.object({
       ...pageQuery,
-      state: z.enum(STATES).optional().openapi({ description: "Only those in this state." }),
+      state: taskState.optional().openapi({ description: "Only those in this state." }),
       ticket: name.optional().openapi({ description: "Only those of this ticket." }),
     }),
   },
@@ -41,8 +40,20 @@ const list = createRoute({
   ),
 });
 
-export const taskRoutes = ({ app }: Service): Routes =>
-  routes().openapi(list, async (c) => {
+const show = createRoute({
+  method: "get",
+  path: "/tasks/{task_id}",
+  tags: ["tasks"],
+  summary: "How a task is: its subtasks, what they depend on, what they made, who did what.",
+  ...access("read"),
+  request: { params: z.object({ task_id: name }) },
+  responses: answers(taskViewSchema, "The task as it is now."),
+});
+
+export function taskRoutes({ app }: Service): Routes {
+  const tasks = routes();
+  tasks.openapi(show, async (c) => c.json(await app.taskView(c.req.valid("param").task_id), 200));
+  tasks.openapi(list, async (c) => {
     const { limit, cursor, state, ticket } = c.req.valid("query");
     const [created_at, task_id] = cursor === undefined ? [] : readCursor(cursor, position);
     const before = task_id === undefined || created_at === undefined ? undefined : { created_at, task_id };
@@ -68,3 +79,5 @@ export const taskRoutes = ({ app }: Service): Routes =>
       200,
     );
   });
+  return tasks;
+}
