@@ -9,7 +9,7 @@ const Budget = z
     wall_ms: z.number().int().positive().optional().describe("Milliseconds from its start."),
   })
   .describe(
-    "What this child, and all that it splits off, may use. Taken from what you have left when it starts; a child that asks for more does not start.",
+    "What this child, and all that it splits off, may use. Taken from what you have left when it starts; a child that asks for more does not start. Keep enough for your own answers.",
   );
 
 const Child = z.strictObject({

@@ -83,6 +83,7 @@ async function attemptOnce(given: Attempt): Promise<AttemptEnd> {
   using budget = await openBudget(engine, end === null ? lease.subtask : null, limit.signal);
   const { signal, meter, refusal } = budget;
   const found = await performOrFail({ ...given, signal, budget: meter }, end ?? refusal);
+  await budget.counted();
   // Who was woken by the end of a child that was cancelled with it comes to an end before it hears of that itself.
   if (!signal.aborted) await given.look();
   const { reason } = signal;

@@ -15,6 +15,9 @@ import { aboutLease } from "./about.ts";
 /** Timers of Node overflow beyond this. */
 const MAX_TIMER_MS = 2_147_483_647;
 
+/** After the store could not be read. */
+const LOOK_AGAIN_MS = 1_000;
+
 export interface AttemptBudget extends Disposable {
   /** What the calls of its models are counted by; undefined: no budget is over it. */
   readonly meter: BudgetMeter | undefined;
@@ -24,6 +27,8 @@ export interface AttemptBudget extends Disposable {
   readonly refusal: OxbowError | null;
   /** What of the budget was too little, as far as anything was. */
   exceeded(): readonly BudgetUnit[];
+  /** Resolves when what was used is written down, also by calls whose run was stopped meanwhile. */
+  counted(): Promise<void>;
 }
 
 /** `subtask`: null where it is not to begin anyway. */
@@ -39,11 +44,13 @@ export async function openBudget(
       signal,
       refusal: null,
       exceeded: () => [],
+      counted: () => Promise.resolve(),
       [Symbol.dispose]: () => undefined,
     };
   const { task_id, subtask_id } = subtask;
   const launched = await store.budgets.launch(subtask);
   let refused: BudgetRefusal | null = launched.ok ? null : launched;
+  const open = new Set<Promise<void>>();
   const ask = async () => {
     const saved = await store.budgets.read(task_id);
     return saved === null ? null : restoreBudget(saved).budget.mayCall(subtask_id, saved.now);
@@ -57,11 +64,20 @@ export async function openBudget(
         refused = verdict;
         throw exceededError(verdict);
       },
-      spend: (use) => store.budgets.spend(task_id, subtask_id, use),
+      async spend(use) {
+        const writing = store.budgets.spend(task_id, subtask_id, use);
+        open.add(writing);
+        try {
+          await writing;
+        } finally {
+          open.delete(writing);
+        }
+      },
     },
     signal: AbortSignal.any([signal, timer.signal]),
     refusal: launched.ok ? null : exceededError(launched),
     exceeded: () => (timer.signal.aborted ? ["wall_ms"] : (refused?.exceeded ?? [])),
+    counted: async () => void (await Promise.allSettled(open)),
     [Symbol.dispose]: timer.stop,
   };
 }
@@ -79,7 +95,7 @@ function watchTime(leftMs: number | null, look: () => Promise<number | null>, { 
   const again = () => {
     look().then(wait, (error: unknown) => {
       log.error({ error: String(error) }, "budget_not_read");
-      wait(0);
+      wait(LOOK_AGAIN_MS);
     });
   };
   wait(leftMs === 0 ? null : leftMs);
@@ -134,7 +150,7 @@ export function exceededEvents(
   if (error?.code !== "budget_exceeded" || left === null) return [];
   const about = aboutLease(lease);
   const { message } = error;
-  const started = budget.refusal === null;
+  const started = lease.attempt > 1 || budget.refusal === null;
   return [{ event: "budget_exceeded", ...about, started, exceeded: budget.exceeded(), left, message }];
 }
 

@@ -1,5 +1,7 @@
-import { openApp, type OxbowEvent } from "oxbow";
+import { AgentRunner, openApp, type OxbowEvent, registerTool } from "oxbow";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { reportPage } from "../../src/report-page.ts";
 import { plainEnvironment } from "../support/cli.ts";
 import { checkEvents } from "../support/event-stream.ts";
 import { type ScriptedReply, scriptByAgent, startModelServer } from "../support/model-server.ts";
@@ -13,6 +15,19 @@ const split = (children: readonly Readonly<Record<string, unknown>>[]) => ({
   arguments: { task: "All of it", children },
 });
 
+const opinion: { env: Record<string, string> } = { env: {} };
+registerTool({
+  name: "second_opinion",
+  description: "Asks a helper.",
+  parameters: z.strictObject({}),
+  flag: null,
+  async run(_input, context) {
+    const runner = new AgentRunner({ runtime: "openai_agents", env: opinion.env });
+    const instructions = "You are Helper.";
+    return (await runner.run({ agent: "Helper", instructions, input: "Is it fine?", context })).output;
+  },
+});
+
 /** Each answer of a model takes 120 tokens (100 + 20). */
 async function play(
   scripts: Readonly<Record<string, readonly ScriptedReply[]>>,
@@ -20,16 +35,15 @@ async function play(
 ) {
   using shop = makeShop({ team });
   await using server = await startModelServer(scriptByAgent(scripts));
-  await using app = openApp({
-    repo: shop.dir,
-    env: {
-      ...plainEnvironment(),
-      OPENAI_BASE_URL: server.url,
-      OPENAI_API_KEY: KEY,
-      ENABLE_ORCHESTRATE_TOOL: "1",
-      ...env,
-    },
-  });
+  const settings = {
+    ...plainEnvironment(),
+    OPENAI_BASE_URL: server.url,
+    OPENAI_API_KEY: KEY,
+    ENABLE_ORCHESTRATE_TOOL: "1",
+    ...env,
+  };
+  opinion.env = settings;
+  await using app = openApp({ repo: shop.dir, env: settings });
   const events: OxbowEvent[] = [];
   const report = await app.run("Do it", {
     ticket: "146",
@@ -43,13 +57,14 @@ async function play(
   const child = (agent: string) => report.children.find((each) => each.agent === agent);
   const files = (rev: string) => shop.git("ls-tree", "-r", "--name-only", rev).trim().split("\n");
   const kept = report.children.flatMap(({ branch }) => (branch === null ? [] : files(branch)));
+  const page = reportPage(await app.report("146"));
   const refused = events.filter((event) => event.event === "budget_exceeded");
-  return { report, events, calls, told, child, kept, refused };
+  return { report, events, calls, told, child, kept, refused, page };
 }
 
 describe("a budget over a task", () => {
   it("ends a child when it is used up, keeps its work, and lets nothing further start", async () => {
-    const { report, child, calls, told, kept, refused } = await play(
+    const { report, child, calls, told, kept, refused, page } = await play(
       {
         Lead: [
           {
@@ -77,6 +92,7 @@ describe("a budget over a task", () => {
     expect(child("Api")).toMatchObject({ outcome: "failed", error: { code: "budget_exceeded" } });
     expect(child("Api")?.error?.message).toContain("0 tokens");
     expect(kept).toContain("src/api/two.js");
+    expect(page).toContain("480 of 400 tokens");
     expect(child("Web")).toMatchObject({ outcome: "failed", error: { code: "budget_exceeded" } });
     expect(report.lead?.error?.code).toBe("budget_exceeded");
     expect(told("Lead")).toHaveLength(1);
@@ -213,12 +229,26 @@ describe("a budget over a task", () => {
     expect(report.lead?.error?.code).toBe("budget_exceeded");
   });
 
+  it("counts what a tool of yours has agents do", async () => {
+    const { report, calls } = await play(
+      {
+        Lead: [{ calls: [{ name: "second_opinion", arguments: {} }] }, { text: "No." }],
+        Helper: [{ text: "Fine." }],
+      },
+      { budget: { tokens: 240 } },
+    );
+    expect(calls("Helper")).toHaveLength(1);
+    expect(report.budget?.spent.tokens).toBe(240);
+    expect(report.lead?.error?.code).toBe("budget_exceeded");
+  });
+
   it("is left alone where there is none: the report has no word of it", async () => {
-    const { report, told } = await play({
+    const { report, told, page } = await play({
       Lead: [{ calls: [split([{ agent: "Api", task: "Part one" }])] }, { calls: [waits] }, { text: "Done." }],
       Api: [{ text: "Nothing to do." }],
     });
     expect(report).not.toHaveProperty("budget");
+    expect(page).not.toContain("Budget");
     expect(told("Lead")[0]).not.toHaveProperty("budget");
   });
 });
