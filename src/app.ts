@@ -351,6 +351,7 @@ export function openApp(options: AppOptions = {}): App {
       await handBack();
       await endTalk();
       await endMetrics();
+      await (await bound.made())?.servers[Symbol.asyncDispose]();
       await (await bound.made())?.telemetry.close();
       (await bound.made())?.log.close();
       const made = await opened.made();

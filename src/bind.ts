@@ -12,8 +12,9 @@ import { loadTeam, readTeamFile } from "./load-team.ts";
 import { createPluginSource } from "./agent/plugin-provider.ts";
 import { createModelSource } from "./agent/providers.ts";
 import { credentialsOf } from "./agent/vendors.ts";
-import { hasCode, OxbowError } from "./core/errors.ts";
+import { hasCode, OxbowError, toErrorValue } from "./core/errors.ts";
 import { TeamRegistry } from "./library-team.ts";
+import { createMcpServers, type McpServers } from "./mcp-servers.ts";
 import { type Extensions, loadExtensions } from "./plugins.ts";
 import { newId } from "./host/ids.ts";
 import { openLog } from "./host/log.ts";
@@ -23,7 +24,7 @@ import { createSandbox } from "./host/sandbox.ts";
 import { workerIsDead, workerName } from "./host/worker.ts";
 
 /** The engine, and what of its team's plugins only the app itself uses. */
-export type BoundEngine = Engine & Pick<Extensions, "strategies">;
+export type BoundEngine = Engine & Pick<Extensions, "strategies"> & { readonly servers: McpServers };
 
 export async function bindEngine(
   options: AppOptions,
@@ -40,9 +41,13 @@ export async function bindEngine(
     stderr: settings.oxbowLogStderr ?? options.logStderr ?? false,
     redact: (line) => bound.redact(line),
   });
+  const servers = createMcpServers(rooms, env, (server, error) =>
+    log.error({ server, error: toErrorValue(error) }, "mcp_unavailable"),
+  );
   const bound: BoundEngine = {
     ...rooms,
-    ...(await teamParts(await teamOf(options, rooms), settings, env, rooms)),
+    ...(await teamParts(await teamOf(options, rooms), settings, env, { ...rooms, servers })),
+    servers,
     redact: rooms.secrets.redact,
     redactor: rooms.secrets,
     log,
@@ -67,7 +72,7 @@ async function teamParts(
   team: TeamFile,
   settings: Settings,
   env: Readonly<Record<string, string>>,
-  { repo, secrets }: Pick<Rooms, "repo" | "secrets">,
+  { repo, secrets, servers }: Pick<Rooms, "repo" | "secrets"> & { readonly servers: McpServers },
 ) {
   const registry = TeamRegistry.fromTeamFile(team);
   const { tools, providers, strategies } = await loadExtensions(team, repo, registry);
@@ -84,6 +89,7 @@ async function teamParts(
     tools,
     providers,
     strategies,
+    mcp: servers.use(team.mcpServers),
     models: modelSources(settings, team, providers, env),
   };
 }
@@ -93,7 +99,7 @@ async function teamParts(
  * invalid is told once, by the error of its reading, and the team stays as it was. A bare repository's stays anyway.
  */
 export function followTeamFile(
-  bound: Engine,
+  bound: BoundEngine,
   options: AppOptions,
   settings: Settings,
   env: Readonly<Record<string, string>>,
@@ -111,7 +117,7 @@ export function followTeamFile(
     known = text;
     if (!first) {
       const team = parseTeamFile(text, options.team ?? file);
-      engine = { ...engine, ...(await teamParts(team, settings, env, rooms)) };
+      engine = { ...engine, ...(await teamParts(team, settings, env, { ...rooms, servers: bound.servers })) };
     }
     return engine;
   };

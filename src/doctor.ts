@@ -65,6 +65,11 @@ export async function examine(options: DoctorOptions): Promise<DoctorRow[]> {
     );
   }
   rows.push(await sandboxRow(settings, options.env ?? environment(), facts?.stateDir ?? null));
+  if (facts && team && team.team.plugins.length + team.team.mcpServers.length > 0) {
+    const { extensionRows } = await import("./doctor-extensions.ts");
+    const env = options.env ?? environment();
+    rows.push(...(await extensionRows(app, team.team, settings, env, options.live === true)));
+  }
   const { providerRows } = await import("./doctor-providers.ts");
   rows.push(
     ...(await providerRows(

@@ -8,6 +8,8 @@ export interface ExtensionCalls {
   subAgents(options: SubAgentsOptions): Promise<SubAgents>;
   /** Every tool that agents of this team may be given, those of plugins included; MCP servers are not asked. */
   tools(): Promise<readonly ToolDef[]>;
+  /** What an MCP server of the team offers, by its own names. Throws mcp_unavailable. */
+  serverTools(server: string, signal?: AbortSignal): Promise<readonly string[]>;
 }
 
 export function extensionCalls(engine: () => Promise<BoundEngine>): ExtensionCalls {
@@ -17,5 +19,7 @@ export function extensionCalls(engine: () => Promise<BoundEngine>): ExtensionCal
       return subAgentsWith(options, (await engine()).strategies);
     },
     tools: async () => (await engine()).tools.all(),
+    serverTools: async (server, signal = new AbortController().signal) =>
+      (await engine()).mcp.listed(server, signal),
   };
 }

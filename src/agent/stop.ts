@@ -50,7 +50,8 @@ export function createStop(timeoutMs: number, outer?: AbortSignal): Stop {
   };
 }
 
-function guard<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Settles like `promise`, or rejects with the signal's reason. */
+export function guard<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const aborted = (): void => reject(asError(signal.reason));
     if (signal.aborted) aborted();

@@ -332,7 +332,7 @@ interface NotYet {
 
 /** Keys that are read and checked, but that nothing obeys yet. */
 export const NOT_YET: NotYet = {
-  team: ["mcp_servers"],
+  team: [],
   repo: [],
   agents: [],
   sandbox: [],

@@ -86,7 +86,7 @@ export async function run(
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
   if (subprocess.pid !== undefined) {
-    endWithUs(subprocess);
+    endWithUs(subprocess.pid, subprocess.nodeChildProcess);
     options.onStart?.(subprocess.pid);
   }
   const limit = options.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES;
@@ -142,7 +142,15 @@ export interface LongProcess extends AsyncDisposable {
 export function startProcess(
   file: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+  options: {
+    readonly cwd: string;
+    readonly env: Readonly<Record<string, string>>;
+    /**
+     * It may start others: whatever is left of its process group when it has ended, or when we end, is ended too, and
+     * `close` asks with SIGTERM before it kills.
+     */
+    readonly group?: boolean | undefined;
+  },
 ): LongProcess {
   // In a group of its own, so that a Ctrl-C on the terminal is ours to answer; without us its stdin ends, and so does it.
   const subprocess = spawn(file, args, {
@@ -152,6 +160,11 @@ export function startProcess(
     detached: process.platform !== "win32",
     windowsHide: true,
   });
+  const { pid } = subprocess;
+  if (options.group === true && pid !== undefined) {
+    endWithUs(pid, subprocess);
+    subprocess.once("exit", () => killGroup(pid));
+  }
   let tail = Buffer.alloc(0);
   subprocess.stderr.on("data", (chunk: Buffer) => {
     tail = Buffer.concat([tail, chunk]).subarray(-8192);
@@ -165,8 +178,10 @@ export function startProcess(
   const close = async (graceMs = 2000): Promise<void> => {
     subprocess.stdin.end();
     subprocess.stdout.resume();
+    const asked = setTimeout(() => void (options.group === true && subprocess.kill("SIGTERM")), graceMs / 2);
     const timer = setTimeout(() => subprocess.kill("SIGKILL"), graceMs);
     await exited;
+    clearTimeout(asked);
     clearTimeout(timer);
   };
   return {
@@ -253,12 +268,10 @@ function endWithLeader(subprocess: Leader): void {
 const running = new Set<number>();
 
 /** A program never outlives this process, also when it leaves at once: each is in a group of its own, out of the terminal's reach. */
-function endWithUs(subprocess: Leader): void {
-  const { pid } = subprocess;
-  if (pid === undefined) return;
+function endWithUs(pid: number, subprocess: Leader["nodeChildProcess"]): void {
   if (running.size === 0) process.on("exit", endRunning);
   running.add(pid);
-  subprocess.nodeChildProcess.once("exit", () => {
+  subprocess.once("exit", () => {
     running.delete(pid);
     if (running.size === 0) process.off("exit", endRunning);
   });

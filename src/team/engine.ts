@@ -3,6 +3,7 @@ import type { AgentSpec, TeamFile } from "../core/team-file.ts";
 import type { EventBody } from "../core/events.ts";
 import type { Log } from "../host/log.ts";
 import type { ModelSource } from "../agent/contract.ts";
+import type { McpTools } from "../agent/mcp-tools.ts";
 import type { PluginProviders } from "../core/plugin-provider.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { Repository } from "../git/contract.ts";
@@ -10,6 +11,7 @@ import type { Settings } from "../core/settings.ts";
 import type { Sandbox } from "../host/sandbox.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../core/model.ts";
+import type { SplitRequest } from "../core/tool.ts";
 import type { Telemetry } from "../host/telemetry.ts";
 import type { TeamRegistry } from "../core/registry.ts";
 import type { ToolRegistry } from "../../tools/registry.ts";
@@ -26,6 +28,7 @@ export interface Engine {
   readonly registry: TeamRegistry;
   readonly settings: Settings;
   readonly tools: ToolRegistry;
+  readonly mcp: McpTools;
   /** Those of plugins. */
   readonly providers: PluginProviders;
   /** `<host>:<pid>:<start>`; a lease's holder. */
@@ -89,6 +92,23 @@ export function agentNamed(engine: Engine, name: string): AgentSpec {
   if (found) return found;
   const names = engine.registry.list().map((agent) => agent.name);
   throw new OxbowError("agent_unknown", `There is no agent ${name} in the team; it has ${names.join(", ")}.`);
+}
+
+/** The same, of one that takes new work. Throws also agent_unavailable: a person has shut it down. */
+export function agentAtWork(engine: Engine, name: string): AgentSpec {
+  const agent = agentNamed(engine, name);
+  if (engine.registry.isRetired(name))
+    throw new OxbowError("agent_unavailable", `${name} was shut down.`, {
+      hint: "Bring it back (`create_agent` with its name), or use another agent.",
+    });
+  return agent;
+}
+
+/** Of a split: those it names. Throws agent_unavailable. */
+export function refuseShutDown(engine: Engine, { children = [], targetAgent }: SplitRequest): void {
+  const named = [targetAgent, ...children.map(({ agent }) => agent)];
+  for (const name of named)
+    if (name !== undefined && engine.registry.isRetired(name)) agentAtWork(engine, name);
 }
 
 export function runtimeOf(options: RunOptions, agent: AgentSpec): "openai_agents" | "command" {

@@ -16,7 +16,7 @@ import { modelOf, runOptions } from "./engine.ts";
 import { commitFor, committedTip, firstLine, keepEdits } from "./leftovers.ts";
 import { outcomeOf } from "./outcome.ts";
 import { isRework } from "./rework.ts";
-import { toolsFor } from "./tool-choice.ts";
+import { mcpToolsFor, toolsFor } from "./tool-choice.ts";
 import { aboutLease } from "./about.ts";
 import { createToolContext } from "./tool-context.ts";
 import { begun, recorder, settling } from "./transcript.ts";
@@ -43,7 +43,7 @@ export async function runModel(
   const made = createToolContext({ engine, lease, tree, scope, slots, timeoutMs, emit, signal, budget });
   const { context, signals, requests, barriers } = made;
   await using _terminal = made.terminal;
-  const tools = toolsFor(engine, agent, subtask, options);
+  const tools = [...toolsFor(engine, agent, subtask, options), ...(await mcpToolsFor(engine, agent, signal))];
 
   const before = await begun(attempt, agent.recovery);
   const inbox = createInbox(engine, lease, sink.emit, before?.inbox ?? null);

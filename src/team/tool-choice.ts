@@ -26,7 +26,25 @@ export function toolsFor(
     allow: settings.agentTools,
     requireExplicit: settings.agentRequireExplicitTools,
     agentTools: agent.tools,
+    mayExist: engine.mcp.mayExist,
   });
+}
+
+/** What MCP servers have for the agent; servers are asked, at most as long as they may take. Throws the signal's reason. */
+export async function mcpToolsFor(
+  engine: Engine,
+  agent: AgentSpec,
+  signal: AbortSignal,
+): Promise<readonly ToolDef[]> {
+  const { settings, team, tools, mcp } = engine;
+  if (!settings.enableMcpTools || team.mcpServers.length === 0) return [];
+  const lists = [settings.agentTools, agent.tools].filter((list) => list != null);
+  if (settings.agentRequireExplicitTools && lists.length === 0) return [];
+  const filter = {
+    allows: (name: string) => lists.every((list) => list.includes(name)),
+    allowsSome: (prefix: string) => lists.every((list) => list.some((name) => name.startsWith(prefix))),
+  };
+  return mcp.toolsFor(agent.name, filter, new Set(tools.all().map(({ name }) => name)), signal);
 }
 
 /** Off unless ENABLE_ORCHESTRATE_TOOL says otherwise; on for the lead of a run without `--by`, unless it is set to 0. */

@@ -53,6 +53,8 @@ function refusal(text: string): OxbowError {
 
 const small = (agents: string, rest = "") => `team: T\n${rest}agents:\n${agents}`;
 
+const server = (fields: string) => small("  - name: A\n", `mcp_servers: [{ ${fields} }]\n`);
+
 describe("a team file", () => {
   it("reads everything the contract lists", () => {
     const team = parseTeamFile(WHOLE, "team.yaml");
@@ -83,14 +85,41 @@ describe("a team file", () => {
     });
   });
 
-  it("says what it reads but nothing obeys yet, with the line", () => {
-    const { notices } = parseTeamFile(WHOLE, "team.yaml");
-    expect(notices).toContainEqual({
-      line: 36,
-      column: 1,
-      message: "`mcp_servers:` is read but not acted on yet",
-    });
-    expect(notices.map((notice) => notice.message.split("`")[1])).toEqual(["mcp_servers:"]);
+  it("is acted on as a whole", () => {
+    expect(parseTeamFile(WHOLE, "team.yaml").notices).toEqual([]);
+  });
+
+  it("names servers, and who may call which of their tools", () => {
+    const servers = `mcp_servers:
+  - { name: files, command: [serve, "."], env: [TOKEN], agents: [A, { name: B, block: [rm] }], allow: [ls, rm] }
+  - { name: web, url: "https://example.com/mcp?set=all", token_env: TOKEN, headers_env: { X-Id: ID }, timeout_ms: 5 }
+`;
+    expect(parseTeamFile(small("  - name: A\n  - name: B\n", servers), "team.yaml").mcpServers).toEqual([
+      {
+        name: "files",
+        at: { kind: "program", command: ["serve", "."], env: ["TOKEN"] },
+        agents: [
+          { name: "A", allow: null, block: [] },
+          { name: "B", allow: null, block: ["rm"] },
+        ],
+        allow: ["ls", "rm"],
+        block: [],
+        timeoutMs: 60_000,
+      },
+      {
+        name: "web",
+        at: {
+          kind: "url",
+          url: "https://example.com/mcp?set=all",
+          tokenEnv: "TOKEN",
+          headersEnv: { "X-Id": "ID" },
+        },
+        agents: null,
+        allow: null,
+        block: [],
+        timeoutMs: 5,
+      },
+    ]);
   });
 
   it("has the defaults of the contract", () => {
@@ -195,6 +224,49 @@ describe("a team file", () => {
       small("  - name: A\n", "mcp_servers: [{ name: s, command: [x], agents: [B] }]\n"),
       "mcp_servers[0].agents[0]: there is no agent B.",
     ],
+    ["a server that is nowhere", server("name: s"), "mcp_servers[0]: needs a `command`, or a `url`"],
+    [
+      "two servers whose tools have the same names",
+      small("  - name: A\n", "mcp_servers: [{ name: a-b, command: [x] }, { name: A_B, command: [x] }]\n"),
+      "mcp_servers[1].name: the tools of a-b would have the same names",
+    ],
+    [
+      "a server without a name for tools",
+      server('name: "7", command: [x]'),
+      "mcp_servers[0].name: needs a letter",
+    ],
+    [
+      "a secret in a URL",
+      server('name: s, url: "https://example.com/mcp?api_key=x"'),
+      "mcp_servers[0].url: holds a secret; name the variable",
+    ],
+    ["a password in a URL", server('name: s, url: "https://me:pw@example.com/"'), "url: holds a secret"],
+    ["a URL of another kind", server('name: s, url: "file:///etc"'), "url: is no http or https URL"],
+    [
+      "a token in place of a variable",
+      server('name: s, url: "https://example.com", token_env: "sk-1 2"'),
+      "mcp_servers[0].token_env: is no name of an environment variable",
+    ],
+    [
+      "variables for a URL",
+      server('name: s, url: "https://example.com", env: [X]'),
+      "env: belongs to a `command`",
+    ],
+    ["a token for a program", server("name: s, command: [x], token_env: X"), "token_env: belongs to a `url`"],
+    [
+      "a header that is the connection's",
+      server('name: s, url: "https://example.com", headers_env: { Host: X }'),
+      "headers_env.Host: is no header that can be set",
+    ],
+    ["a plugin outside", small("  - name: A\n", 'plugins: ["../p.ts"]\n'), "plugins[0]: The path"],
+    ["a plugin of no kind", small("  - name: A\n", 'plugins: ["./p.py"]\n'), "plugins[0]: must end with .ts"],
+    ["a plugin without ./", small("  - name: A\n", 'plugins: ["p.ts"]\n'), "write ./p.ts for the file"],
+    [
+      "a plugin by URL",
+      small("  - name: A\n", 'plugins: ["https://x.y/p"]\n'),
+      "plugins[0]: is neither a path",
+    ],
+    ["a plugin twice", small("  - name: A\n", 'plugins: ["p", "p"]\n'), "plugins[1]: is there twice"],
     ["a text that is too large", `team: ${"x".repeat(1_100_000)}`, "is larger than 1 MB"],
     ["nesting without end", "[".repeat(200_000), "team.yaml:"],
   ])("refuses %s and shows the place", (_what, text, message) => {
