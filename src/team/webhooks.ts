@@ -58,6 +58,8 @@ export interface WebhookSender {
 export function createWebhookSender(room: WebhookRoom): WebhookSender {
   const { webhooks } = room.store;
   const atWork = new Map<string, Promise<void>>();
+  /** Of those at work: they have to look again before they end, since there may be events that they have not seen. */
+  const again = new Set<string>();
   /** By webhook: up to where there is nothing it wants. */
   const looked = new Map<string, number>();
   const left = new AbortController();
@@ -102,7 +104,9 @@ export function createWebhookSender(room: WebhookRoom): WebhookSender {
           }
           position = Number(event.id);
         }
-        if (events.length < PAGE) return await webhooks.release(lease, Math.max(position, until));
+        if (events.length < PAGE) position = Math.max(position, until);
+        if (events.length < PAGE && !again.delete(webhook.webhook_id))
+          return await webhooks.release(lease, position);
       }
     } catch (error) {
       if (!left.signal.aborted) throw error;
@@ -112,14 +116,20 @@ export function createWebhookSender(room: WebhookRoom): WebhookSender {
 
   function begin({ webhook_id }: Webhook): void {
     const work = async () => {
-      const lease = await webhooks.take(webhook_id, room.workerId, HOLD_MS);
-      if (lease === null) return;
-      room.hide(lease.secrets);
-      await drain(lease);
+      do {
+        again.delete(webhook_id);
+        const lease = await webhooks.take(webhook_id, room.workerId, HOLD_MS);
+        if (lease === null) return;
+        room.hide(lease.secrets);
+        await drain(lease);
+      } while (again.has(webhook_id) && !left.signal.aborted);
     };
     const working = work()
       .catch(room.problem)
-      .finally(() => atWork.delete(webhook_id));
+      .finally(() => {
+        atWork.delete(webhook_id);
+        again.delete(webhook_id);
+      });
     atWork.set(webhook_id, working);
   }
 
@@ -133,9 +143,12 @@ export function createWebhookSender(room: WebhookRoom): WebhookSender {
     return until - webhook.position >= FAR;
   }
 
-  const settled = async () => void (await Promise.all(atWork.values()));
+  const settled = async () => {
+    while (atWork.size > 0) await Promise.all(atWork.values());
+  };
   return {
     async look() {
+      for (const id of atWork.keys()) again.add(id);
       const due = await webhooks.due(LIMIT);
       if (due === null) return null;
       await freeDead(room);

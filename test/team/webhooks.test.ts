@@ -234,6 +234,20 @@ describe("a webhook", () => {
     expect(heard()).toEqual(words);
   });
 
+  it("gets what was written while it was sent for, before that ends", async () => {
+    await add();
+    await told("one");
+    const sender = createWebhookSender(room());
+    receiver.answers.push((response) => {
+      void told("two")
+        .then(() => sender.look())
+        .then(() => status(204)(response));
+    });
+    await sender.look();
+    await sender.settled();
+    expect(heard()).toEqual(["one", "two"]);
+  });
+
   it("that is removed while it fails gets nothing more", async () => {
     const id = await add();
     await told("one");
