@@ -4,7 +4,7 @@ import type { App, RunOptions } from "./app.ts";
 import type { OxbowEvent } from "./core/events.ts";
 import type { SplitChild, SplitRequest } from "./core/tool.ts";
 import { json } from "./core/event-values.ts";
-import { type CallContext, cut, personCall, taskOrTicket, waitMs } from "./person-call.ts";
+import { type CallContext, cut, personCall, named, taskOrTicket, waitMs } from "./person-call.ts";
 import { firstOf } from "./person-wait.ts";
 
 const MOST_WAIT_MS = 3_600_000;
@@ -12,7 +12,7 @@ const REPORT = 60_000;
 const TITLE = 600;
 
 const title = z.string().min(1).max(50_000).describe("What is to be done, in plain words.");
-const ticket = z.string().min(1).max(200).optional().describe("Names the branches. Default: the task's id.");
+const ticket = named(200).optional().describe("Names the branches. Default: the task's id.");
 const patterns = z.array(z.string().max(4096)).max(5000);
 
 const OPTIONS: RunOptions = {
@@ -183,9 +183,9 @@ const split = personCall({
 
 /** A split that this process carries, with the live workers. */
 export async function splitHere(app: App, request: SplitRequest, { signal, progress }: CallContext) {
-  const { ticket: named, wait, timeoutMs = 30_000, ...parts } = request;
+  const { ticket: called, wait, timeoutMs = 30_000, ...parts } = request;
   const { task } = await app.start(
-    { title: request.task, ticket: named, options: OPTIONS, split: parts },
+    { title: request.task, ticket: called, options: OPTIONS, split: parts },
     tell(progress),
   );
   const made = (await app.status(task.task_id))[0]?.subtasks ?? [];
@@ -246,8 +246,8 @@ const plan = personCall({
   scope: "read",
   readOnly: true,
   destructive: false,
-  async run(app, { task, ticket: named, base, by = null }) {
-    const planned = await app.plan({ title: task, ticket: named, base, options: { ...OPTIONS, by } });
+  async run(app, { task, ticket: called, base, by = null }) {
+    const planned = await app.plan({ title: task, ticket: called, base, options: { ...OPTIONS, by } });
     return {
       task_id: planned.task.task_id,
       base: { ref: planned.task.base_ref, commit: planned.task.base_commit },
@@ -264,7 +264,7 @@ const cancel = personCall({
   description:
     "Cancel a task (by id or ticket), or a subtask with all that was split from it, whichever process works on it. What was committed stays.",
   parameters: z.strictObject({
-    id: z.string().min(1).max(500).describe("A task's id, a ticket, or a subtask's id."),
+    id: named(500).describe("A task's id, a ticket, or a subtask's id."),
     wait_ms: z
       .int()
       .min(0)
@@ -291,7 +291,7 @@ const retry = personCall({
   name: "retry",
   description: "Try a subtask again that failed, was cancelled or timed out, or all such parts of a task.",
   parameters: z.strictObject({
-    id: z.string().min(1).max(500).describe("A task's id, a ticket, or a subtask's id."),
+    id: named(500).describe("A task's id, a ticket, or a subtask's id."),
   }),
   result: z.object({ task_id: z.string(), parts, carried: z.boolean() }),
   scope: "submit",

@@ -11,7 +11,7 @@ import type { Engine } from "./engine.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { noBranch, readOnlyFiles } from "./dialogue-files.ts";
-import { agentNamed, modelOf, runtimeOf } from "./engine.ts";
+import { agentAtWork, modelOf, runtimeOf } from "./engine.ts";
 import { cleanError } from "./outcome.ts";
 import { NO_OPTIONS } from "./registered-agents.ts";
 import { createSignals } from "./signals.ts";
@@ -52,11 +52,7 @@ export async function answerTurn(
 
 /** Throws agent_unknown, agent_unavailable (shut down), runtime_not_available (a program). */
 export function talkingAgent(engine: Engine, name: string): AgentSpec {
-  const agent = agentNamed(engine, name);
-  if (engine.registry.isRetired(name))
-    throw new OxbowError("agent_unavailable", `${name} was shut down.`, {
-      hint: "Create it again, or write to another agent.",
-    });
+  const agent = agentAtWork(engine, name);
   if (runtimeOf(NO_OPTIONS, agent) === "command")
     throw new OxbowError("runtime_not_available", `${name} runs a program, which reads no messages.`, {
       hint: "Submit a task for it instead.",

@@ -10,7 +10,7 @@ import { hasCode, OxbowError } from "../core/errors.ts";
 import { planSplit } from "../core/split.ts";
 import { leftOf } from "./budget.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
-import { runOptions } from "./engine.ts";
+import { refuseShutDown, runOptions } from "./engine.ts";
 import { overlapOfSplit } from "./overlap.ts";
 import { createSignals } from "./signals.ts";
 import { planTask, submitTask, targetAgent } from "./submit.ts";
@@ -65,6 +65,7 @@ async function bear(engine: Engine, parent: Parent, request: SplitRequest): Prom
 /** Plans the children and makes them durable; all of them or none. */
 async function bearOnce(engine: Engine, parent: Parent, request: SplitRequest): Promise<readonly NewChild[]> {
   const { task, subtask } = parent;
+  refuseShutDown(engine, request);
   const siblings = await engine.store.subtasks(task.task_id);
   const files =
     request.by === "owner" ? (await engine.repo.listFiles(task.base_commit)).map((file) => file.path) : [];

@@ -16,7 +16,7 @@ import { ownScope, planSplit } from "../core/split.ts";
 import { priceNotices } from "./budget.ts";
 import { announcements, type Birth, makeChildren } from "./children.ts";
 import { openings, withoutSandbox } from "./confinement.ts";
-import { agentNamed, checkStartable, runtimeOf } from "./engine.ts";
+import { agentAtWork, agentNamed, checkStartable, refuseShutDown, runtimeOf } from "./engine.ts";
 import { drawnPlan, plannedEvent } from "./plan-task.ts";
 import { startOf } from "./task-base.ts";
 import { findLinks } from "./workspaces.ts";
@@ -208,6 +208,7 @@ async function refuseBlockedNames(engine: Engine, ticket: string, integration: s
 }
 
 async function splitParts(engine: Engine, split: SplitRequest, commit: string): Promise<SplitPlan> {
+  refuseShutDown(engine, split);
   const files = split.by === "owner" ? await engine.repo.listFiles(commit) : [];
   return planSplit(split, {
     agents: engine.registry.list(),
@@ -229,7 +230,7 @@ export function targetAgent(engine: Engine, named: string | undefined): string {
 
 function leadPart(engine: Engine, title: string): PlannedChild {
   const name = engine.team.lead ?? engine.registry.list()[0]?.name ?? "";
-  const lead = agentNamed(engine, name);
+  const lead = agentAtWork(engine, name);
   const { name: agent, responsibilities } = lead;
   return {
     agent,

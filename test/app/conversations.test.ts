@@ -1,9 +1,19 @@
 /** Agents that come and go at run time, and people who talk with them, through the calls of an app. */
 import { describe, expect, it } from "vitest";
-import { openApp } from "../../src/app.ts";
+import { openApp, type RunOptions } from "../../src/app.ts";
 import { plainEnvironment } from "../support/cli.ts";
 import { type ModelServer, startModelServer } from "../support/model-server.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
+
+const NONE: RunOptions = {
+  by: null,
+  provider: null,
+  model: null,
+  runtime: null,
+  command: null,
+  script: null,
+  maxParallel: null,
+};
 
 const KEY = "sk-test-0123456789abcdefghijkl";
 
@@ -86,6 +96,52 @@ describe("an agent that is registered at run time", () => {
     });
     await other.createAgent({ name: "Web" });
     expect((await app.registry()).findOwner("src/web/page.js")?.agent).toBe("Web");
+  });
+});
+
+describe("an agent that is shut down at work", () => {
+  it("hands its work back, which waits for it or for another, and goes on when it is back", async () => {
+    using shop = makeShop();
+    let hangs = true;
+    await using server = await startModelServer(() => (hangs ? { hang: true } : { text: "Done." }));
+    await using app = open(shop, server);
+    const split = { task: "Do it", children: [{ task: "The part", agent: "Api" }] };
+    const alert = Promise.withResolvers<void>();
+    const { ended } = await app.start(
+      { title: "Do it", ticket: "7", options: NONE, split },
+      ({ event }) => event === "alert" && alert.resolve(),
+    );
+    await server.received(1);
+    await using other = open(shop, server);
+    const down = await other.shutDownAgent("Api");
+    const subtask = async () => (await app.status("7"))[0]?.subtasks[0];
+    expect(down.handed_back).toEqual([(await subtask())?.conversation_id]);
+    await alert.promise;
+    expect(await subtask()).toMatchObject({ state: "blocked", worker: null });
+    expect(await app.alerts()).toMatchObject([{ agent: "Api", code: "agent_disabled" }]);
+    await expect(
+      app.start({
+        title: "More",
+        options: NONE,
+        split: { task: "More", children: [{ task: "x", agent: "Api" }] },
+      }),
+    ).rejects.toMatchObject({ code: "agent_unavailable" });
+    hangs = false;
+    await other.createAgent({ name: "Api" });
+    expect((await ended)?.state).toBe("completed");
+    expect((await subtask())?.outcome).toMatchObject({ outcome: "completed", summary: "Done." });
+  });
+
+  it("has its work cancelled, if that is asked for", async () => {
+    using shop = makeShop();
+    await using server = await startModelServer(() => ({ hang: true }));
+    await using app = open(shop, server);
+    const split = { task: "Do it", children: [{ task: "The part", agent: "Api" }] };
+    const { ended } = await app.start({ title: "Do it", ticket: "7", options: NONE, split });
+    await server.received(1);
+    const down = await app.shutDownAgent("Api", { cancel: true });
+    expect(down.cancelled).toHaveLength(1);
+    expect((await ended)?.children.map(({ outcome }) => outcome)).toEqual(["cancelled"]);
   });
 });
 

@@ -85,7 +85,7 @@ describe("a client over stdio", () => {
     expect(ran.value).toMatchObject({ ticket: "146", ended: true, state: "completed" });
     expect(ran.text).toContain("## See every file");
     expect(told).toContain("feature/146/Api is merged into integration/146");
-    const status = await mcp.call("status", { task: "146" });
+    const status = await mcp.call("status", { task: 146 });
     expect(status.value.tasks[0].subtasks.map((each: any) => [each.agent, each.state])).toEqual([
       ["Api", "completed"],
       ["Web", "completed"],
