@@ -22,6 +22,7 @@ export { OxbowError } from "./core/errors.ts";
 export { weighEvidence } from "./core/evidence.ts";
 export { evidenceMovement } from "./core/evidence-stop.ts";
 export { createOwnership } from "./core/ownership.ts";
+export { rankAgents } from "./core/plan-agents.ts";
 export { createRedactor } from "./core/redact.ts";
 export { createSupervision } from "./core/supervision.ts";
 export { checkWebhookUrl } from "./core/webhook-url.ts";
@@ -32,6 +33,7 @@ export type {
   AppOptions,
   LastIds,
   OxbowApp,
+  PlanTaskOptions,
   RunTaskOptions,
   SignalAllResult,
   SignalAnyResult,
@@ -101,6 +103,8 @@ export type {
   Usage,
 } from "./core/model.ts";
 export type { Ownership } from "./core/ownership.ts";
+export type { FileList, Plan, Planner, PlanOverlap, PlanProblem, PlanSubtask } from "./core/plan.ts";
+export type { AgentFit, AgentLoad, AgentNeed, AgentTraits } from "./core/plan-agents.ts";
 export type { Redactor, RedactorOptions, RedactorStream } from "./core/redact.ts";
 export type { NewAgent, RegisteredOwner } from "./core/registry.ts";
 export type { AgentSpec, TeamFile } from "./core/team-file.ts";

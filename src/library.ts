@@ -5,6 +5,7 @@
 import type { OxbowEvent, Report } from "./core/events.ts";
 import type { BudgetAsk } from "./core/budget-saved.ts";
 import type { Json, Task } from "./core/model.ts";
+import type { Plan, Planner } from "./core/plan.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
@@ -54,6 +55,8 @@ export interface RunTaskOptions {
   readonly base?: string | undefined;
   /** Split along the team's path owners, without a model. */
   readonly by?: "owner" | undefined;
+  /** Carry out this plan; the task is then only its title. */
+  readonly plan?: Plan | undefined;
   /** `openai`, `openai_chat` or `scripted`. */
   readonly provider?: string | undefined;
   /** The model of every agent in this run. */
@@ -75,6 +78,16 @@ export interface RunTaskOptions {
   readonly onEvent?: ((event: OxbowEvent) => void) | undefined;
   /** The task is durable: from here on `resume` can go on with it. */
   readonly onSubmitted?: ((task: Task) => void) | undefined;
+}
+
+export interface PlanTaskOptions
+  extends Pick<RunTaskOptions, "ticket" | "base" | "provider" | "model" | "script"> {
+  /** `rules`: without a model. `llm`: a model plans all. `hybrid`: a model plans what the rules leave (default, where there is one). */
+  readonly planner?: Planner | undefined;
+  /** Whose model is asked. Default: the lead's. */
+  readonly plannerAgent?: string | undefined;
+  /** Milliseconds until it must be done; an agent whose `sla_ms` is longer is avoided. */
+  readonly deadlineMs?: number | undefined;
 }
 
 /** The calls that are also free functions of the package. */
@@ -116,6 +129,12 @@ export interface Calls {
 export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   /** Plans, splits, works, merges and reports, as `oxbow run` does. Aborting cancels; the work done so far is kept. */
   run(task: string, options?: RunTaskOptions, signal?: AbortSignal): Promise<Report>;
+  /**
+   * Who would do which part of a task, in which order, and what a person must agree to; makes nothing. `run` carries it out
+   * (`{ plan }`), as it is or changed. Throws usage, agent_unknown, rev_not_found, plan_invalid, and with a model what its
+   * run failed with.
+   */
+  makePlan(task: string, options?: PlanTaskOptions, signal?: AbortSignal): Promise<Plan>;
   /** Branches that wait for a person to settle them with their target. */
   readonly conflicts: Conflicts;
   /** Goes on with a task whose process ended. Throws task_unknown, task_active. */
@@ -226,8 +245,13 @@ export function openApp(options: AppOptions = {}): OxbowApp {
     run: (task, given = {}, signal) =>
       during(signal, (stop) => {
         checkText("task", task);
-        const { ticket, base, ...hooks } = given;
-        return app.run({ title: task, ticket, base, options: runOptions(given) }, hooks, stop);
+        const { ticket, base, plan, ...hooks } = given;
+        return app.run({ title: task, ticket, base, plan, options: runOptions(given) }, hooks, stop);
+      }),
+    makePlan: (task, given = {}, signal) =>
+      during(signal, (stop) => {
+        checkText("task", task);
+        return app.makePlan({ ...given, task, options: runOptions(given) }, stop);
       }),
     resume: (taskId, hooks = {}, signal) => during(signal, (stop) => app.resume(taskId, hooks, stop)),
     work: (given = {}, signal) => during(signal, (stop) => app.work(given, stop)),

@@ -3,10 +3,10 @@ import { z } from "zod";
 import { jsonIn } from "./json-text.ts";
 import { type Plan, PLAN_LIMITS, type PlanProblem, planSubtaskSchema } from "./plan.ts";
 import { protectedReason } from "./plan-gates.ts";
+import { problemsOf } from "./plan-issues.ts";
 import { meceNotices, meceOf } from "./plan-mece.ts";
 import type { FileIndex } from "./plan-paths.ts";
 import type { AgentSpec } from "./team-file.ts";
-import { dotted } from "./yaml-source.ts";
 
 const texts = z.array(z.string().min(1).max(PLAN_LIMITS.line)).max(PLAN_LIMITS.lines);
 
@@ -35,7 +35,6 @@ export function planAnswerForm(): string {
 }
 
 const MAX_BYTES = 262_144;
-const MOST_PROBLEMS = 20;
 
 export type ReadAnswer = { readonly answer: PlanAnswer } | { readonly problems: readonly PlanProblem[] };
 
@@ -49,11 +48,7 @@ export function readPlanAnswer(output: string): ReadAnswer {
   if (more.length > 0) return wrong(`the answer has ${more.length + 1} JSON values instead of one`);
   const read = planAnswerSchema.safeParse(value);
   if (read.success) return { answer: read.data };
-  const problems = read.error.issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
-    const place = path.map((step) => (typeof step === "number" ? step : String(step)));
-    return { path: place, message: place.length === 0 ? message : `${dotted(place)}: ${message}` };
-  });
-  return { problems };
+  return { problems: problemsOf(read.error) };
 }
 
 /**

@@ -3,8 +3,10 @@ import type { EventBody } from "../core/events.ts";
 import type { PlannedChild } from "../core/split.ts";
 import type { NewChild } from "../store/contract.ts";
 import type { Engine } from "./engine.ts";
-import { checkPlan, type Plan, refusePlan } from "../core/plan.ts";
+import { OxbowError } from "../core/errors.ts";
+import { checkPlan, type Plan, planSchema, refusePlan } from "../core/plan.ts";
 import { meceNotices, meceOf } from "../core/plan-mece.ts";
+import { problemsOf } from "../core/plan-issues.ts";
 import { indexFiles } from "../core/plan-paths.ts";
 
 export interface DrawnPlan {
@@ -16,7 +18,7 @@ export interface DrawnPlan {
 
 /** Throws plan_invalid with all problems. What of it is not exclusive, or left over, is a notice. */
 export async function drawnPlan(engine: Engine, given: Plan, commit: string): Promise<DrawnPlan> {
-  const clean: Plan = JSON.parse(engine.redact(JSON.stringify(given)));
+  const clean = wellFormed(JSON.parse(engine.redact(JSON.stringify(given))));
   const files = (await engine.repo.listFiles(commit)).map(({ path }) => path);
   const { limits } = engine.team;
   refusePlan(checkPlan(clean, { agents: engine.registry.list(), limits, files }));
@@ -37,6 +39,14 @@ export async function drawnPlan(engine: Engine, given: Plan, commit: string): Pr
   const told = meceNotices(mece);
   const notices = told.map((message) => ({ code: "plan", message }));
   return { plan: { ...clean, mece, notices: told }, children, leftovers: [], notices };
+}
+
+/** A caller may be plain JavaScript. */
+function wellFormed(given: unknown): Plan {
+  const read = planSchema.safeParse(given);
+  if (read.success) return read.data;
+  refusePlan(problemsOf(read.error));
+  throw new OxbowError("plan_invalid", "The plan cannot be read.");
 }
 
 /** `children` are in the plan's order. */

@@ -22,6 +22,7 @@ describe("the package", () => {
       "evidenceMovement",
       "openApp",
       "orchestrateSplit",
+      "rankAgents",
       "registerMergeStrategy",
       "registerTool",
       "signalSend",

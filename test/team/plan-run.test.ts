@@ -69,6 +69,13 @@ describe("a plan that is carried out", () => {
     );
     expect(report.state).toBe("waiting");
     expect(report.approvals).toMatchObject([{ agent: "Docs", state: "open", reason: "Get approval first." }]);
+    const odd: Plan = JSON.parse(JSON.stringify({ ...made, subtasks: [{ ...made.subtasks[0], brief: 7 }] }));
+    await expect(
+      app.run({ title: "Tidy", ticket: "11", plan: odd, options }, {}, never),
+    ).rejects.toMatchObject({
+      code: "plan_invalid",
+      message: expect.stringContaining("subtasks[0].brief"),
+    });
     const gone: Plan = { ...made, subtasks: made.subtasks.map((each) => ({ ...each, agent: "Gone" })) };
     await expect(
       app.run({ title: "Tidy", ticket: "11", plan: gone, options }, {}, never),
