@@ -143,6 +143,20 @@ describe("every answer", () => {
     expect(log).toContain('"request_id":"trace-1.2:3"');
   });
 
+  it("shows no token, wherever somebody wrote it", async () => {
+    await using service = await callService();
+    const { token } = await service.app.createToken({ name: "ci", scopes: ["read"], lifeMs: null });
+    const told = JSON.stringify([
+      await service.json(`/${token}`, 404),
+      await service.json(`/tasks/${token}/report`, 404),
+      await service.json(`/tasks?state=${token}`, 400),
+    ]);
+    await service.app.close();
+    const log = readFileSync(join(service.shop.dir, ".git/oxbow/logs/orchestrator.log"), "utf8");
+    expect(log).toContain("route_unknown");
+    expect(told + log).not.toContain(token.slice(20));
+  });
+
   it("tells which methods a path takes", async () => {
     await using service = await callService();
     const answer = await service.call("/tasks", { method: "DELETE" });

@@ -7,6 +7,9 @@ import { nextCursor, pageOf, pageQuery } from "./pages.ts";
 const approvalSchema = z
   .object({
     approval_id: z.string(),
+    kind: z
+      .enum(["scope", "gate"])
+      .openapi({ description: "scope: to write elsewhere too; gate: to begin at all." }),
     task_id: z.string(),
     subtask_id: z.string(),
     agent: z.string(),
@@ -68,6 +71,7 @@ export const approvalRoutes = ({ app }: Service): Routes =>
     const { entries, next_cursor } = pageOf(found, ({ approval_id }) => approval_id, { limit, cursor });
     const approvals = entries.map((each) => ({
       approval_id: each.approval_id,
+      kind: each.kind,
       task_id: each.task_id,
       subtask_id: each.subtask_id,
       agent: each.agent,

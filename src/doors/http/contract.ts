@@ -56,4 +56,9 @@ export function routes(): Routes {
 }
 
 /** A name that somebody gave: of a task, a ticket, an approval. */
-export const name = z.string().min(1).max(500);
+export const name = z
+  .string()
+  .min(1)
+  .max(500)
+  // No store keeps a NUL.
+  .regex(/^[^\0]+$/, "must not have a NUL");

@@ -19,7 +19,7 @@ const taskSchema = z
   })
   .openapi("TaskSummary");
 
-const position = z.tuple([z.int(), z.string()]);
+const position = z.tuple([z.int(), name]);
 
 const list = createRoute({
   method: "get",
