@@ -5,6 +5,7 @@ import { describeSettings, parseSettings } from "../src/core/settings.ts";
 import { parseTeamFile } from "../src/core/team-file.ts";
 import { eventTables, toolTable } from "./support/event-doc.ts";
 import { region } from "./support/examples.ts";
+import { operationsTable } from "./support/person-doc.ts";
 import { teamTables } from "./support/team-doc.ts";
 
 const top = resolve(import.meta.dirname, "..");
@@ -45,6 +46,10 @@ describe("the documentation", () => {
     keepsInStep(page, "arguments", toolTable());
   });
 
+  it("lists every operation of a person as the code has it", () => {
+    keepsInStep("docs/mcp.md", "operations", operationsTable());
+  });
+
   it.each([
     ["split", "split.ts", ["split", "fan-in"]],
     ["branch", "branch.ts", ["branch"]],
@@ -67,6 +72,7 @@ describe("the documentation", () => {
     "docs/team-yaml.md",
     "docs/orchestration/overview.md",
     "docs/observability.md",
+    "docs/mcp.md",
     "AGENTS.md",
   ])("%s links only to what is there", (name) => {
     const text = readFileSync(join(top, name), "utf8");

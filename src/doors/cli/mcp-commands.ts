@@ -8,10 +8,7 @@ export function mcpCommand(program: Command, doors: Doors, done: (code: number) 
     .description("Serve the team to one MCP client (Claude Code, Codex, Cursor) over stdin and stdout.")
     .option("--repo <dir>", "the repository", ".")
     .option("--team <file>", "the team file (default: team.yaml of the repository)")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  claude mcp add oxbow -- npx oxbow mcp\n  oxbow mcp --repo ../shop\n",
-    )
+    .addHelpText("after", "\nExamples:\n  claude mcp add oxbow -- oxbow mcp\n  oxbow mcp --repo ../shop\n")
     .action(async (options) =>
       done(await (await import("./mcp.ts")).mcp(options, doors, program.version() ?? "")),
     );
