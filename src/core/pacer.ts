@@ -20,12 +20,15 @@ export interface Pacer {
   rate(): number | null;
 }
 
-/** Below what the server took: its clock is not ours. */
-const MARGIN = 0.97;
+/**
+ * Below what the server took: its clock is not ours, and what goes out evenly comes in unevenly. More, where a refusal
+ * stops everybody for long (`longMs`): then one is dearer than the rate that keeps clear of it.
+ */
+const MARGIN = { usual: 0.97, dear: 0.94, longMs: 500 };
 /** What is kept of the rate after a refusal that nothing but the server can have caused: at once, or after a while. */
 const KEPT = { early: 0.5, steady: 0.96, steadyMs: 5_000 };
 /** Without a refusal before the rate grows: so many times what a refusal costs. */
-const HOLD = { waits: 12, least: 2_000, most: 30_000 };
+const HOLD = { waits: 20, least: 2_000, most: 30_000 };
 const GROWTH = { everyMs: 1_000, first: 0.02, fine: 0.08, most: 0.5 };
 /** What late timers cost is caught up with, so far back, and never beyond what a second may have. */
 const CATCH_UP_MS = 500;
@@ -65,10 +68,11 @@ export function createPacer(random: () => number = Math.random): Pacer {
     const wait = blockedUntil - (limit?.at ?? startedAt);
     const seen = limit?.seen ?? 0;
     const steady = limit !== null && limit.at - startedAt >= KEPT.steadyMs;
+    const margin = wait < MARGIN.longMs ? MARGIN.usual : MARGIN.dear;
     const [before] = safe;
-    if (rate === null) rate = MARGIN * seen;
+    if (rate === null) rate = margin * seen;
     else if (before !== undefined) rate = before;
-    else rate = Math.max(MARGIN * Math.min(seen, rate), rate * (steady ? KEPT.steady : KEPT.early));
+    else rate = Math.max(margin * Math.min(seen, rate), rate * (steady ? KEPT.steady : KEPT.early));
     rate = Math.max(LEAST_RATE, rate);
     const patience = before === undefined ? HOLD.waits * wait : growth > GROWTH.fine ? 2 * wait : 2 * holdMs;
     holdMs = Math.min(HOLD.most, Math.max(HOLD.least, patience));
@@ -125,8 +129,10 @@ export function createPacer(random: () => number = Math.random): Pacer {
       const span = Math.min(LONGEST_COUNT_MS, Math.max(SECOND, wait));
       const at = round.limit?.at ?? now;
       const count = times.filter((each) => each > at - span).length;
+      // A pause just before says nothing about what the server takes, where requests have gone evenly since.
+      const paced = rate === null ? 0 : Math.min(rate, round.taken / Math.max(1, at - round.startedAt));
       // Where it took none, all that is known is when it would take the next.
-      round.limit = { at, seen: count > 0 ? count / span : 1 / Math.max(WAIT.least, wait) };
+      round.limit = { at, seen: count > 0 ? Math.max(count / span, paced) : 1 / Math.max(WAIT.least, wait) };
     },
     hold(until) {
       blockedUntil = Math.max(blockedUntil, until);

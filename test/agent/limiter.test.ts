@@ -14,6 +14,12 @@ interface Played {
   readonly took: number;
 }
 
+/** From 0 to 1, the same each time. */
+function dice(seed: number): () => number {
+  let state = seed;
+  return () => (state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32) / 2 ** 32;
+}
+
 /** Each run makes its requests one after another, as an agent does. */
 async function play(options: {
   readonly limit: RateLimit;
@@ -22,11 +28,14 @@ async function play(options: {
   readonly runs: number;
   readonly requests: number;
   readonly latencyMs?: number;
+  /** What a request takes on its way beyond that, at most: often little, now and then nearly all of it. */
+  readonly unevenMs?: number;
   readonly answerMs?: number;
   /** Between the beginnings of two runs. */
   readonly startMs?: number;
 }): Promise<Played> {
-  const { limit, says, runs, requests, latencyMs = 5, answerMs = 20, startMs = 0 } = options;
+  const { limit, says, runs, requests, latencyMs = 5, unevenMs = 0, answerMs = 20, startMs = 0 } = options;
+  const chance = dice(requests);
   const time = virtualTime();
   const limiter = createLimiter({ clock: time, random: () => 0.5 });
   let taken = 0;
@@ -37,7 +46,7 @@ async function play(options: {
     for (let left = requests; left > 0; ) {
       const entered = await limiter.enter(900_000, never);
       if (entered.kind !== "leave") throw new Error(entered.kind);
-      await time.sleep(latencyMs);
+      await time.sleep(latencyMs + chance() ** 3 * unevenMs);
       const wait = limit(time.now());
       if (wait === null) {
         taken++;
@@ -119,6 +128,18 @@ describe("a limit of 20 requests a second", () => {
       const says = SAYINGS["Retry-After in whole seconds"] ?? (() => null);
       const { taken, took } = await play({ limit: limit(), says, runs: 100, requests: 5, startMs: 40 });
       expect(taken / (20 * took), name).toBeGreaterThan(USED);
+    }
+  });
+
+  it("is used to more than 90 % also when what goes out evenly comes in unevenly", async () => {
+    for (const [name, limit] of Object.entries(LIMITS)) {
+      if (name === "a token bucket of 5") continue;
+      const says = SAYINGS["Retry-After in whole seconds"] ?? (() => null);
+      for (const startMs of [0, 30]) {
+        const run = { limit: limit(), says, runs: 100, requests: 4, startMs, unevenMs: 60 };
+        const { taken, took } = await play(run);
+        expect(taken / (20 * took), `${name}, ${startMs}`).toBeGreaterThan(USED);
+      }
     }
   });
 
