@@ -20,7 +20,7 @@ import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { type BudgetCalls, budgetCalls } from "./budget-calls.ts";
 import { environment } from "./host/env.ts";
-import { toErrorValue } from "./core/errors.ts";
+import { hasCode, toErrorValue } from "./core/errors.ts";
 import { type ExtensionCalls, extensionCalls } from "./extension-calls.ts";
 import { handingBack, STOP, withReason } from "./core/stop.ts";
 import { handover } from "./handover.ts";
@@ -219,6 +219,14 @@ export function openApp(options: AppOptions = {}): App {
     await (await import("./team/registered-agents.ts")).followAgents(now);
     return now;
   };
+  const plain = once(async () =>
+    (await import("./bind.ts")).bindEngine(options, settings, env, await opened(), { plugins: false }),
+  );
+  const anyway = () =>
+    engine().catch((error: unknown) => {
+      if (hasCode(error, "plugin_failed")) return plain();
+      throw error;
+    });
   const failed = async (error: unknown) => {
     (await bound.made())?.log.error({ error: toErrorValue(error) }, "background");
   };
@@ -236,7 +244,7 @@ export function openApp(options: AppOptions = {}): App {
     ...conversations,
     ...metrics,
     ...webhooks,
-    ...interventions(engine),
+    ...interventions(engine, anyway),
     ...budgetCalls(opened),
     conflicts: conflictMethods(engine),
     ...handover(opened, settings, env),
@@ -351,9 +359,11 @@ export function openApp(options: AppOptions = {}): App {
       await handBack();
       await endTalk();
       await endMetrics();
-      await (await bound.made())?.servers[Symbol.asyncDispose]();
-      await (await bound.made())?.telemetry.close();
-      (await bound.made())?.log.close();
+      for (const each of [await bound.made(), await plain.made()]) {
+        await each?.servers[Symbol.asyncDispose]();
+        await each?.telemetry.close();
+        each?.log.close();
+      }
       const made = await opened.made();
       await made?.store[Symbol.asyncDispose]();
       await made?.repo[Symbol.asyncDispose]();

@@ -26,12 +26,20 @@ import { workerIsDead, workerName } from "./host/worker.ts";
 /** The engine, and what of its team's plugins only the app itself uses. */
 export type BoundEngine = Engine & Pick<Extensions, "strategies"> & { readonly servers: McpServers };
 
+/** `plugins: false`: without them, for what must work also when one of them is broken. */
 export async function bindEngine(
   options: AppOptions,
   settings: Settings,
   env: Readonly<Record<string, string>>,
   rooms: Rooms,
+  how: { readonly plugins?: boolean } = {},
 ): Promise<BoundEngine> {
+  const written = await teamOf(options, rooms);
+  const team = how.plugins === false ? { ...written, plugins: [] } : written;
+  const servers = createMcpServers(rooms, env, (server, error) =>
+    log.error({ server, error: toErrorValue(error) }, "mcp_unavailable"),
+  );
+  const parts = await teamParts(team, settings, env, { ...rooms, servers });
   const log = openLog({
     file:
       settings.oxbowLogFile === undefined
@@ -41,12 +49,9 @@ export async function bindEngine(
     stderr: settings.oxbowLogStderr ?? options.logStderr ?? false,
     redact: (line) => bound.redact(line),
   });
-  const servers = createMcpServers(rooms, env, (server, error) =>
-    log.error({ server, error: toErrorValue(error) }, "mcp_unavailable"),
-  );
   const bound: BoundEngine = {
     ...rooms,
-    ...(await teamParts(await teamOf(options, rooms), settings, env, { ...rooms, servers })),
+    ...parts,
     servers,
     redact: rooms.secrets.redact,
     redactor: rooms.secrets,

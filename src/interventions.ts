@@ -23,13 +23,17 @@ export interface Interventions {
 
 const WAIT_MS = 10_000;
 
-export function interventions(engine: () => Promise<Engine>): Interventions {
+/** `anyway`: the engine also when a plugin of the team is broken; stopping what runs must not wait for its repair. */
+export function interventions(
+  engine: () => Promise<Engine>,
+  anyway: () => Promise<Engine> = engine,
+): Interventions {
   const team = () => import("./team/interventions.ts");
   return {
-    cancel: async (wanted, waitMs = WAIT_MS) => (await team()).cancel(await engine(), wanted, waitMs),
+    cancel: async (wanted, waitMs = WAIT_MS) => (await team()).cancel(await anyway(), wanted, waitMs),
     retry: async (wanted) => (await team()).retry(await engine(), wanted),
     assign: async (subtask, agent) => (await team()).assign(await engine(), subtask, agent),
-    alerts: async (taskId) => (await import("./team/blocked.ts")).openAlerts((await engine()).store, taskId),
-    agents: async (wanted) => (await import("./team/agent-states.ts")).agentStates(await engine(), wanted),
+    alerts: async (taskId) => (await import("./team/blocked.ts")).openAlerts((await anyway()).store, taskId),
+    agents: async (wanted) => (await import("./team/agent-states.ts")).agentStates(await anyway(), wanted),
   };
 }

@@ -246,5 +246,7 @@ describe("a plugin that is no good", () => {
     // What needs no agents goes on.
     await using app = open(shop);
     expect(await app.status()).toEqual([]);
+    await expect(app.cancel("T1")).rejects.toMatchObject({ code: "task_unknown" });
+    expect(await app.alerts()).toEqual([]);
   });
 });
