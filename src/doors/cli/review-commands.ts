@@ -42,7 +42,7 @@ export function ownersCommand(program: Command, done: (code: number) => void): v
 export function approvalsCommand(program: Command, done: (code: number) => void): void {
   const approvals = program
     .command("approvals")
-    .description("Requests of agents to write outside of their paths.");
+    .description("What waits for a person: agents that ask to write elsewhere, subtasks before they begin.");
   approvals
     .command("list")
     .description("Show the requests that wait for an answer.")
@@ -58,7 +58,7 @@ export function approvalsCommand(program: Command, done: (code: number) => void)
       .argument("<id>", "the request, as `oxbow approvals list` shows it")
       .description(
         verb === "grant"
-          ? "Let the agent write there. Exit 1 when somebody was first."
+          ? "Let the agent write there, or the subtask begin. Exit 1 when somebody was first."
           : "Refuse it. Exit 1 when somebody was first.",
       )
       .option("--reason <text>", "what the agent is to know about it")

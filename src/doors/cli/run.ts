@@ -66,8 +66,8 @@ export async function run(title: string | undefined, flags: RunFlags): Promise<n
   using stop = interruption((name) => display.stopping(name));
   const hooks = {
     workers: flags.workers,
-    // Where nobody looks on, nobody is there to answer.
-    wait: flags.wait ?? (flags.json !== true && process.stdout.isTTY),
+    // Where nobody looks on, nobody is there to answer. It is undefined there, whatever its type says.
+    wait: flags.wait ?? (flags.json !== true && Boolean(process.stdout.isTTY)),
     onEvent: display.event,
     onSubmitted: (task: { task_id: string; ticket: string; title: string }) => {
       submitted.task_id = task.task_id;
