@@ -128,6 +128,9 @@ export type {
   SupervisionSpec,
 } from "./core/supervision.ts";
 export type { WebhookOptions, WebhookVerdict } from "./core/webhook-url.ts";
+export type { WebhookEvents } from "./core/webhook-events.ts";
+export type { ShownTry, ShownWebhook } from "./core/webhooks.ts";
+export type { AddedWebhook, TestedWebhook, Webhooks } from "./webhook-calls.ts";
 export type { BranchAllocation } from "./git/contract.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";

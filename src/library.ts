@@ -18,10 +18,12 @@ import type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/in
 import type { SubAgents, SubAgentsOptions } from "./sub-agents.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
+import type { Webhooks } from "./webhook-calls.ts";
 import { openApp as openCore } from "./app.ts";
 import { OxbowError } from "./core/errors.ts";
 import { STOP } from "./core/stop.ts";
 import { checkSplit, checkText, checkWait, checkWaits, checkYesOrNo } from "./library-input.ts";
+import { libraryWebhooks } from "./library-webhooks.ts";
 
 export type { WorkerEvent, WorkerOptions };
 
@@ -137,6 +139,8 @@ export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   makePlan(task: string, options?: PlanTaskOptions, signal?: AbortSignal): Promise<Plan>;
   /** Branches that wait for a person to settle them with their target. */
   readonly conflicts: Conflicts;
+  /** Where events are sent to. */
+  readonly webhooks: Webhooks;
   /** Goes on with a task whose process ended. Throws task_unknown, task_active. */
   resume(
     taskId: string,
@@ -316,6 +320,7 @@ export function openApp(options: AppOptions = {}): OxbowApp {
           return app.conflicts.resolve(wanted, choice, stop);
         }),
     },
+    webhooks: libraryWebhooks(app.webhooks, during),
     subAgents: (wanted) => during(undefined, () => app.subAgents(wanted)),
     team: () => during(undefined, () => app.registry()),
     close: () => (closed ??= close()),

@@ -25,7 +25,7 @@ export interface Webhooks {
   check(url: string): Promise<void>;
   /**
    * The `callback_url` of a task: it gets the task's events from its first on, however late it is added. The same call again
-   * changes nothing. Throws webhook_refused, task_conflict (the task has another URL).
+   * changes nothing. Throws task_unknown, webhook_refused, task_conflict (the task has another URL).
    */
   forTask(taskId: string, url: string, events?: WebhookEvents): Promise<ShownWebhook>;
   /** The oldest first, at most 1,000. */

@@ -17,7 +17,7 @@ const LISTED = 1_000;
 const COUNTED = 1_000;
 
 export interface WebhookDesk extends Sending {
-  readonly store: Pick<Store, "webhooks">;
+  readonly store: Pick<Store, "webhooks" | "task">;
   redact(text: string): string;
   /** They are not shown from now on, whatever has them in it. */
   hide(secrets: readonly string[]): void;
@@ -68,7 +68,7 @@ export async function addWebhook(
 
 /**
  * The `callback_url` of a task: it gets the task's events from the first on, whenever it is added. Again with the same URL it
- * changes nothing. Throws webhook_refused, task_conflict (the task has another).
+ * changes nothing. Throws task_unknown, webhook_refused, task_conflict (the task has another).
  */
 export async function addCallback(
   desk: WebhookDesk,
@@ -79,6 +79,8 @@ export async function addCallback(
   const { webhooks } = desk.store;
   const id = `callback:${taskId}`;
   if ((await webhooks.get(id)) === null) {
+    if ((await desk.store.task(taskId)) === null)
+      throw new OxbowError("task_unknown", `There is no task ${taskId.slice(0, 200)} in this repository.`);
     await checkUrl(desk, url);
     desk.hide(await webhooks.setSecret(CALLBACKS, newSecret(), { keepMs: 0, onlyFirst: true }));
   }

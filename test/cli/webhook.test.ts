@@ -119,10 +119,11 @@ describe("oxbow webhook", () => {
     await opened.webhooks.test(webhook.webhook_id, new AbortController().signal);
     const [test] = receiver.received;
     for (const each of [own, renewed.secret]) expect(test && (await isSigned(test, each))).toBe(true);
-    const made = await cli("webhook", "secret", "--json");
+    const { task_id: task } = reportOf(await cli(...TIDY));
+    await opened.webhooks.forTask(task, receiver.url);
+    const made = await cli("webhook", "secret", `callback:${task}`, "--json");
     expect(made.lines[0]).toEqual({ secret: expect.stringMatching(/^whsec_/) });
-    await opened.webhooks.forTask("t-1", receiver.url);
-    await opened.webhooks.test("callback:t-1", new AbortController().signal);
+    await opened.webhooks.test(`callback:${task}`, new AbortController().signal);
     const last = receiver.received.at(-1);
     expect(last && (await isSigned(last, String(made.lines[0]?.["secret"])))).toBe(true);
     expect((await opened.webhooks.list()).length).toBe(1);

@@ -7,9 +7,15 @@ import type { WebhookEvents } from "../../src/core/webhook-events.ts";
 import { createResolve, type Resolve } from "../../src/host/webhook-sender.ts";
 import { createSecrets } from "../../src/secrets.ts";
 import type { Store } from "../../src/store/contract.ts";
-import { addCallback, addWebhook, listWebhooks, testWebhook } from "../../src/team/webhook-list.ts";
+import {
+  addCallback,
+  addWebhook,
+  listWebhooks,
+  testWebhook,
+  type WebhookDesk,
+} from "../../src/team/webhook-list.ts";
 import { createWebhookSender, deliverWebhooks, type WebhookRoom } from "../../src/team/webhooks.ts";
-import { notice } from "../support/store-data.ts";
+import { aTask, notice } from "../support/store-data.ts";
 import { sqliteFile, type TestDatabase } from "../support/store-engines.ts";
 import {
   isSigned,
@@ -21,12 +27,14 @@ import {
 
 const MINUTE = 60_000;
 
+type Room = WebhookRoom & WebhookDesk;
+
 describe("a webhook", () => {
   let database: TestDatabase;
   let store: Store;
   let receiver: Receiver;
   let problems: unknown[];
-  const room = (over: Partial<WebhookRoom> = {}): WebhookRoom => {
+  const room = (over: Partial<Room> = {}): Room => {
     const secrets = createSecrets({});
     return {
       store,
@@ -58,7 +66,7 @@ describe("a webhook", () => {
   const told = (...words: string[]) => store.append(words.map((word) => notice("t", word)));
   const heard = (from = receiver) => from.received.map(({ body }) => body["message"] ?? body["event"]);
   /** One look of one process, until all it began has ended. */
-  const send = async (over: Partial<WebhookRoom> = {}) => {
+  const send = async (over: Partial<Room> = {}) => {
     const sender = createWebhookSender(room(over));
     await sender.look();
     await sender.settled();
@@ -343,6 +351,10 @@ describe("a webhook", () => {
   });
 
   it("of a task gets all of its events, also those before it was added, and no other's", async () => {
+    await expect(addCallback(room(), "t", receiver.url, "all")).rejects.toMatchObject({
+      code: "task_unknown",
+    });
+    await store.submit(aTask("t"), [], []);
     await told("one");
     const added = await addCallback(room(), "t", receiver.url, ["notice"]);
     expect(await addCallback(room(), "t", receiver.url, "all")).toEqual(added);
