@@ -10,7 +10,7 @@ import { planCommand } from "./plan-commands.ts";
 import { scheduleCommand } from "./schedule-commands.ts";
 import { approvalsCommand, ownersCommand, scopeCommand } from "./review-commands.ts";
 import { serveCommand } from "./serve-commands.ts";
-import { workCommands } from "./work-commands.ts";
+import { aboveZero, workCommands } from "./work-commands.ts";
 import { webhookCommand } from "./webhook-commands.ts";
 
 const VERSION = "0.1.0";
@@ -179,7 +179,7 @@ function runCommand(program: Command, done: (code: number) => void): void {
     .addOption(new Option("--runtime <name>", "how agents run").choices(["openai_agents", "command"]))
     .option("--command <line>", "the program of --runtime command; {task}, {branch} and {paths} are replaced")
     .option("--max-parallel <n>", "conversations at work at once", count)
-    .option("--budget-usd <n>", "US dollars that the task may use, all its agents together", amount)
+    .option("--budget-usd <n>", "US dollars that the task may use, all its agents together", aboveZero)
     .option("--budget-tokens <n>", "tokens that it may use", count)
     .option("--budget-wall-ms <n>", "milliseconds from its first start", count)
     .option("--base <ref>", "where the work starts (default: integration/<ticket> if it exists, else HEAD)")
@@ -287,13 +287,6 @@ function signalCommand(program: Command, done: (code: number) => void): void {
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow signal wait build:done --timeout-ms 5000 --json"))
     .action(async (topic, options) => done(await (await import("./signal.ts")).wait(topic, options)));
-}
-
-function amount(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value <= 0)
-    throw new InvalidArgumentError("It must be a number above 0.");
-  return value;
 }
 
 function count(text: string): number {

@@ -59,19 +59,20 @@ export function workCommands(program: Command, done: Done): void {
   budgetCommand(program, done);
 }
 
+export function aboveZero(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("It must be a number above 0.");
+}
+
 function budgetCommand(program: Command, done: Done): void {
-  const above0 = (text: string) => {
-    const value = Number(text);
-    if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
-    throw new InvalidArgumentError("It must be a number above 0.");
-  };
   program
     .command("budget")
     .argument("<task>", "a task id or a ticket")
     .description("Show what a task may use and has used; with a limit, set it, also while it runs.")
-    .option("--usd <n>", "US dollars, all its agents together", above0)
-    .option("--tokens <n>", "tokens", above0)
-    .option("--wall-ms <n>", "milliseconds from its next start", above0)
+    .option("--usd <n>", "US dollars, all its agents together", aboveZero)
+    .option("--tokens <n>", "tokens", aboveZero)
+    .option("--wall-ms <n>", "milliseconds from its next start", aboveZero)
     .option("--repo <dir>", "the repository", ".")
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow budget 146", "oxbow budget 146 --usd 10 && oxbow retry 146"))
