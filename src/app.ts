@@ -84,6 +84,8 @@ export interface AppOptions {
   readonly drainMs?: number | undefined;
   /** For a worker: where the team has a `repo.url`, a mirror of it in the state directory in place of the repository. */
   readonly mirror?: boolean | undefined;
+  /** For a service: calls see the team as its file says it now. */
+  readonly followTeamFile?: boolean | undefined;
   /** Log lines on stderr too, unless OXBOW_LOG_STDERR says otherwise. */
   readonly logStderr?: boolean | undefined;
 }
@@ -213,9 +215,16 @@ export function openApp(options: AppOptions = {}): App {
   const bound = once(async () =>
     (await import("./bind.ts")).bindEngine(options, settings, env, await opened()),
   );
+  const current = once(async () =>
+    options.followTeamFile === true
+      ? (await import("./bind.ts")).followTeamFile(await bound(), options, settings, env, await opened())
+      : bound,
+  );
   /** With the agents of the team as they are now. */
   const engine = async () => {
-    const now = await bound();
+    const follow = await current();
+    // A file that became invalid is told of once; then the team is as it was.
+    const now = await follow().catch(follow);
     await (await import("./team/registered-agents.ts")).followAgents(now);
     return now;
   };

@@ -35,8 +35,9 @@ export function openLog(options: LogOptions): Log {
     options.stderr === true ? both(file, options.level) : file,
   );
   return {
-    info: (about, message) => log.info(about, message),
-    error: (about, message) => log.error(about, message),
+    // Who was cut off when all was closed may end later, and has something to say.
+    info: (about, message) => void (closed || log.info(about, message)),
+    error: (about, message) => void (closed || log.error(about, message)),
     close: () => {
       if (!closed) file.end();
       closed = true;

@@ -54,7 +54,7 @@ describe("requests that are not what they should be", () => {
     expect(bodyOf(await get("/version", "Host: 127.0.0.1"))).toMatchObject({ code: "host_malformed" });
     expect(status(await get("/version", `X-Large: ${"x".repeat(20_000)}`))).toBe(431);
     expect(status(await get("/tasks/%FF%C0/report"))).toBe(404);
-    expect(status(await get("/tasks/%2e%2e%2f%00/report"))).toBe(404);
+    expect(status(await get("/tasks/%2e%2e%2f%00/report"))).toBe(400);
     expect(status(await get("http://evil.example/version"))).toBe(200);
     const upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Origin: https://evil.example"];
     expect(status(await get("/tasks", ...upgrade))).toBe(403);
@@ -166,6 +166,19 @@ describe("the work beside serving", () => {
       code: "setting_invalid",
     });
   });
+});
+
+it("the team is as its file says now; a file that became wrong leaves it as it was", async () => {
+  await using service = await startService();
+  const names = async () => {
+    const answer: any = await (await fetch(`${service.url}/agents`)).json();
+    return answer.agents.map((each: any) => each.name);
+  };
+  expect(await names()).toEqual(["Lead", "Api", "Web"]);
+  service.shop.write("team.yaml", `${SERVICE_TEAM}  - name: Docs\n`);
+  expect(await names()).toEqual(["Lead", "Api", "Web", "Docs"]);
+  service.shop.write("team.yaml", "team: [");
+  expect([await names(), await names()]).toEqual(Array(2).fill(["Lead", "Api", "Web", "Docs"]));
 });
 
 async function withToken(

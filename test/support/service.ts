@@ -108,7 +108,7 @@ export async function startService(
 ): Promise<ListeningService> {
   const { limits, env, team = SERVICE_TEAM, prepare, ...rest } = options;
   const shop = makeShop({ team });
-  const opened = openApp({ repo: shop.dir, env: plainEnvironment(env) });
+  const opened = openApp({ repo: shop.dir, env: plainEnvironment(env), followTeamFile: true });
   const app = (await prepare?.(opened)) ?? opened;
   const stop = new AbortController();
   const listening = Promise.withResolvers<ListeningAt>();

@@ -10,7 +10,8 @@ export interface ServeFlags extends ServeOptions {
 }
 
 export async function serve(flags: ServeFlags, doors: Doors): Promise<number> {
-  await using app = openApp({ repo: flags.repo, team: flags.team, mirror: true, logStderr: true });
+  const { repo, team } = flags;
+  await using app = openApp({ repo, team, mirror: true, logStderr: true, followTeamFile: true });
   using stop = interruption((name) => {
     process.stderr.write(`${name}: finishing what is under way; once more ends it at once.\n`);
   });
