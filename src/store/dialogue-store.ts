@@ -49,6 +49,8 @@ export function createDialogueStore({ db, write, now }: Database): DialogueStore
       return row ? toDialogue(row) : null;
     },
 
+    remove: (conversationId, stream) => write((tx) => remove(tx, conversationId, stream)),
+
     async list(team, { agent, limit }) {
       let query = db.selectFrom("dialogues").selectAll().where("team", "=", team);
       if (agent !== undefined) query = query.where("agent", "=", agent);
@@ -198,6 +200,23 @@ async function insert(tx: Tx, message: Message, event: EventBody): Promise<Oxbow
   const [written] = await appendEvents(tx, [event]);
   if (!written) throw new OxbowError("internal", "The event of a message was not written.");
   return written;
+}
+
+async function remove(tx: Tx, conversationId: string, stream: string): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom("dialogues")
+    .select("expires_at")
+    .where("conversation_id", "=", conversationId)
+    .executeTakeFirst();
+  if (!row) return false;
+  if (row.expires_at > tx.now)
+    throw new OxbowError("task_active", `Somebody is about to answer in ${conversationId}.`, {
+      hint: "Wait for the answer first.",
+    });
+  for (const table of ["messages", "dialogues", "conversations"] as const)
+    await tx.db.deleteFrom(table).where("conversation_id", "=", conversationId).execute();
+  await tx.db.deleteFrom("events").where("task_id", "=", stream).execute();
+  return true;
 }
 
 function refuseFull(conversationId: string, row: { messages: number; unanswered: number }): void {

@@ -56,6 +56,10 @@ export interface DialogueStore {
   /** Throws recipient_unknown, limit_exceeded. */
   post(message: Message, event: EventBody): Promise<OxbowEvent>;
   get(conversationId: string): Promise<Dialogue | null>;
+  /**
+   * With all that was said, and the events of its stream. False: there is none. Throws task_active while somebody answers.
+   */
+  remove(conversationId: string, stream: string): Promise<boolean>;
   /** Those that spoke last first. */
   list(
     team: string,
