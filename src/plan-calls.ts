@@ -1,5 +1,5 @@
 /** The app's methods that plan a task before anything of it begins. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Plan } from "./core/plan.ts";
 import type { Engine } from "./team/engine.ts";
@@ -25,6 +25,15 @@ export interface PlanCalls {
   keepPlan(plan: Plan, file?: string): Promise<string>;
   /** Opens VISUAL or EDITOR on a file. Throws usage (there is none), command_failed. */
   editFile(file: string): Promise<void>;
+}
+
+/** Plans that nobody named a place for: so many of them stay. */
+const MOST_KEPT = 50;
+
+async function forgetOld(home: string): Promise<void> {
+  // The ids rise with time.
+  const old = (await readdir(home)).sort().slice(0, -MOST_KEPT);
+  for (const name of old) await rm(join(home, name), { force: true });
 }
 
 /** Where the work would start; see `run`. */
@@ -68,8 +77,10 @@ export function planCalls(engine: () => Promise<Engine>, env: Readonly<Record<st
     async keepPlan(plan, file) {
       const { writePlanFile } = await import("./core/plan-file.ts");
       const { repo, newId } = await engine();
-      const path = file === undefined ? join(repo.stateDir, "plans", `${newId("plan")}.yaml`) : resolve(file);
+      const home = join(repo.stateDir, "plans");
+      const path = file === undefined ? join(home, `${newId("plan")}.yaml`) : resolve(file);
       await mkdir(dirname(path), { recursive: true });
+      if (file === undefined) await forgetOld(home);
       await writeFile(path, writePlanFile(plan, path));
       return path;
     },

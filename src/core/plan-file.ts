@@ -1,9 +1,32 @@
 /** A plan as a file that a person reads, edits and hands back: YAML or JSON; what is wrong in it has its line and column. */
 import { stringify } from "yaml";
 import { OxbowError } from "./errors.ts";
-import { checkPlan, type Plan, type PlanContext, planSchema } from "./plan.ts";
+import { z } from "zod";
+import { checkPlan, type Plan, type PlanContext, PLAN_LIMITS, planShape, planSubtaskSchema } from "./plan.ts";
 import { explainFindings, explainIssues, type FileKind } from "./team-issues.ts";
 import { dotted, readYaml } from "./yaml-source.ts";
+
+/** A person who writes one leaves out what is empty. */
+const fileSchema = z.strictObject({
+  ...planShape,
+  planner: planShape.planner.default("rules"),
+  objectives: planShape.objectives.default([]),
+  constraints: planShape.constraints.default([]),
+  acceptance_criteria: planShape.acceptance_criteria.default([]),
+  scope: planShape.scope.default([]),
+  subtasks: z
+    .array(
+      planSubtaskSchema.extend({
+        responsibilities: planSubtaskSchema.shape.responsibilities.default([]),
+        depends_on: planSubtaskSchema.shape.depends_on.default([]),
+        approval: planSubtaskSchema.shape.approval.default(null),
+      }),
+    )
+    .min(1)
+    .max(PLAN_LIMITS.subtasks),
+  mece: planShape.mece.default({ overlaps: [], leftovers: { files: [], total: 0 } }),
+  notices: planShape.notices.default([]),
+});
 
 /** As the name says: JSON for `.json`, else YAML. */
 export function writePlanFile(plan: Plan, file: string): string {
@@ -27,7 +50,7 @@ export function readPlanFile(text: string, file: string, context?: PlanContext):
     throw new OxbowError("plan_invalid", `${file}:${line}:${column}: ${message}`, { details });
   }
   const { source } = read;
-  const result = planSchema.safeParse(source.value);
+  const result = fileSchema.safeParse(source.value);
   if (!result.success) throw explainIssues(result.error.issues, source, file, PLAN);
   const problems = context === undefined ? [] : checkPlan(result.data, context);
   if (problems.length === 0) return result.data;

@@ -66,5 +66,7 @@ export function meceNotices({ overlaps, leftovers }: Plan["mece"]): readonly str
     told.push(
       `${count(leftovers.total)} of the scope ${leftovers.total === 1 ? "is" : "are"} nobody's part (${some(leftovers)}).`,
     );
-  return told;
+  return told.map((line) =>
+    line.length <= PLAN_LIMITS.line ? line : `${line.slice(0, PLAN_LIMITS.line - 1)}…`,
+  );
 }

@@ -3,6 +3,7 @@ import { hasCode } from "./errors.ts";
 import { literalPattern, parsePattern } from "./glob.ts";
 import { createPreparedMatcher, type PreparedPath, preparePath } from "./ownership.ts";
 import { pathProblem } from "./paths.ts";
+import { byteLength } from "./text.ts";
 
 export interface FileIndex {
   /** Sorted by `wanted`. */
@@ -56,6 +57,8 @@ export interface NamedPath {
 
 /** More than this many of one text are not looked at. */
 const MAX_PATHS = 200;
+/** Bytes: with escapes and an exclamation mark it is still a pattern. */
+const MAX_WRITTEN = 450;
 /** So many files of one name are listed; more are a pattern. */
 const MAX_SAME = 10;
 
@@ -104,6 +107,7 @@ function bare(token: string, isCode: boolean): string {
 type Meaning = Pick<NamedPath, "patterns" | "exists">;
 
 function meaning(written: string, isCode: boolean, index: FileIndex): Meaning | null {
+  if (byteLength(written) > MAX_WRITTEN) return null;
   if (/\s|:\/\/|^(?:www\.|@|-|~|\$)/.test(written)) return null;
   if (/[*{]/.test(written)) return globMeaning(written, isCode);
   const rooted = written.startsWith("/");

@@ -89,15 +89,17 @@ function pathsOf(statement: Statement, index: FileIndex): readonly NamedPath[] {
   return isAll ? [{ written: "**", patterns: ["**"], exists: true, role: "target" }] : found;
 }
 
+const MOST_SHOWN = 10;
+
 function newNotices(paths: readonly NamedPath[], { index }: PlannerFacts): readonly string[] {
   const isMissing = ({ exists, patterns, role }: NamedPath) =>
     role !== "avoid" && (!exists || filesOf(patterns, index).length === 0);
   const missing = [...new Set(paths.filter(isMissing).map(({ written }) => written))];
-  return missing.length === 0
-    ? []
-    : [
-        `The base has no ${missing.slice(0, 10).join(", ")}${missing.length > 10 ? ", …" : ""}: taken as to be made.`,
-      ];
+  if (missing.length === 0) return [];
+  const shown = missing.slice(0, MOST_SHOWN).map((written) => written.slice(0, 150));
+  return [
+    `The base has no ${shown.join(", ")}${missing.length > MOST_SHOWN ? ", …" : ""}: taken as to be made.`,
+  ];
 }
 
 /** Where parts are handed out. */

@@ -88,26 +88,27 @@ export const planSubtaskSchema = z.strictObject({
   approval: text(line).nullable().describe("Why a person must say yes before it begins; null: nobody need."),
 });
 
-export const planSchema: z.ZodType<Plan> = z
-  .strictObject({
-    version: z.literal(1),
-    task: text(PLAN_LIMITS.task).describe("As it was asked."),
-    planner: z.enum(PLANNERS),
-    objectives: texts,
-    constraints: texts,
-    acceptance_criteria: texts,
-    scope: globs.describe("Patterns of the files that the task is about; empty: it names none."),
-    subtasks: z.array(planSubtaskSchema).min(1).max(subtasks),
-    mece: z.strictObject({
-      overlaps: z
-        .array(z.strictObject({ ...fileList, subtasks: z.array(id).min(2).max(subtasks) }))
-        .max(overlaps)
-        .describe("Files that several subtasks may write."),
-      leftovers: z.strictObject(fileList).describe("Files of the scope that no subtask may write."),
-    }),
-    notices: texts,
-  })
-  .meta({ id: "Plan" });
+/** Of `planSchema`. */
+export const planShape = {
+  version: z.literal(1),
+  task: text(PLAN_LIMITS.task).describe("As it was asked."),
+  planner: z.enum(PLANNERS),
+  objectives: texts,
+  constraints: texts,
+  acceptance_criteria: texts,
+  scope: globs.describe("Patterns of the files that the task is about; empty: it names none."),
+  subtasks: z.array(planSubtaskSchema).min(1).max(subtasks),
+  mece: z.strictObject({
+    overlaps: z
+      .array(z.strictObject({ ...fileList, subtasks: z.array(id).min(2).max(subtasks) }))
+      .max(overlaps)
+      .describe("Files that several subtasks may write."),
+    leftovers: z.strictObject(fileList).describe("Files of the scope that no subtask may write."),
+  }),
+  notices: texts,
+};
+
+export const planSchema: z.ZodType<Plan> = z.strictObject(planShape).meta({ id: "Plan" });
 
 /** Something in a plan that must be corrected; `path` leads to the value. */
 export interface PlanProblem {
@@ -230,7 +231,12 @@ function patternProblem(pattern: string, path: readonly (string | number)[]): Pl
   }
 }
 
+/** Patterns of one plan that are looked up in the files: each look costs as much as there are. */
+const MOST_LOOKS = 50;
+
 function scopeProblems(all: readonly PlanSubtask[], { agents, files = [] }: PlanContext): PlanProblem[] {
+  let looks = 0;
+  const filesToLookAt = () => (looks++ < MOST_LOOKS ? files : []);
   const byName = new Map(agents.map((agent) => [agent.name, agent]));
   return all.flatMap(({ agent: name, allowed_paths: allowed }, i) => {
     const agent = byName.get(name);
@@ -238,18 +244,18 @@ function scopeProblems(all: readonly PlanSubtask[], { agents, files = [] }: Plan
       const path = ["subtasks", i, "allowed_paths", j];
       const malformed = patternProblem(pattern, path);
       if (malformed.length > 0 || agent === undefined) return malformed;
-      return mayWrite(agent, pattern, files) ? [] : [{ path, message: outside(agent, pattern) }];
+      return mayWrite(agent, pattern, filesToLookAt) ? [] : [{ path, message: outside(agent, pattern) }];
     });
   });
 }
 
 /** By its form; where that leaves it open, by the files it matches. The scope is enforced all the same when it runs. */
-function mayWrite(agent: AgentSpec, pattern: string, files: readonly string[]): boolean {
+function mayWrite(agent: AgentSpec, pattern: string, files: () => readonly string[]): boolean {
   const own = ownScope(agent);
   if (liesIn(pattern, own)) return true;
   const wished = createMatcher([pattern]);
   const writes = createMatcher(own);
-  const matched = files.filter(wished);
+  const matched = files().filter(wished);
   return matched.length > 0 && matched.every(writes);
 }
 

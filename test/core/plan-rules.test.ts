@@ -186,6 +186,43 @@ describe("a plan by the rules", () => {
   });
 });
 
+describe("any text at all", () => {
+  it("becomes a plan that meets its schema, and never an error", () => {
+    const piece = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 30 }),
+      fc.constantFrom(
+        " src/api/",
+        " `docs/",
+        "`",
+        " **/*",
+        "{a,b}",
+        "!",
+        "x".repeat(600),
+        "/",
+        ".md ",
+        " only ",
+        " don't touch ",
+        "\n- ",
+        "\n## ",
+        " then ",
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 12 }), (pieces) => {
+        const text = `Do ${pieces.join("")}`;
+        const { plan } = planByRules(text, planFacts());
+        expect(planSchema.safeParse(plan).error?.issues ?? []).toEqual([]);
+      }),
+    );
+  });
+
+  it("may name more files than anybody reads", () => {
+    const text = Array.from({ length: 500 }, (_, i) => `src/api/${"long".repeat(60)}${i}.js`).join(" and ");
+    const { plan } = planByRules(text, planFacts());
+    expect(planSchema.safeParse(plan).error?.issues ?? []).toEqual([]);
+  });
+});
+
 describe("the choice of an agent", () => {
   const agent = (name: string, more: Partial<AgentTraits> = {}): AgentTraits => ({
     name,
