@@ -45,10 +45,12 @@ async function firstClaimable({ lockForClaim }: Database["engine"], tx: Tx, opti
         "cancelled_at",
       ])
       .where("state", "=", state)
-      .orderBy("queued_at")
-      .orderBy("message_seq")
       .limit(1);
-    if (options.taskId !== undefined) query = query.where("task_id", "=", options.taskId);
+    // All of one task have one priority: there the order of the messages says it all, by the index of the task's rows.
+    query =
+      options.taskId === undefined
+        ? query.orderBy("queued_at").orderBy("message_seq")
+        : query.where("task_id", "=", options.taskId).orderBy("message_seq");
     if (options.tasks !== undefined) query = query.where("task_id", "in", options.tasks);
     if (options.agents !== undefined) query = query.where("agent", "in", options.agents);
     if (options.exceptAgents?.length) query = query.where("agent", "not in", options.exceptAgents);
