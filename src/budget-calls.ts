@@ -10,7 +10,7 @@ export interface TaskBudget extends BudgetSummary {
 export interface BudgetCalls {
   /**
    * What a task (by id or ticket) may use, and what it has used; null: nothing limits it. With limits it sets these first,
-   * also while the task runs; those not named stay, and wall time counts anew from the next start. Throws task_unknown, usage.
+   * also while the task runs; those not named stay, and wall time counts anew. Throws task_unknown, usage.
    */
   budget(taskIdOrTicket: string, limits?: BudgetAsk): Promise<TaskBudget | null>;
 }

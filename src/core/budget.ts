@@ -284,7 +284,7 @@ function refusal(
 }
 
 const UNKNOWN_PRICE =
-  " The price of a model that was used is not known, so a limit in dollars cannot be kept; one in tokens can.";
+  " The price of a model that was used is not known, so a limit in dollars cannot be kept: one in tokens can, or give the price (OXBOW_PRICES).";
 
 function isPriceless(account: Account): boolean {
   return upwards(account).some(({ limit, priceless }) => priceless && Number.isFinite(limit.usd));

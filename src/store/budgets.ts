@@ -27,7 +27,7 @@ export interface BudgetStore {
   /** One moment of the task's budget; null: neither it nor a child of it has one. */
   read(taskId: string): Promise<SavedBudget | null>;
   /**
-   * Sets limits of the whole task; those not named stay. Wall time counts anew, from the next start. Children that are there
+   * Sets limits of the whole task; those not named stay. Wall time that counts already counts anew. Children that are there
    * already are under it from their next start. Throws nothing for an unknown task.
    */
   set(taskId: string, ask: BudgetAsk): Promise<BudgetAsk>;
@@ -101,7 +101,10 @@ async function setWhole(tx: Tx, taskId: string, ask: BudgetAsk): Promise<BudgetA
   else
     await tx.db
       .updateTable("budgets")
-      .set({ ask: toJson(all), ...(ask.wall_ms === undefined ? {} : { started_at: null }) })
+      .set({
+        ask: toJson(all),
+        ...(ask.wall_ms === undefined || whole.started_at === null ? {} : { started_at: tx.now }),
+      })
       .where("task_id", "=", taskId)
       .where("subtask_id", "=", WHOLE)
       .execute();

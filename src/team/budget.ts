@@ -187,6 +187,6 @@ export function priceNotices(
     .map(({ model }) => model);
   if (models.length === 0) return [];
   const which = [...new Set(models)].join(", ");
-  const message = `The price of ${which} is not known here: after its first answer nothing further starts under a budget in dollars. A limit in tokens can be kept.`;
+  const message = `The price of ${which} is not known here: after its first answer nothing further starts under a budget in dollars. Give it (OXBOW_PRICES), or a limit in tokens.`;
   return [{ code: "price_unknown", message }];
 }

@@ -1,6 +1,7 @@
 import { AgentRunner, openApp, type OxbowEvent, registerTool } from "oxbow";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { reportText } from "../../src/doors/cli/report-text.ts";
 import { reportPage } from "../../src/report-page.ts";
 import { plainEnvironment } from "../support/cli.ts";
 import { checkEvents } from "../support/event-stream.ts";
@@ -31,15 +32,17 @@ registerTool({
 /** Each answer of a model takes 120 tokens (100 + 20). */
 async function play(
   scripts: Readonly<Record<string, readonly ScriptedReply[]>>,
-  { team = SHOP_TEAM, env = {}, ...options }: Record<string, any> = {},
+  { team = SHOP_TEAM, env = {}, prices, ...options }: Record<string, any> = {},
 ) {
   using shop = makeShop({ team });
+  if (prices !== undefined) shop.write("prices.yaml", prices);
   await using server = await startModelServer(scriptByAgent(scripts));
   const settings = {
     ...plainEnvironment(),
     OPENAI_BASE_URL: server.url,
     OPENAI_API_KEY: KEY,
     ENABLE_ORCHESTRATE_TOOL: "1",
+    ...(prices === undefined ? {} : { OXBOW_PRICES: `${shop.dir}/prices.yaml` }),
     ...env,
   };
   opinion.env = settings;
@@ -93,6 +96,9 @@ describe("a budget over a task", () => {
     expect(child("Api")?.error?.message).toContain("0 tokens");
     expect(kept).toContain("src/api/two.js");
     expect(page).toContain("480 of 400 tokens");
+    expect(reportText(report, { bare: false })).toContain(
+      "Budget: 480 of 400 tokens; too little was left for",
+    );
     expect(child("Web")).toMatchObject({ outcome: "failed", error: { code: "budget_exceeded" } });
     expect(report.lead?.error?.code).toBe("budget_exceeded");
     expect(told("Lead")).toHaveLength(1);
@@ -178,6 +184,20 @@ describe("a budget over a task", () => {
     expect(report.budget?.limit).toEqual({});
   });
 
+  it("holds in dollars, to the digit, where the price is known", async () => {
+    const prices = `date: 2026-11-21\nprices: { openai: { priced: { input: 1000, output: 5000 } } }\n`;
+    // 100 read and 20 written tokens: $0.20 an answer.
+    const looks = { calls: [{ name: "list_files", arguments: {} }] };
+    const { report, calls } = await play(
+      { Lead: [looks, looks, looks, { text: "Never asked for." }] },
+      { budget: { usd: 0.6 }, model: "priced", prices },
+    );
+    expect(calls("Lead")).toHaveLength(3);
+    expect(report.lead?.error?.code).toBe("budget_exceeded");
+    expect(report.budget).toMatchObject({ spent: { usd: 0.6 }, left: { usd: 0 }, unpriced: false });
+    expect(report.notices.join()).not.toContain("price");
+  });
+
   it("in dollars cannot be kept for a model without a price, and says so", async () => {
     const { report } = await play(
       { Lead: [{ calls: [writes("src/api/one.js")] }, { text: "Never asked for." }] },
@@ -185,7 +205,7 @@ describe("a budget over a task", () => {
     );
     expect(report.lead?.error).toMatchObject({
       code: "budget_exceeded",
-      message: expect.stringContaining("one in tokens can"),
+      message: expect.stringContaining("one in tokens can, or give the price (OXBOW_PRICES)"),
     });
     expect(report.budget).toMatchObject({ unpriced: true, limit: { usd: 5 } });
     expect(report.notices.join()).toContain("price");

@@ -103,7 +103,14 @@ export function describeBudgets(name: string, open: OpenDatabase): void {
       const first = (await state()).left.wall_ms ?? 0;
       expect(first).toBeLessThanOrEqual(60_000);
       expect(await store.budgets.set(TASK, { wall_ms: 90_000, usd: 2 })).toEqual({ wall_ms: 90_000, usd: 2 });
-      expect((await state()).left).toMatchObject({ wall_ms: 90_000, usd: 2 });
+      expect((await state()).left.usd).toBe(2);
+      expect((await state()).left.wall_ms).toBeGreaterThan(60_000);
+      const saved = await store.budgets.read(TASK);
+      const later = (saved?.now ?? 0) + 91_000;
+      expect(saved && restoreBudget(saved).budget.mayCall(a.subtask.subtask_id, later)).toMatchObject({
+        ok: false,
+        exceeded: ["wall_ms"],
+      });
     });
 
     it("can be given to a task that had none, for what starts from then on", async () => {

@@ -72,7 +72,7 @@ function budgetCommand(program: Command, done: Done): void {
     .description("Show what a task may use and has used; with a limit, set it, also while it runs.")
     .option("--usd <n>", "US dollars, all its agents together", aboveZero)
     .option("--tokens <n>", "tokens", aboveZero)
-    .option("--wall-ms <n>", "milliseconds from its next start", aboveZero)
+    .option("--wall-ms <n>", "milliseconds from now, or from its first start", aboveZero)
     .option("--repo <dir>", "the repository", ".")
     .option("--json", "print one JSON value")
     .addHelpText("after", examples("oxbow budget 146", "oxbow budget 146 --usd 10 && oxbow retry 146"))
