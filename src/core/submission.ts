@@ -1,8 +1,8 @@
 /** What is asked of the orchestrator: a task, and how it is to begin. The wire form is that of `POST /orchestrate`. */
 import { z } from "zod";
 import { json } from "./event-values.ts";
-import { OxbowError } from "./errors.ts";
 import { PRIORITIES } from "./priority.ts";
+import { requestInvalid } from "./request-invalid.ts";
 
 export const SUBMISSION_LIMITS = {
   title: 2_000,
@@ -92,22 +92,10 @@ export function parseSubmission(given: unknown): Submission {
   return parsed(submissionSchema, given, "The submission");
 }
 
-const FIELDS_SHOWN = 50;
-
 function parsed<T extends z.ZodType>(schema: T, given: unknown, what: string): z.output<T> {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const fields = result.error.issues
-    .slice(0, FIELDS_SHOWN)
-    .map(({ path, message }) => ({ field: path.map(String).join("."), issue: message }));
-  const words = fields.map(({ field, issue }) => (field === "" ? issue : `${field}: ${issue}`));
-  throw new OxbowError(
-    "request_invalid",
-    `${what} is not what is expected. ${words.slice(0, 3).join("; ")}`,
-    {
-      details: { fields },
-    },
-  );
+  throw requestInvalid(what, result.error.issues);
 }
 
 /** By when it is to be done, Unix milliseconds; of two limits the earlier. Null: nobody said. */

@@ -24,12 +24,15 @@ export function observed({ log, stopping }: Service): MiddlewareHandler<Env> {
     headers.set("x-request-id", id);
     for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) headers.set(name, value);
     if (stopping.aborted) headers.set("connection", "close");
-    if (c.req.path === HEALTH_PATH && status < 400) return;
+    if (QUIET.has(c.req.path) && status < 400) return;
     const ms = Math.round(performance.now() - began);
     const caller = c.get("principal")?.name ?? null;
     log.info({ request_id: id, method: c.req.method, path: c.req.path, status, ms, caller }, "request");
   };
 }
+
+/** Asked for every few seconds: only what goes wrong is worth a line. */
+const QUIET = new Set([HEALTH_PATH, "/metrics"]);
 
 const HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",

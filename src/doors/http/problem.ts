@@ -1,6 +1,7 @@
 /** How a failure leaves this door: `application/problem+json` (RFC 9457) with the code and hint of the table of errors. */
 import { z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
+import { requestInvalid } from "../../core/request-invalid.ts";
 import { ERRORS, type ErrorCode, hasCode, OxbowError } from "../../core/errors.ts";
 
 export const problemSchema = z
@@ -21,21 +22,11 @@ export const problemSchema = z
 
 export type Problem = z.infer<typeof problemSchema>;
 
-const FIELDS_SHOWN = 50;
 const WHERE: Readonly<Record<string, string>> = { query: "The query", param: "The path", json: "The body" };
 
 /** Of a failed check of a query, a path or a body. */
-export function invalidFields(
-  target: string,
-  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
-): OxbowError {
-  const fields = issues.slice(0, FIELDS_SHOWN).map(({ path, message }) => ({
-    field: path.map(String).join("."),
-    issue: message,
-  }));
-  const words = fields.map(({ field, issue }) => (field === "" ? issue : `${field}: ${issue}`));
-  const message = `${WHERE[target] ?? "The request"} is not what is expected. ${words.slice(0, 3).join("; ")}`;
-  return new OxbowError("request_invalid", message, { details: { fields } });
+export function invalidFields(target: string, issues: Parameters<typeof requestInvalid>[1]): OxbowError {
+  return requestInvalid(WHERE[target] ?? "The request", issues);
 }
 
 /** Of one thing that is wrong. */
@@ -88,12 +79,13 @@ export const PROBLEM_TYPE = "application/problem+json";
 export function problemResponse(problem: Problem, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(JSON.stringify(problem), {
     status: problem.status,
-    headers: { "content-type": PROBLEM_TYPE, ...challenge(problem.status), ...headers },
+    headers: { "content-type": PROBLEM_TYPE, ...told(problem.status), ...headers },
   });
 }
 
-function challenge(status: number): Record<string, string> {
-  return status === 401 ? { "www-authenticate": 'Bearer realm="oxbow"' } : {};
+function told(status: number): Record<string, string> {
+  if (status === 401) return { "www-authenticate": 'Bearer realm="oxbow"' };
+  return status === 503 ? { "retry-after": "5" } : {};
 }
 
 const shownFields = z.array(z.object({ field: z.string(), issue: z.string() }));
