@@ -48,7 +48,7 @@ export interface Uninstall extends AsyncDisposable {
 /** What workers of a fleet that were started in this clone keep; elsewhere than in a clone it stays. */
 const MIRRORS = "mirrors";
 /** What `oxbow init` and every run put below a state directory. */
-const OURS = /^(?:git|git-sha256|logs|tmp|workspaces|kept)$/;
+const OURS = /^(?:git|git-sha256|logs|tmp|workspaces|kept|plugins)$/;
 const DATABASE = /^oxbow(?:-[0-9a-f]{12})?\.db(?:-wal|-shm|-journal)?$/;
 
 /** Looks, and clears up after dead processes as every run does. Throws task_active while somebody works here. */

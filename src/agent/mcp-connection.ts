@@ -18,7 +18,7 @@ export interface McpConnection {
    * One call, as the server answers it. Throws mcp_unavailable, mcp_tool_failed (the server refuses it), timed_out, and
    * the signal's reason.
    */
-  call(tool: string, input: Record<string, unknown>, signal: AbortSignal): Promise<unknown>;
+  call(tool: McpTool, input: Record<string, unknown>, signal: AbortSignal): Promise<unknown>;
   /** Nothing of it is left then, and it is not made again. */
   close(): Promise<void>;
 }
@@ -152,8 +152,11 @@ export function createMcpConnection(
     async call(tool, input, signal) {
       const at = await connected(signal);
       try {
-        const options = { signal, timeout: server.timeoutMs, maxTotalTimeout: server.timeoutMs };
-        return await at.client.callTool({ name: tool, arguments: input }, options);
+        // Its answer is not held against a schema of its own: a regular expression in it could keep the process busy.
+        const { outputSchema: _, ...toolDefinition } = tool;
+        const timeout = server.timeoutMs;
+        const options = { signal, timeout, maxTotalTimeout: timeout, toolDefinition };
+        return await at.client.callTool({ name: tool.name, arguments: input }, options);
       } catch (error) {
         signal.throwIfAborted();
         // The session is gone (the server was started anew): the next call begins another.
@@ -162,7 +165,7 @@ export function createMcpConnection(
           at.broken = true;
           void end(at.way).catch(() => undefined);
         }
-        throw callFailure(error, tool, at);
+        throw callFailure(error, tool.name, at);
       }
     },
     async close() {

@@ -25,14 +25,18 @@ export type InputCheck = (input: Record<string, unknown>) => Record<string, unkn
 
 /**
  * Checks arguments, and leaves out a null that stands for "left out" (models trained on strict schemas send it). The check
- * throws tool_input. A schema that cannot be compiled checks nothing: the server does.
+ * throws tool_input. A schema that cannot be compiled, or is
+ * as large as none should be, checks nothing: the server does.
  */
 export async function inputCheck(
   name: string,
   { inputSchema }: Pick<McpTool, "inputSchema">,
 ): Promise<InputCheck> {
   const { AjvJsonSchemaValidator } = await import("@modelcontextprotocol/client/validators/ajv");
-  const validate = compiled(new AjvJsonSchemaValidator(), withoutPatterns(inputSchema));
+  const isLarge = Buffer.byteLength(JSON.stringify(inputSchema)) > MAX_SCHEMA_BYTES;
+  const validate = isLarge
+    ? () => null
+    : compiled(new AjvJsonSchemaValidator(), withoutPatterns(inputSchema));
   const required = new Set(Array.isArray(inputSchema.required) ? inputSchema.required : []);
   const properties = isFields(inputSchema.properties) ? inputSchema.properties : {};
   return (given) => {

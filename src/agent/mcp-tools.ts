@@ -86,7 +86,7 @@ export function createMcpTools({ servers, place, clean, failed }: McpToolsOption
         );
       let check = checks.get(found);
       if (check === undefined) checks.set(found, (check = inputCheck(tool, found)));
-      const answer = await connection.call(tool, (await check)(input), signal);
+      const answer = await connection.call(found, (await check)(input), signal);
       return clean(mcpResult(answer, `${server.name}: ${tool}`));
     } catch (error) {
       if (!hasCode(error)) throw error;

@@ -108,12 +108,13 @@ const PROTECTED_NAMES = new Set([
   ".codex",
   "agents.md",
   "claude.md",
+  ...["ts", "mts", "cts", "js", "mjs", "cjs"].map((ending) => `oxbow.plugin.${ending}`),
 ]);
 /** Read only at the top of a repository. */
 const PROTECTED_AT_TOP = new Set([".github", "team.yaml"]);
 
 /** What every protected path contains when it is ASCII; most paths do not. */
-const NEAR_PROTECTED = /\.(?:git|npmrc|mcp|claude|codex)|agents|claude|team/i;
+const NEAR_PROTECTED = /\.(?:git|npmrc|mcp|claude|codex)|agents|claude|team|oxbow/i;
 
 /**
  * True for files that become instructions or code for others (`.github/**`, `.npmrc`, `AGENTS.md`, `team.yaml` …). Tools

@@ -85,6 +85,8 @@ describe("the owner of a file", () => {
     ".codex/config.toml",
     "AGENTS.md",
     "CLAUDE.md",
+    "oxbow.plugin.ts",
+    "tools/Oxbow.Plugin.mjs",
     "team.yaml",
     "packages/x/AGENTS.md",
     "agents.md",
