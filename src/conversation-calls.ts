@@ -70,6 +70,8 @@ export interface ConversationCalls {
     id: string,
     page?: { readonly after?: string | undefined; readonly limit?: number | undefined },
   ): Promise<ConversationPage>;
+  /** Of a person and an agent, with all that was said. False: there is none. Throws task_active while somebody answers. */
+  deleteConversation(id: string): Promise<boolean>;
   /** With people, those that spoke last first. */
   conversations(filter?: {
     readonly agent?: string | undefined;
@@ -148,6 +150,11 @@ export function createConversationCalls(
         messages: messages.map(({ message }) => message),
         next,
       };
+    },
+
+    async deleteConversation(id) {
+      const { dialogueStream } = await import("./team/dialogue-messages.ts");
+      return (await engine()).store.people.dialogues.remove(id, dialogueStream(id));
     },
 
     async conversations({ agent, limit = LISTED } = {}) {

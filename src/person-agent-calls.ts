@@ -4,7 +4,8 @@ import type { Message } from "./core/model.ts";
 import { AGENT_HEALTH } from "./agent-cards.ts";
 import { json } from "./core/event-values.ts";
 import { OxbowError } from "./core/errors.ts";
-import { cut, personCall, waitMs } from "./person-call.ts";
+import { cut, personCall } from "./person-call.ts";
+import { waitMs } from "./person-words.ts";
 
 const name = z.string().min(1).max(200);
 const words = z.array(name).max(200);
@@ -249,6 +250,17 @@ const listConversations = personCall({
   },
 });
 
+const deleteConversation = personCall({
+  name: "delete_conversation",
+  description: "Remove a conversation of a person with an agent, with all that was said.",
+  parameters: z.strictObject({ conversation_id: name }),
+  result: z.object({ deleted: z.boolean().describe("False: there is none.") }),
+  scope: "submit",
+  readOnly: false,
+  destructive: true,
+  run: async (app, { conversation_id }) => ({ deleted: await app.deleteConversation(conversation_id) }),
+});
+
 const setTopology = personCall({
   name: "set_topology",
   description:
@@ -280,5 +292,6 @@ export const AGENT_CALLS = [
   sendMessage,
   getConversation,
   listConversations,
+  deleteConversation,
   setTopology,
 ] as const;

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { App } from "./app.ts";
 import { conflict, errorValue, json } from "./core/event-values.ts";
-import { personCall, taskOrTicket, waitMs } from "./person-call.ts";
+import { personCall } from "./person-call.ts";
+import { taskOrTicket, waitMs } from "./person-words.ts";
 
 const LISTED = 200;
 

@@ -63,14 +63,6 @@ function wrongArguments(name: string, { issues }: z.ZodError): OxbowError {
   return new OxbowError("tool_input", `${name}: ${words.join("; ")}`, { details: { fields } });
 }
 
-/** A name that may look like a number: `146` is what models write for a ticket. */
-export const named = (most: number) => z.union([z.string().min(1).max(most), z.int()]).transform(String);
-
-export const taskOrTicket = named(500).describe("The id of a task, or a ticket.");
-
-export const waitMs = (most: number, what: string) =>
-  z.int().min(0).max(most).optional().describe(`${what}, milliseconds, at most ${most}. Default 0.`);
-
 export interface Cut {
   readonly text: string;
   readonly truncated: boolean;

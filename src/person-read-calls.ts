@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { TaskStatus } from "./app.ts";
 import { conflict, errorValue, mergeReason } from "./core/event-values.ts";
-import { cut, personCall, taskOrTicket } from "./person-call.ts";
+import { cut, personCall } from "./person-call.ts";
+import { taskOrTicket } from "./person-words.ts";
 
 const SUBTASKS = 200;
 const SUMMARY = 600;

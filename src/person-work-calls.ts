@@ -1,29 +1,17 @@
 /** What a person starts and steps into: tasks, splits, plans, cancelling, trying again, routing by hand. */
 import { z } from "zod";
-import type { App, RunOptions } from "./app.ts";
+import type { App } from "./app.ts";
 import type { OxbowEvent } from "./core/events.ts";
 import type { SplitChild, SplitRequest } from "./core/tool.ts";
 import { json } from "./core/event-values.ts";
-import { type CallContext, cut, personCall, named, taskOrTicket, waitMs } from "./person-call.ts";
+import { planSchema } from "./core/plan.ts";
+import { type CallContext, cut, personCall } from "./person-call.ts";
+import { limits, named, OPTIONS, patterns, taskOrTicket, ticket, title, waitMs } from "./person-words.ts";
 import { firstOf } from "./person-wait.ts";
 
 const MOST_WAIT_MS = 3_600_000;
 const REPORT = 60_000;
 const TITLE = 600;
-
-const title = z.string().min(1).max(50_000).describe("What is to be done, in plain words.");
-const ticket = named(200).optional().describe("Names the branches. Default: the task's id.");
-const patterns = z.array(z.string().max(4096)).max(5000);
-
-const OPTIONS: RunOptions = {
-  by: null,
-  provider: null,
-  model: null,
-  runtime: null,
-  command: null,
-  script: null,
-  maxParallel: null,
-};
 
 const run = personCall({
   name: "run",
@@ -49,6 +37,8 @@ const run = personCall({
       .describe('"owner": split along the owners of the files, without a model.'),
     provider: z.string().max(100).optional().describe("openai, openai_chat, anthropic or claude-code."),
     model: z.string().max(200).optional(),
+    plan: planSchema.optional().describe("What plan gave, perhaps changed: carried out as it is."),
+    budget: limits.optional().describe("What the whole task may use, in place of the team's own limits."),
     max_parallel: z.int().min(1).max(10_000).optional().describe("Conversations at work at once."),
     wait_ms: waitMs(MOST_WAIT_MS, "How long to wait for the end"),
   }),
@@ -65,14 +55,21 @@ const run = personCall({
   readOnly: false,
   destructive: false,
   async run(app, input, { signal, progress }) {
-    const { by = null, provider = null, model = null, max_parallel: maxParallel = null } = input;
+    const { by = null, provider = null, model = null, max_parallel: maxParallel = null, budget } = input;
+    const { base, ticket: called } = input;
+    // On the files of its base, as it was written by whoever calls.
+    const plan =
+      input.plan === undefined
+        ? undefined
+        : await app.readPlan(JSON.stringify(input.plan), "plan.json", { base, ticket: called });
     const { task, ended } = await app.start(
       {
         title: input.task,
         taskId: input.task_id,
-        ticket: input.ticket,
-        base: input.base,
-        options: { ...OPTIONS, by, provider, model, maxParallel },
+        ticket: called,
+        base,
+        plan,
+        options: { ...OPTIONS, by, provider, model, maxParallel, ...given("budget", budget) },
       },
       tell(progress),
     );
@@ -213,52 +210,6 @@ function given<K extends string, V>(key: K, value: V | undefined): { readonly [k
   return made;
 }
 
-const plan = personCall({
-  name: "plan",
-  description:
-    "What run would do with a task: its parts, their agents and paths, and the files that nobody owns. Makes nothing.",
-  parameters: z.strictObject({
-    task: title,
-    ticket,
-    base: z.string().max(500).optional(),
-    by: z.literal("owner").optional().describe('"owner": split along the owners of the files.'),
-  }),
-  result: z.object({
-    task_id: z.string(),
-    base: z.object({ ref: z.string(), commit: z.string() }),
-    parts: z
-      .array(
-        z.object({
-          agent: z.string(),
-          brief: z.string(),
-          allowed_paths: z.array(z.string()).readonly(),
-          files: z
-            .int()
-            .nullable()
-            .describe("Files of the base that it may change; null: whatever is not protected."),
-        }),
-      )
-      .readonly(),
-    leftovers: z.array(z.string()).readonly(),
-    leftovers_total: z.int(),
-    notices: z.array(z.string()).readonly(),
-  }),
-  scope: "read",
-  readOnly: true,
-  destructive: false,
-  async run(app, { task, ticket: called, base, by = null }) {
-    const planned = await app.plan({ title: task, ticket: called, base, options: { ...OPTIONS, by } });
-    return {
-      task_id: planned.task.task_id,
-      base: { ref: planned.task.base_ref, commit: planned.task.base_commit },
-      parts: planned.parts.slice(0, 500),
-      leftovers: planned.leftovers.slice(0, 300),
-      leftovers_total: planned.leftovers.length,
-      notices: planned.notices.map(({ message }) => message),
-    };
-  },
-});
-
 const cancel = personCall({
   name: "cancel",
   description:
@@ -336,4 +287,4 @@ async function carriedOn<T extends { readonly task_id: string; readonly carried:
   return made.carried ? made : { ...made, carried: await app.goOn(made.task_id) };
 }
 
-export const WORK_CALLS = [run, split, plan, cancel, retry, assign, resume] as const;
+export const WORK_CALLS = [run, split, cancel, retry, assign, resume] as const;

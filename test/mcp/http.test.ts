@@ -57,6 +57,7 @@ describe.each(ERAS)("a %s client over HTTP", (era) => {
     );
     expect(await names(await served.token("read", "submit"))).toContain("run");
     expect(await names(await served.token("approve"))).toEqual([
+      "budget_set",
       "approvals_grant",
       "approvals_deny",
       "merge",

@@ -12,11 +12,14 @@ import { makeShop } from "../support/shop.ts";
 const TOOLS = [
   "run",
   "split",
-  "plan",
   "cancel",
   "retry",
   "assign",
   "resume",
+  "plan",
+  "execute",
+  "budget",
+  "budget_set",
   "status",
   "owner",
   "diff",
@@ -35,6 +38,7 @@ const TOOLS = [
   "send_message",
   "get_conversation",
   "list_conversations",
+  "delete_conversation",
   "set_topology",
 ];
 /** Of the agents' models, while their flags are on. */
@@ -97,6 +101,30 @@ describe("a client over stdio", () => {
     expect(shop.at("main", "src/api/users.js")).toContain("// seen");
     expect((await mcp.call("report", { task: "146" })).text).toContain("| Api |");
     expect(mcp.stderr()).toBe("");
+  });
+
+  it("plans, changes the plan, and has it carried out within a budget", async () => {
+    using shop = makeShop({ team: PROGRAMS });
+    await using mcp = await mcpOverStdio(shop.dir);
+    const task = "See every file of src/api and of src/web";
+    const { value: planned } = await mcp.call("plan", { task, planner: "rules" });
+    expect(planned.plan.subtasks.map((each: any) => each.agent)).toEqual(["Api", "Web"]);
+    expect(planned.files).toEqual([2, 1]);
+    const { plan } = planned;
+    const changed = { ...plan, subtasks: [{ ...plan.subtasks[0], approval: "It is the API" }] };
+    const wrong = { ...plan, subtasks: [{ ...plan.subtasks[0], agent: "Nobody" }] };
+    expect(errorIn(await mcp.call("run", { task, plan: wrong })).code).toBe("plan_invalid");
+    const ran = await mcp.call("run", { task, plan: changed, ticket: 8, budget: { usd: 1 } });
+    expect(ran.value).toMatchObject({ ended: false, ticket: "8" });
+    expect((await mcp.call("budget", { task: 8 })).value.budget).toMatchObject({ ticket: "8" });
+    const { value: waits } = await mcp.call("approvals_list");
+    expect(waits.approvals).toMatchObject([{ agent: "Api", state: "open" }]);
+    await mcp.call("approvals_grant", { id: waits.approvals[0].approval_id, reason: "Go on" });
+    const done = await mcp.call("signal_wait", {
+      topic: (await mcp.call("status", { task: 8 })).value.tasks[0].subtasks[0].done_topic,
+      timeout_ms: 20_000,
+    });
+    expect(done.value.message.outcome).toBe("completed");
   });
 
   it("splits, and hears the children's results", async () => {
