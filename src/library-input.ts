@@ -63,6 +63,17 @@ export function checkText(name: string, value: unknown): void {
   });
 }
 
+/** Throws usage. */
+export function checkExecution(given: { mode?: unknown; checkpoints?: unknown } | undefined): void {
+  if (given === undefined) return;
+  const { mode, checkpoints = [] } = given;
+  if (mode !== "auto" && mode !== "manual")
+    throw new OxbowError("usage", '`mode` must be "auto" or "manual".');
+  if (!Array.isArray(checkpoints))
+    throw new OxbowError("usage", "`checkpoints` must be a list of subtask ids.");
+  for (const id of checkpoints) checkText("checkpoints", id);
+}
+
 function atMost(ms: number): number {
   return ms > MAX_MS ? MAX_MS : ms;
 }

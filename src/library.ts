@@ -17,12 +17,20 @@ import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 import type { SubAgents, SubAgentsOptions } from "./sub-agents.ts";
 import type { TaskStatus } from "./team/status.ts";
+import type { OrchestrateCalls } from "./orchestrate-calls.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import type { Webhooks } from "./webhook-calls.ts";
 import { openApp as openCore } from "./app.ts";
 import { OxbowError } from "./core/errors.ts";
 import { STOP } from "./core/stop.ts";
-import { checkSplit, checkText, checkWait, checkWaits, checkYesOrNo } from "./library-input.ts";
+import {
+  checkExecution,
+  checkSplit,
+  checkText,
+  checkWait,
+  checkWaits,
+  checkYesOrNo,
+} from "./library-input.ts";
 import { libraryWebhooks } from "./library-webhooks.ts";
 
 export type { WorkerEvent, WorkerOptions };
@@ -77,6 +85,8 @@ export interface RunTaskOptions {
    * waits for workers.
    */
   readonly workers?: "auto" | "none" | "only" | undefined;
+  /** False: handed back (its report is `waiting`) as soon as only a person's answers are missing. Default: waited for. */
+  readonly wait?: boolean | undefined;
   readonly onEvent?: ((event: OxbowEvent) => void) | undefined;
   /** The task is durable: from here on `resume` can go on with it. */
   readonly onSubmitted?: ((task: Task) => void) | undefined;
@@ -128,7 +138,7 @@ export interface Calls {
   allocateBranch(options: AllocateBranchOptions): Promise<BranchAllocation>;
 }
 
-export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
+export interface OxbowApp extends Calls, HandoverCalls, OrchestrateCalls, AsyncDisposable {
   /** Plans, splits, works, merges and reports, as `oxbow run` does. Aborting cancels; the work done so far is kept. */
   run(task: string, options?: RunTaskOptions, signal?: AbortSignal): Promise<Report>;
   /**
@@ -144,7 +154,7 @@ export interface OxbowApp extends Calls, HandoverCalls, AsyncDisposable {
   /** Goes on with a task whose process ended. Throws task_unknown, task_active. */
   resume(
     taskId: string,
-    hooks?: Pick<RunTaskOptions, "workers" | "onEvent" | "onSubmitted">,
+    hooks?: Pick<RunTaskOptions, "workers" | "wait" | "onEvent" | "onSubmitted">,
     signal?: AbortSignal,
   ): Promise<Report>;
   /**
@@ -258,6 +268,18 @@ export function openApp(options: AppOptions = {}): OxbowApp {
         return app.makePlan({ ...given, task, options: runOptions(given) }, stop);
       }),
     resume: (taskId, hooks = {}, signal) => during(signal, (stop) => app.resume(taskId, hooks, stop)),
+    orchestrate: (submission, signal) => during(signal, (stop) => app.orchestrate(submission, stop)),
+    execute: (taskId, execution) =>
+      during(undefined, () => {
+        checkText("taskId", taskId);
+        checkExecution(execution);
+        return app.execute(taskId, execution);
+      }),
+    taskView: (taskId) =>
+      during(undefined, () => {
+        checkText("taskId", taskId);
+        return app.taskView(taskId);
+      }),
     work: (given = {}, signal) => during(signal, (stop) => app.work(given, stop)),
     cancel: (what, waitMs) =>
       during(undefined, () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type App, openApp } from "../../src/app.ts";
 import { hasCode } from "../../src/core/errors.ts";
+import { openApp as openLibrary } from "../../src/library.ts";
 import { STOP } from "../../src/core/stop.ts";
 import { taskViewSchema } from "../../src/core/task-view.ts";
 import type { TaskView } from "../../src/orchestrate-calls.ts";
@@ -65,9 +66,11 @@ describe("a planned task", () => {
     server = await startModelServer(scriptByAgent(SCRIPT));
     shop = makeShop({ team: TEAM });
     shop.git("remote", "add", "origin", "git@example.com:acme/shop.git");
-    env = plainEnvironment({ OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl" });
+    // Who plans has no key: then the rules do. Who works has one.
+    env = plainEnvironment();
     app = openApp({ repo: shop.dir, env });
-    worker = openApp({ repo: shop.dir, env });
+    const key = { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl" };
+    worker = openApp({ repo: shop.dir, env: plainEnvironment(key) });
     working = worker.work({}, stop.signal);
   });
   afterAll(async () => {
@@ -214,7 +217,7 @@ describe("a planned task", () => {
 
   it("is begun by whoever resumes it", async () => {
     await app.orchestrate(submission("feature-7"));
-    const report = await app.resume("feature-7", { workers: "none" }, new AbortController().signal);
+    const report = await worker.resume("feature-7", { workers: "none" }, new AbortController().signal);
     expect(report.state).toBe("completed");
     expect((await app.taskView("feature-7")).status).toBe("completed");
   });
@@ -231,6 +234,19 @@ describe("a planned task", () => {
     const story = await app.report("feature-8");
     expect(story.tasks[0]?.parts.map(({ verdict }) => verdict)).toContain("awaiting_approval");
     await app.cancel("feature-8");
+  });
+
+  it("is planned and begun through the library as well", async () => {
+    await using library = openLibrary({ repo: shop.dir, env });
+    const { view } = await library.orchestrate(submission("feature-10"));
+    expect(view.status).toBe("planned");
+    const wrong = { mode: "later" } as unknown as { mode: "auto" };
+    await expect(library.execute("feature-10", wrong)).rejects.toMatchObject({ code: "usage" });
+    expect((await library.execute("feature-10", { mode: "manual" })).begun).toBe(true);
+    const report = await library.resume("feature-10", { wait: false });
+    expect(report.state).toBe("waiting");
+    await library.cancel("feature-10");
+    expect((await library.taskView("feature-10")).status).toBe("cancelled");
   });
 
   it("is refused with what is wrong, field by field, and nothing is made", async () => {
