@@ -241,6 +241,31 @@ describe("the end of a client over stdio", () => {
     await next.call("cancel", { id: "9" });
   });
 
+  it("by kill -9 leaves a message to whoever comes next, who answers it once", async () => {
+    using shop = makeShop();
+    let hangs = true;
+    await using server = await startModelServer(() => (hangs ? { hang: true } : { text: "Here I am." }));
+    const env = { OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl" };
+    const mcp = await mcpOverStdio(shop.dir, { env });
+    const { value: sent } = await mcp.call("send_message", { agent: "Api", content: "Are you there?" });
+    await server.received(1);
+    hangs = false;
+    const gone = Promise.withResolvers<void>();
+    mcp.client.onclose = () => gone.resolve();
+    process.kill(mcp.pid ?? 0, "SIGKILL");
+    await gone.promise;
+    await using next = await mcpOverStdio(shop.dir, { env });
+    const { conversation_id } = sent;
+    const again = await next.call("send_message", { conversation_id, content: "And now?", wait_ms: 20_000 });
+    expect(again.value.reply.content).toBe("Here I am.");
+    const { value: talk } = await next.call("get_conversation", { conversation_id });
+    expect(talk.messages.map((each: any) => each.type)).toEqual(["message", "message", "reply", "reply"]);
+    expect(talk.messages.map((each: any) => each.metadata.in_reply_to).slice(2)).toEqual([
+      sent.message_id,
+      again.value.message_id,
+    ]);
+  });
+
   it("keeps stdout for the protocol alone, survives nonsense, and ends by itself", async () => {
     using shop = makeShop();
     const child = spawn(process.execPath, [LAUNCHER, "mcp"], { cwd: shop.dir, env: plainEnvironment() });
