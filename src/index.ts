@@ -131,8 +131,8 @@ export type {
 } from "./core/supervision.ts";
 export type { WebhookOptions, WebhookVerdict } from "./core/webhook-url.ts";
 export type { WebhookEvents } from "./core/webhook-events.ts";
-export type { ShownTry, ShownWebhook } from "./core/webhooks.ts";
-export type { AddedWebhook, TestedWebhook, Webhooks } from "./webhook-calls.ts";
+export type { AddedWebhook, ShownTry, ShownWebhook, TestedWebhook } from "./core/webhooks.ts";
+export type { Webhooks } from "./webhooks.ts";
 export type { BranchAllocation } from "./git/contract.ts";
 export type { ShownApproval } from "./team/approvals.ts";
 export type { ScopeCheck } from "./team/scope-verdict.ts";

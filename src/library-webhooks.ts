@@ -1,5 +1,5 @@
 /** The webhooks of an app of the library: each call is checked, and ends with the app. */
-import type { Webhooks } from "./webhook-calls.ts";
+import type { Webhooks } from "./webhooks.ts";
 import { checkText } from "./library-input.ts";
 
 type During = <T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;

@@ -19,7 +19,7 @@ import type { SubAgents, SubAgentsOptions } from "./sub-agents.ts";
 import type { TaskStatus } from "./team/status.ts";
 import type { OrchestrateCalls } from "./orchestrate-calls.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
-import type { Webhooks } from "./webhook-calls.ts";
+import type { Webhooks } from "./webhooks.ts";
 import { openApp as openCore } from "./app.ts";
 import { OxbowError } from "./core/errors.ts";
 import { STOP } from "./core/stop.ts";

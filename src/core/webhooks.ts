@@ -68,3 +68,19 @@ export const webhookTrySchema = z.strictObject({
   error: z.string().nullable(),
 });
 export type ShownTry = z.infer<typeof webhookTrySchema>;
+
+export interface AddedWebhook {
+  readonly webhook: ShownWebhook;
+  /** Shown this once; null when the caller gave it. */
+  readonly secret: string | null;
+}
+
+export interface TestedWebhook {
+  readonly message_id: string;
+  readonly ok: boolean;
+  readonly status: number | null;
+  readonly error: string | null;
+  readonly elapsed_ms: number;
+  /** The beginning of the answer. */
+  readonly answer: string;
+}

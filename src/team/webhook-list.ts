@@ -4,7 +4,7 @@ import { OxbowError } from "../core/errors.ts";
 import { messageId, secretBytes } from "../core/webhook-delivery.ts";
 import { shownUrl, type WebhookEvents } from "../core/webhook-events.ts";
 import { checkWebhookUrl } from "../core/webhook-url.ts";
-import type { ShownTry, ShownWebhook } from "../core/webhooks.ts";
+import type { AddedWebhook, ShownTry, ShownWebhook, TestedWebhook } from "../core/webhooks.ts";
 import { newId } from "../host/ids.ts";
 import type { Store } from "../store/contract.ts";
 import { CALLBACKS, type Webhook } from "../store/webhook-rows.ts";
@@ -21,22 +21,6 @@ export interface WebhookDesk extends Sending {
   redact(text: string): string;
   /** They are not shown from now on, whatever has them in it. */
   hide(secrets: readonly string[]): void;
-}
-
-export interface AddedWebhook {
-  readonly webhook: ShownWebhook;
-  /** Shown this once; null when the caller gave it. */
-  readonly secret: string | null;
-}
-
-export interface TestedWebhook {
-  readonly message_id: string;
-  readonly ok: boolean;
-  readonly status: number | null;
-  readonly error: string | null;
-  readonly elapsed_ms: number;
-  /** The beginning of the answer. */
-  readonly answer: string;
 }
 
 /** Throws webhook_refused for a URL that nothing may be sent to, as it is now. */
