@@ -70,11 +70,14 @@ export function pathsIn(text: string, index: FileIndex, excluded = false): reado
     if (found.length >= MAX_PATHS) break;
     const isCode = match[1] !== undefined;
     const written = bare(match[1] ?? match[0], isCode);
-    const meant = written === "" ? null : meaning(written, isCode, index);
-    if (meant === null) continue;
     const end = match.index + match[0].length;
     const around = { before: text.slice(0, match.index), after: text.slice(end, end + 40) };
-    const role: PathRole = excluded ? "avoid" : (continued(around.before, last) ?? roleOf(around));
+    const next = continued(around.before, last);
+    const isPlace =
+      isCode || next !== null || (PLACE.test(around.before.slice(-40)) && ends(match[0], around.after));
+    const meant = written === "" ? null : meaning(written, { isCode, isPlace }, index);
+    if (meant === null) continue;
+    const role: PathRole = excluded ? "avoid" : (next ?? roleOf(around));
     last = { end, role };
     found.push({ written, role, ...meant });
   }
@@ -92,6 +95,17 @@ function continued(before: string, last: Last | null): PathRole | null {
   return isNext ? last.role : null;
 }
 
+/** After these, a bare word that is a folder's name is that folder: "in docs", "don't touch docs". */
+const PLACE = /\b(?:in|under|inside|below|within|into|touch|edit|modify|change|leave|only)\s+(?:the\s+)?$/i;
+
+/** "in docs", "in docs and", "in docs.", but not "in docs mode". */
+function ends(token: string, after: string): boolean {
+  return (
+    /[.,;:!?)]$/.test(token) ||
+    /^\s*(?:$|[.,;:!?)]|(?:and|or|but|then|only|alone|as|folder|directory)\b)/i.test(after)
+  );
+}
+
 /** Without what a sentence puts around it, and the line that an editor or GitHub adds. */
 function bare(token: string, isCode: boolean): string {
   let text = token.trim();
@@ -106,7 +120,11 @@ function bare(token: string, isCode: boolean): string {
 
 type Meaning = Pick<NamedPath, "patterns" | "exists">;
 
-function meaning(written: string, isCode: boolean, index: FileIndex): Meaning | null {
+function meaning(
+  written: string,
+  { isCode, isPlace }: { readonly isCode: boolean; readonly isPlace: boolean },
+  index: FileIndex,
+): Meaning | null {
   if (byteLength(written) > MAX_WRITTEN) return null;
   if (/\s|:\/\/|^(?:www\.|@|-|~|\$)/.test(written)) return null;
   if (/[*{]/.test(written)) return globMeaning(written, isCode);
@@ -116,7 +134,7 @@ function meaning(written: string, isCode: boolean, index: FileIndex): Meaning | 
   if (index.has(path)) return isCode || /[/.\p{Lu}]/u.test(path) ? literal([path]) : null;
   const hasSlash = path.includes("/") || written.endsWith("/");
   if (index.isFolder(path))
-    return isCode || hasSlash ? { patterns: [`${literalPattern(path)}/**`], exists: true } : null;
+    return isPlace || hasSlash ? { patterns: [`${literalPattern(path)}/**`], exists: true } : null;
   if (!hasSlash) {
     const same = /\.\w/.test(path) ? index.named(path) : [];
     if (same.length === 0) return null;

@@ -18,7 +18,11 @@ import type { AgentSpec } from "./team-file.ts";
 export interface RulesPlan {
   readonly plan: Plan;
   /** What the rules could not settle. */
-  readonly rest: { readonly isVague: boolean; readonly unowned: readonly string[] };
+  readonly rest: {
+    readonly isVague: boolean;
+    readonly unowned: readonly string[];
+    readonly unnamed: readonly string[];
+  };
 }
 
 /** Throws nothing for any text; whether the plan can be carried out is for `checkPlan` to say. */
@@ -57,7 +61,7 @@ export function planByRules(task: string, facts: PlannerFacts): RulesPlan {
       mece,
       notices: [...found.notices, ...meceNotices(mece)].slice(0, PLAN_LIMITS.lines),
     },
-    rest: { isVague: found.isVague, unowned: found.unowned },
+    rest: { isVague: found.isVague, unowned: found.unowned, unnamed: found.unnamed },
   };
 }
 

@@ -38,6 +38,8 @@ export interface Shares {
   readonly unowned: readonly string[];
   /** It names no file and speaks of no agent. */
   readonly isVague: boolean;
+  /** Objectives that do so, where others do not; all are told of them. */
+  readonly unnamed: readonly string[];
   readonly notices: readonly string[];
 }
 
@@ -69,6 +71,7 @@ export function shareOut(intent: TaskIntent, facts: PlannerFacts): Shares {
   const restricting = named.flat().filter(({ role }) => role === "only");
   if (restricting.length > 0 && !desk.hasFiles()) desk.byPaths(restricting, null);
   const isVague = desk.shares.size === 0 && desk.unowned.size === 0;
+  const unnamed = isVague ? [] : unnamedIn(intent, named, desk.shares.values());
   desk.settleUnowned(intent.objectives.join(" "));
   if (desk.shares.size === 0) desk.toLead(isVague);
   desk.passOn();
@@ -78,7 +81,8 @@ export function shareOut(intent: TaskIntent, facts: PlannerFacts): Shares {
     avoided,
     unowned: [...desk.unowned].sort(),
     isVague,
-    notices: [...newNotices(named.flat(), facts), ...desk.notices],
+    unnamed,
+    notices: [...newNotices(named.flat(), facts), ...desk.notices, ...unnamedNotices(unnamed)],
   };
 }
 
@@ -87,6 +91,24 @@ function pathsOf(statement: Statement, index: FileIndex): readonly NamedPath[] {
   const found = pathsIn(statement.text, index, statement.excluded);
   const isAll = found.length === 0 && statement.kind === "objective" && EVERYTHING.test(statement.text);
   return isAll ? [{ written: "**", patterns: ["**"], exists: true, role: "target" }] : found;
+}
+
+function unnamedIn(
+  { statements }: TaskIntent,
+  named: readonly (readonly NamedPath[])[],
+  shares: Iterable<Share>,
+): readonly string[] {
+  const owned = new Set([...shares].flatMap((share) => [...share.statements]));
+  return statements.flatMap(({ kind, title, text }, at) =>
+    kind === "objective" && !title && !owned.has(at) && (named[at] ?? []).length === 0 ? [text] : [],
+  );
+}
+
+function unnamedNotices(unnamed: readonly string[]): readonly string[] {
+  return unnamed.slice(0, MOST_SHOWN).map((text) => {
+    const shown = text.length > 100 ? `${text.slice(0, 99)}…` : text;
+    return `Names no file and no agent, so all are told of it: ${shown}`;
+  });
 }
 
 const MOST_SHOWN = 10;

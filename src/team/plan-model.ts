@@ -22,6 +22,8 @@ export interface Question {
   readonly kept: readonly PlanSubtask[];
   /** Files that are to get somebody; none: the whole task is to be planned. */
   readonly rest: readonly string[];
+  /** Objectives that are nobody's own. */
+  readonly unnamed: readonly string[];
   readonly planner: "llm" | "hybrid";
 }
 
@@ -140,7 +142,7 @@ const SHOWN_ANSWER = 20_000;
 
 function inputOf(
   engine: Engine,
-  { draft, facts, kept, rest }: Question,
+  { draft, facts, kept, rest, unnamed }: Question,
   before: { readonly output: string; readonly problems: readonly PlanProblem[] } | null,
 ): string {
   const { team } = engine.team;
@@ -160,6 +162,11 @@ function inputOf(
     ...(rest.length > 0
       ? [
           `${rest.length} file${rest.length === 1 ? " of it is" : "s of it are"} nobody's so far:\n${listed(rest.slice(0, MOST_FILES))}${rest.length > MOST_FILES ? "\n- …" : ""}`,
+        ]
+      : []),
+    ...(unnamed.length > 0
+      ? [
+          `This of it is nobody's own so far; plan it, or leave it where it is part of the others:\n${listed(unnamed)}`,
         ]
       : []),
     `The repository:\n${folderLines(facts.index).join("\n")}`,

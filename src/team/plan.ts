@@ -75,11 +75,12 @@ async function withModel(engine: Engine, asking: Asking, signal: AbortSignal): P
   const { request, asked, facts, found, planner } = asking;
   const { plan: draft, rest } = found;
   const about = { agent: asked, options: request.options, facts, draft, planner };
-  if (planner === "llm" || rest.isVague) return askForPlan(engine, { ...about, kept: [], rest: [] }, signal);
-  // Nobody could write them, whatever a model says.
-  const isOpen = rest.unowned.length > 0 && facts.agents.some(({ unbounded }) => unbounded);
-  if (!isOpen) return { ...draft, planner };
-  return askForPlan(engine, { ...about, kept: draft.subtasks, rest: rest.unowned }, signal);
+  if (planner === "llm" || rest.isVague)
+    return askForPlan(engine, { ...about, kept: [], rest: [], unnamed: [] }, signal);
+  // Where nobody may write them, a model cannot help.
+  const unowned = facts.agents.some(({ unbounded }) => unbounded) ? rest.unowned : [];
+  if (unowned.length + rest.unnamed.length === 0) return { ...draft, planner };
+  return askForPlan(engine, { ...about, kept: draft.subtasks, rest: unowned, unnamed: rest.unnamed }, signal);
 }
 
 export async function factsOf(

@@ -213,6 +213,7 @@ describe("any text at all", () => {
         const { plan } = planByRules(text, planFacts());
         expect(planSchema.safeParse(plan).error?.issues ?? []).toEqual([]);
       }),
+      { numRuns: 50 },
     );
   });
 

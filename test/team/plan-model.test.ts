@@ -213,6 +213,20 @@ describe("a hybrid plan", () => {
     expect(none.plan?.subtasks.length).toBe(1);
   });
 
+  it("asks for what names nobody, beside what does", async () => {
+    const task = "Tidy src/api/users.js. Paint the wall.";
+    const { plan, calls } = await planWith([{ subtasks: [part("wall", "Web")] }], {
+      task,
+      planner: "hybrid",
+    });
+    expect(calls[0]?.task).toMatch(/nobody's own so far[^\n]*\n- Paint the wall\./);
+    expect(plan?.subtasks.map(({ id }) => id)).toEqual(["api", "wall"]);
+    const rules = await planWith([], { task, planner: "rules" });
+    expect(rules.plan?.notices).toEqual([
+      "Names no file and no agent, so all are told of it: Paint the wall.",
+    ]);
+  });
+
   it("asks for all of it when the text says nothing that the rules know", async () => {
     const { plan, calls } = await planWith([GOOD], { planner: "hybrid" });
     expect([plan?.planner, calls.length]).toEqual(["hybrid", 1]);
