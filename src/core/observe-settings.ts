@@ -1,5 +1,5 @@
 /** The settings of logs, traces and prices. Names that begin with OTEL are OpenTelemetry's own. */
-import { flag, readUrl, type Row, text } from "./setting-rows.ts";
+import { flag, readUrl, type Row, text, whole } from "./setting-rows.ts";
 
 const url = (name: string, description: string): Row<string | undefined> => ({
   ...text(name, "state", undefined, description),
@@ -32,6 +32,13 @@ export const OBSERVE_ROWS = {
     ...text("OTEL_EXPORTER_OTLP_HEADERS", "state", undefined, "Headers for the collector: `name=value,…`."),
     secret: true,
   },
+  otelTimeoutMs: whole(
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "state",
+    [1, 600_000],
+    2_000,
+    "How long the collector may take, milliseconds; so long, at most, the end of a process waits for it.",
+  ),
   otelServiceName: text("OTEL_SERVICE_NAME", "state", "oxbow", "The name of the service in traces."),
   otelSdkDisabled: flag("OTEL_SDK_DISABLED", "state", false, "Sends no traces, whatever else says so."),
 } as const;
@@ -45,6 +52,7 @@ export function observeValues(value: <T>(row: Row<T>) => T) {
     otelEndpoint: value(rows.otelEndpoint),
     otelTracesEndpoint: value(rows.otelTracesEndpoint),
     otelHeaders: value(rows.otelHeaders),
+    otelTimeoutMs: value(rows.otelTimeoutMs),
     otelServiceName: value(rows.otelServiceName),
     otelSdkDisabled: value(rows.otelSdkDisabled),
   };
@@ -52,18 +60,22 @@ export function observeValues(value: <T>(row: Row<T>) => T) {
 
 type Wanted = Pick<
   ReturnType<typeof observeValues>,
-  "otelEndpoint" | "otelTracesEndpoint" | "otelHeaders" | "otelSdkDisabled"
+  "otelEndpoint" | "otelTracesEndpoint" | "otelHeaders" | "otelTimeoutMs" | "otelSdkDisabled"
 >;
 
+export interface Collector {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
 /** Where traces go; null: nowhere. */
-export function collectorOf(
-  settings: Wanted,
-): { readonly url: string; readonly headers: Record<string, string> } | null {
-  const { otelEndpoint, otelTracesEndpoint, otelHeaders = "", otelSdkDisabled } = settings;
-  if (otelSdkDisabled) return null;
+export function collectorOf(settings: Wanted): Collector | null {
+  const { otelEndpoint, otelTracesEndpoint, otelHeaders = "", otelTimeoutMs: timeoutMs } = settings;
+  if (settings.otelSdkDisabled) return null;
   const base = otelEndpoint === undefined ? undefined : `${otelEndpoint.replace(/\/+$/, "")}/v1/traces`;
   const url = otelTracesEndpoint ?? base;
-  return url === undefined ? null : { url, headers: readHeaders(otelHeaders) };
+  return url === undefined ? null : { url, headers: readHeaders(otelHeaders), timeoutMs };
 }
 
 /** As W3C Baggage has it: `name=value` between commas, the values percent-encoded. */

@@ -139,6 +139,13 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
     return { commit: made, branch: options.branch, files };
   };
 
+  const told = (message: string) =>
+    span("oxbow.git.commit", { "oxbow.branch": options.branch }, async (note) => {
+      const made = await commit(message);
+      note({ "oxbow.commit": made?.commit, "oxbow.files": made?.files });
+      return made;
+    });
+
   const restoreWork = async (saved: Oid): Promise<{ files: number }> => {
     if (await engine.isAncestor(saved, tip)) return { files: 0 };
     const { tree, parents } = await objects.commit(saved);
@@ -180,12 +187,7 @@ function createBranchTree(engine: Engine, options: BranchOptions, start: Start):
       const commit = await inTurn(async () => onlyReadable(await snapshot()));
       return diffTrees(setup.objectSite, options.base, commit, signal);
     },
-    commit: (message, signal) =>
-      span("oxbow.git.commit", { "oxbow.branch": options.branch }, async (note) => {
-        const made = await inTurn(() => commit(message), signal);
-        note({ "oxbow.commit": made?.commit, "oxbow.files": made?.files });
-        return made;
-      }),
+    commit: (message, signal) => inTurn(() => (overlay.size === 0 ? commit(message) : told(message)), signal),
     pending: () => inTurn(async () => changesFrom(await overlay.differences())),
     async stage(path, mode, content) {
       const raw = edits.checked(path);

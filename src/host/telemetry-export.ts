@@ -20,25 +20,25 @@ export interface TelemetryOptions {
   /** Where spans are posted to. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** For a request to the collector, and for all that is left at the end. */
+  readonly timeoutMs: number;
   readonly serviceName: string;
   redact(text: string): string;
   /** Is told once when spans cannot be sent, and again when that has changed meanwhile. */
   failed(error: Error): void;
 }
 
-/** A request to the collector, and all that is left at the end, milliseconds. */
-const SEND_MS = 2_000;
 const MOST_WAITING = 8_192;
 /** Characters of an attribute. */
 const LONGEST = 500;
 
 export function openTelemetry(options: TelemetryOptions): Telemetry {
-  const { url, headers } = options;
+  const { url, headers, timeoutMs } = options;
   const random = new RandomIdGenerator();
   /** Of the next span, where it is not to be a new one. */
   let given: { readonly traceId: string; readonly spanId: string } | null = null;
   const exporter = told(
-    new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: SEND_MS }),
+    new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: timeoutMs }),
     options.failed,
   );
   const provider = new TracerProvider({
@@ -52,7 +52,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
         exporter,
         maxQueueSize: MOST_WAITING,
         scheduledDelayMillis: 2_000,
-        exportTimeoutMillis: SEND_MS * 2,
+        exportTimeoutMillis: timeoutMs * 2,
       }),
     ],
   });
@@ -115,7 +115,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
     },
     async close() {
       const done = new AbortController();
-      const late = delay(SEND_MS, undefined, { signal: done.signal }).catch(() => undefined);
+      const late = delay(timeoutMs, undefined, { signal: done.signal }).catch(() => undefined);
       // What cannot be sent was told by the exporter.
       const sent = provider.shutdown().catch(() => undefined);
       await Promise.race([sent, late]);

@@ -4,6 +4,8 @@ import type { BranchTree, TreeChange, Workspace } from "../git/contract.ts";
 import type { CommandResult } from "../agent/command.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Finding } from "./outcome.ts";
+import { basename } from "node:path";
+import { span } from "../host/telemetry.ts";
 import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { runCommand } from "../agent/command.ts";
 import { programSetting, withLinks } from "./confinement.ts";
@@ -35,26 +37,30 @@ export async function runProgram(attempt: Attempt, agent: AgentSpec, tree: Branc
   const setting = withLinks(own, opened.links);
   using silence = watchSilence(agent, signal);
   const told = outputEvents(attempt);
-  const ran = await runCommand(
-    {
-      argv,
-      task: subtask.brief,
-      branch: tree.branch,
-      paths,
-      cwd: workspace.dir,
-      ...setting,
-      sandbox: engine.sandbox,
-      mark: workspace.name,
-      timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
-      redactor: engine.redactor,
-      onStart: (pid) => workspace.runs(pid),
-      onOutput: (stream, text) => {
-        silence.heard();
-        told(stream, text);
+  const ran = await span("oxbow.program", { "oxbow.program": basename(argv[0] ?? "") }, async (note) => {
+    const ended = await runCommand(
+      {
+        argv,
+        task: subtask.brief,
+        branch: tree.branch,
+        paths,
+        cwd: workspace.dir,
+        ...setting,
+        sandbox: engine.sandbox,
+        mark: workspace.name,
+        timeoutMs: agent.timeoutMs ?? engine.team.defaults.timeoutMs,
+        redactor: engine.redactor,
+        onStart: (pid) => workspace.runs(pid),
+        onOutput: (stream, text) => {
+          silence.heard();
+          told(stream, text);
+        },
       },
-    },
-    silence.signal,
-  );
+      silence.signal,
+    );
+    note({ "error.type": ended.error?.code });
+    return ended;
+  });
   const result = silence.error ? { ...ran, error: toErrorValue(silence.error) } : ran;
   // Awaited here: the workspace is given back afterwards, and a failure meets whoever waits.
   return await settle(attempt, tree, result, await collect(workspace, tree));

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { openApp } from "../../src/library.ts";
 import { plainEnvironment } from "../support/cli.ts";
+import { makeShop, SHOP_TEAM } from "../support/shop.ts";
 import { makeMergeShop, say, TICKET, write } from "../support/merge-team.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "../support/otlp-receiver.ts";
 
+/** However busy the machine is. */
+const PATIENT = { OTEL_EXPORTER_OTLP_TIMEOUT: "20000" };
 const SECRET = "sk-live-0123456789abcdefghijkl";
 
 const shopOf = () =>
@@ -51,6 +54,7 @@ describe("a run with a collector", () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_HEADERS: "x-collector-key=abc%20def",
       OTEL_SERVICE_NAME: "my-team",
+      ...PATIENT,
     });
     expect(report.state).toBe("completed");
     const { spans } = collector;
@@ -85,6 +89,44 @@ describe("a run with a collector", () => {
     expect(sent).toContain("my-team");
     expect(sent).not.toContain(SECRET);
     expect(sent).not.toContain("Done");
+  });
+
+  it("is the same trace where a worker does the work, and a program is a span too", async () => {
+    using shop = makeShop({ team: SHOP_TEAM });
+    await using collector = await startOtlpReceiver();
+    const env = plainEnvironment({
+      OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
+      TERMINAL_SANDBOX: "off",
+      ...PATIENT,
+    });
+    const stop = new AbortController();
+    const finished = await (async () => {
+      await using worker = openApp({ repo: shop.dir, env: { ...env, OTEL_SERVICE_NAME: "worker" } });
+      const working = worker.work({}, stop.signal);
+      await using app = openApp({ repo: shop.dir, env });
+      const report = await app.run("See", {
+        by: "owner",
+        runtime: "command",
+        command: ["node", "-e", "0", "{paths}"],
+        workers: "only",
+      });
+      stop.abort();
+      await working;
+      return report;
+    })();
+    expect(finished.state).toBe("completed");
+    const { spans } = collector;
+    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
+    const told = new Set(spans.map(({ name, service }) => `${String(service)}: ${name}`));
+    expect([...told].sort()).toEqual([
+      "oxbow: orchestrator.aggregate",
+      "oxbow: orchestrator.dispatch",
+      "oxbow: orchestrator.plan",
+      "oxbow: oxbow.task",
+      "worker: oxbow.program",
+      "worker: oxbow.subtask",
+    ]);
+    expect(treeOf(spans)).toContain("oxbow.task > oxbow.subtask Api");
   });
 
   it("that never answers ends as it would without", async () => {

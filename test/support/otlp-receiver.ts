@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 
 export interface ReceivedSpan {
   readonly name: string;
+  /** Of whoever sent it. */
+  readonly service: unknown;
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
@@ -59,15 +61,18 @@ function spansOf(body: any): ReceivedSpan[] {
       scope.spans.map(
         (span: any): ReceivedSpan => ({
           name: span.name,
+          service: attributesOf(resource.resource)["service.name"],
           traceId: span.traceId,
           spanId: span.spanId,
           parentSpanId: span.parentSpanId ?? "",
-          attributes: Object.fromEntries(
-            span.attributes.map(({ key, value }: any) => [key, Object.values(value)[0]]),
-          ),
+          attributes: attributesOf(span),
           isError: span.status?.code === 2,
         }),
       ),
     ),
   );
+}
+
+function attributesOf({ attributes }: any): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }: any) => [key, Object.values(value)[0]]));
 }
