@@ -120,6 +120,11 @@ describe("a planned task", () => {
     const other = app.orchestrate({ ...sent, priority: "low" });
     await expect(other).rejects.toMatchObject({ code: "task_conflict" });
     expect((await app.orchestrate(sent)).created).toBe(false);
+    await app.cancel("feature-2");
+    const ended = await settled(app, "feature-2");
+    expect([ended.status, agentsIn(ended, "cancelled").length]).toEqual(["cancelled", ended.subtasks.length]);
+    expect((await app.orchestrate(sent)).view.status).toBe("cancelled");
+    expect((await app.execute("feature-2")).begun).toBe(false);
   });
 
   it("is carried out by workers alone, to its merge and its end", async () => {
