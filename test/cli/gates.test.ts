@@ -114,6 +114,8 @@ await withServer("postgres", (server) => {
       shop.write("task.json", JSON.stringify({ task_id: "feature-1", title: "Mark it", description: TASK }));
       const planned = await json(shop, ["orchestrate", "task.json"], env);
       expect([planned.code, planned.value.status]).toEqual([0, "planned"]);
+      const shown = await oxbow(["status", "feature-1"], { cwd: shop.dir, env });
+      expect(shown.stdout).toContain("not begun: oxbow execute feature-1");
       const started = await json(shop, ["execute", "feature-1", "--mode", "manual"], env);
       expect(started.value.subtasks.map((each: any) => each.state)).toContain("awaiting_approval");
       await using first = await startWorkers(1, shop, env);

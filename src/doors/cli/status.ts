@@ -68,6 +68,7 @@ function mergeText({ merges, overlaps, subtasks }: RowStatus): string {
 function taskText(status: RowStatus, live: number): string {
   const { task, subtasks, integration, workers, driver } = status;
   const since = duration(Date.now() - task.created_at);
+  const planned = task.state === "planned" ? `, not begun: oxbow execute ${task.task_id}` : "";
   const waits = waitsForPerson(subtasks);
   const nobody = task.state === "running" && workers.length === 0 && !waits;
   const idle = !nobody
@@ -94,5 +95,5 @@ function taskText(status: RowStatus, live: number): string {
   ]);
   const target = integration ? `  → ${integration.branch} at ${integration.commit.slice(0, 10)}\n` : "";
   const table = rows.length > 0 ? `${columns(rows).join("\n")}\n` : "";
-  return `${task.task_id} (${task.ticket}) ${task.state}, ${since} ago${idle}: ${clip(task.title, 80)}\n${table}${mergeText(status)}${target}`;
+  return `${task.task_id} (${task.ticket}) ${task.state}, ${since} ago${planned}${idle}: ${clip(task.title, 80)}\n${table}${mergeText(status)}${target}`;
 }
