@@ -64,8 +64,8 @@ export function createDialogueStore({ db, write, now }: Database): DialogueStore
 
     async claim(options) {
       if (options.agents.length === 0) return null;
-      // Nearly always there is none, and a look costs no turn among the writers.
-      if (!(await waiting(db, options, now()))) return null;
+      // A look that finds nothing costs no turn among the writers.
+      if (!(await claimable(db, options, now()))) return null;
       return write((tx) => claim(tx, options));
     },
 
@@ -115,14 +115,15 @@ export function createDialogueStore({ db, write, now }: Database): DialogueStore
           .execute();
       }),
 
-    async holders() {
+    async waiting(team) {
       const rows = await db
         .selectFrom("dialogues")
-        .select("worker_id")
-        .distinct()
-        .where("worker_id", "is not", null)
+        .select(["agent", "worker_id"])
+        .where("team", "=", team)
+        .where("unanswered", ">", 0)
+        .limit(1_000)
         .execute();
-      return rows.flatMap(({ worker_id }) => worker_id ?? []);
+      return rows.map(({ agent, worker_id }) => ({ agent, worker: worker_id }));
     },
 
     async message(conversationId, id) {
@@ -235,7 +236,7 @@ interface Claim {
   readonly leaseMs: number;
 }
 
-function waiting(db: Database["db"] | Tx["db"], { team, agents }: Claim, now: number) {
+function claimable(db: Database["db"] | Tx["db"], { team, agents }: Claim, now: number) {
   return db
     .selectFrom("dialogues")
     .selectAll()
@@ -249,7 +250,7 @@ function waiting(db: Database["db"] | Tx["db"], { team, agents }: Claim, now: nu
 }
 
 async function claim(tx: Tx, options: Claim): Promise<DialogueTurn | null> {
-  const row = await waiting(tx.db, options, tx.now);
+  const row = await claimable(tx.db, options, tx.now);
   if (!row) return null;
   const { conversation_id, agent } = row;
   const message = await tx.db

@@ -80,8 +80,8 @@ export interface DialogueStore {
   answer(turn: DialogueTurn, message: Message, event: EventBody): Promise<boolean>;
   /** Ends the leases of a worker known to be dead. */
   free(workerId: string): Promise<void>;
-  /** Holders of live leases. */
-  holders(): Promise<readonly string[]>;
+  /** What waits for an answer in the team, at most 1,000: whose it is to give, and who is about to. */
+  waiting(team: string): Promise<readonly { readonly agent: string; readonly worker: string | null }[]>;
   message(conversationId: string, id: string): Promise<Message | null>;
   /** Messages of any conversation after a position (null: from the first), the oldest first. */
   page(conversationId: string, after: string | null, limit: number): Promise<MessagePage>;

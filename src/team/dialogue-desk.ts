@@ -27,9 +27,16 @@ export function createDialogueDesk(failed: (error: unknown) => void): DialogueDe
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
 
-  const take = async (engine: Engine, agents: readonly string[]): Promise<void> => {
+  const take = async (
+    engine: Engine,
+    able: (waiting: readonly string[]) => readonly string[],
+  ): Promise<void> => {
     const { store, team, workerId, settings } = engine;
-    await freeDead(engine);
+    const waiting = await store.people.dialogues.waiting(team.team);
+    // Nearly always: one look is all that this costs.
+    if (waiting.length === 0) return;
+    const agents = able([...new Set(waiting.map(({ agent }) => agent))]);
+    await freeDead(engine, new Set(waiting.map(({ worker }) => worker)));
     while (running.size < PLACES && !stop.signal.aborted) {
       const turn = await store.people.dialogues.claim({
         team: team.team,
@@ -43,14 +50,20 @@ export function createDialogueDesk(failed: (error: unknown) => void): DialogueDe
         .finally(() => {
           running.delete(answering);
           // There may be another that waited for the place, or the next message of the same conversation.
-          if (!stop.signal.aborted) take(engine, agents).catch(failed);
+          if (!stop.signal.aborted) take(engine, able).catch(failed);
         });
       running.add(answering);
     }
   };
   return {
-    look: (engine, agents) => take(engine, startable(engine, agents)),
-    insist: (engine, agent) => take(engine, [agent]),
+    look: (engine, agents) =>
+      take(engine, (waiting) =>
+        startable(
+          engine,
+          waiting.filter((name) => agents.includes(name)),
+        ),
+      ),
+    insist: (engine, agent) => take(engine, () => [agent]),
     async close() {
       stop.abort(STOP.handBack);
       await Promise.all(running);
@@ -71,9 +84,9 @@ function startable(engine: Engine, agents: readonly string[]): readonly string[]
   });
 }
 
-async function freeDead({ store, workerIsDead }: Engine): Promise<void> {
-  for (const holder of await store.people.dialogues.holders())
-    if (workerIsDead(holder)) await store.people.dialogues.free(holder);
+async function freeDead({ store, workerIsDead }: Engine, holders: ReadonlySet<string | null>): Promise<void> {
+  for (const holder of holders)
+    if (holder !== null && workerIsDead(holder)) await store.people.dialogues.free(holder);
 }
 
 async function answer(

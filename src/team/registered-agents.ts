@@ -13,20 +13,34 @@ import { liveWorkers } from "./fleet.ts";
 
 type TeamEngine = Pick<Engine, "store" | "team" | "registry" | "log">;
 
-/** What of the rows a registry has. */
-const known = new WeakMap<TeamRegistry, string>();
+interface Laid {
+  /** The rows that a registry has, as JSON. */
+  rows: string;
+  /** The agents that came with them: the others are the team file's, a plugin's or a program's. */
+  readonly added: Set<string>;
+}
+
+const laid = new WeakMap<TeamRegistry, Laid>();
+
+function laidOver(registry: TeamRegistry): Laid {
+  const there = laid.get(registry);
+  if (there) return there;
+  const made = { rows: "[]", added: new Set<string>() };
+  laid.set(registry, made);
+  return made;
+}
 
 /** Brings the engine's registry up to date. True when that changed it. */
 export async function followAgents(engine: TeamEngine): Promise<boolean> {
   const { store, team, registry, log } = engine;
   const rows = await store.people.agents.list(team.team);
-  const before = known.get(registry) ?? "[]";
+  const over = laidOver(registry);
   const now = JSON.stringify(rows);
-  if (now === before) return false;
-  known.set(registry, now);
+  if (now === over.rows) return false;
+  over.rows = now;
   for (const row of inOrder(rows)) {
     try {
-      apply(registry, team, row);
+      apply(registry, over.added, team, row);
     } catch (error) {
       // The team file has changed since, and has no room for it any more.
       if (!hasCode(error)) throw error;
@@ -41,12 +55,12 @@ export async function followAgents(engine: TeamEngine): Promise<boolean> {
  * says what the file says.
  */
 export function withRegistered(current: () => Promise<Engine>): () => Promise<Engine> {
-  let seen: { readonly engine: Engine; readonly rows: string | undefined } | null = null;
+  let seen: { readonly engine: Engine; readonly rows: string } | null = null;
   let shown: Engine | null = null;
   return async () => {
     const engine = await current();
     await followAgents(engine);
-    const rows = known.get(engine.registry);
+    const { rows } = laidOver(engine.registry);
     if (shown === null || seen?.engine !== engine || seen.rows !== rows) shown = { ...engine };
     seen = { engine, rows };
     return shown;
@@ -59,25 +73,25 @@ function inOrder(rows: readonly StoredAgent[]): readonly StoredAgent[] {
   return rows.toSorted((a, b) => isDown(a) - isDown(b));
 }
 
-function apply(registry: TeamRegistry, team: Engine["team"], { name, words, state }: StoredAgent): void {
-  const isOwn = team.agents.some((each) => each.name === name);
-  if (state === "shut_down") {
-    if (!isOwn && registry.get(name) === null && words !== null)
-      registry.register({ ...readAgent(words, team), allowedPaths: [], unbounded: false });
-    if (registry.get(name) !== null) registry.retire(name);
-    // What it had begun is bounded by what it was given.
-    if (!isOwn && words !== null) registry.update(name, readAgent(words, team));
-    return;
-  }
-  if (isOwn) return registry.bringBack(name);
+function apply(
+  registry: TeamRegistry,
+  added: Set<string>,
+  team: Engine["team"],
+  { name, words, state }: StoredAgent,
+): void {
+  const isOwn = registry.get(name) !== null && !added.has(name);
+  if (isOwn) return state === "active" ? registry.bringBack(name) : registry.retire(name);
   if (words === null) return;
   const spec = readAgent(words, team);
-  if (registry.get(name) === null) registry.register(spec);
-  else {
-    registry.retire(name);
-    registry.update(name, spec);
-    registry.bringBack(name);
+  // At first without its patterns: they may be somebody else's by now.
+  if (registry.get(name) === null) {
+    registry.register({ ...spec, allowedPaths: [], unbounded: false });
+    added.add(name);
   }
+  registry.retire(name);
+  // What it had begun is bounded by what it was given, also when it was shut down.
+  registry.update(name, spec);
+  if (state === "active") registry.bringBack(name);
 }
 
 /**
@@ -85,46 +99,51 @@ function apply(registry: TeamRegistry, team: Engine["team"], { name, words, stat
  * words, one of the team file as the file has it. Throws team_config, runtime_not_available, provider_unknown, branch_name_rejected.
  */
 export async function createAgent(engine: Engine, words: AgentWords, by: string): Promise<AgentSpec> {
-  const { store, team } = engine;
-  const own = team.agents.find(({ name }) => name === words.name);
+  const { store, team, registry } = engine;
+  await followAgents(engine);
+  const { name } = words;
+  const own = laidOver(registry).added.has(name) ? null : registry.get(name);
   const spec = own ?? readAgent(words, team);
   refuseSecrets(engine, words);
   refuseUnknownProvider(engine, spec);
-  const stored = own ? null : asJson(words);
   const check = (rows: readonly StoredAgent[]): void => {
-    const there = rows.find(({ name }) => name === words.name);
-    if (there?.state === "active" || (own && !there)) throw taken(words.name);
+    const there = rows.find((row) => row.name === name);
+    if (there?.state === "active" || (own && !there)) throw taken(name);
     if (own && Object.keys(words).length > 1)
-      throw new OxbowError(
-        "team_config",
-        `${words.name} is in the team file: it comes back as it is there.`,
-        {
-          hint: "Give its name alone, or change the team file.",
-        },
-      );
-    // A registry of its own: what is refused changes nothing.
-    const trial = TeamRegistry.fromTeamFile(team);
-    const others = rows.filter(({ name }) => name !== words.name);
-    for (const row of inOrder(others)) applyIfItCan(trial, team, row);
-    if (own) {
-      trial.retire(words.name);
-      trial.bringBack(words.name);
-    } else trial.register(spec);
+      throw new OxbowError("team_config", `${name} is in the team file: it comes back as it is there.`, {
+        hint: "Give its name alone, or change the team file.",
+      });
+    const trial = withOthers(engine, rows, name);
+    if (own === null) trial.register(spec);
+    else trial.bringBack(name);
   };
-  const event = { event: "agent_changed", agent: words.name, state: "active", by } as const;
-  await store.people.agents.save(team.team, { name: words.name, words: stored }, check, [
-    { ...event, task_id: streamOf(words.name), source: words.name },
+  const stored = own ? null : asJson(words);
+  const event = { event: "agent_changed", agent: name, state: "active", by } as const;
+  await store.people.agents.save(team.team, { name, words: stored }, check, [
+    { ...event, task_id: streamOf(name), source: name },
   ]);
   await followAgents(engine);
   return spec;
 }
 
-function applyIfItCan(registry: TeamRegistry, team: Engine["team"], row: StoredAgent): void {
-  try {
-    apply(registry, team, row);
-  } catch (error) {
-    if (!hasCode(error)) throw error;
+/** A registry of its own, so that what is refused changes nothing: the team without this one agent of run time. */
+function withOthers({ registry, team }: Engine, rows: readonly StoredAgent[], name: string): TeamRegistry {
+  const { added } = laidOver(registry);
+  const trial = new TeamRegistry();
+  for (const agent of [...registry.list(), ...registry.retired()])
+    if (!added.has(agent.name)) trial.register(agent);
+  const own = trial.get(name) !== null;
+  if (own) trial.retire(name);
+  const laidHere = new Set<string>();
+  for (const row of inOrder(rows.filter((each) => each.name !== name))) {
+    try {
+      apply(trial, laidHere, team, row);
+    } catch (error) {
+      // As where it is followed: it is no agent there either.
+      if (!hasCode(error)) throw error;
+    }
   }
+  return trial;
 }
 
 function taken(name: string): OxbowError {

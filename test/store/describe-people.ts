@@ -120,7 +120,7 @@ export function describePeople(name: string, open: OpenDatabase): void {
       expect(next).toMatchObject({ attempt: 2, message: { id: "m1" } });
       expect(await talk.renew(late, 1_000)).toBe(false);
       expect(await talk.answer(late, reply("m1"), told(reply("m1")))).toBe(false);
-      expect(await talk.holders()).toEqual(["v"]);
+      expect(await talk.waiting("Shop")).toEqual([{ agent: "Api", worker: "v" }]);
       await talk.free("v");
       const third = await talk.claim(WANTED);
       expect(third?.attempt).toBe(3);
