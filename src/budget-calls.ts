@@ -1,11 +1,6 @@
 /** The app's methods on what a task may use. */
-import { type BudgetAsk, type BudgetSummary, checkAsk } from "./core/budget-saved.ts";
+import { type BudgetAsk, checkAsk, type TaskBudget } from "./core/budget-saved.ts";
 import type { Rooms } from "./rooms.ts";
-
-export interface TaskBudget extends BudgetSummary {
-  readonly task_id: string;
-  readonly ticket: string;
-}
 
 export interface BudgetCalls {
   /**

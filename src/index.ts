@@ -72,8 +72,7 @@ export type {
   BudgetUse,
   BudgetVerdict,
 } from "./core/budget.ts";
-export type { BudgetAsk, BudgetSummary } from "./core/budget-saved.ts";
-export type { TaskBudget } from "./budget-calls.ts";
+export type { BudgetAsk, BudgetSummary, TaskBudget } from "./core/budget-saved.ts";
 export type { OriginOptions, OriginRequest, OriginVerdict } from "./core/check-origin.ts";
 export type { CommandOptions, CommandVerdict } from "./core/check-command.ts";
 export type { PathFs, PathOp, PathOptions, PathVerdict } from "./core/check-path.ts";

@@ -3,13 +3,12 @@
  * and lines of JSON, keep their snake_case fields.
  */
 import type { OxbowEvent, Report } from "./core/events.ts";
-import type { BudgetAsk } from "./core/budget-saved.ts";
+import type { BudgetAsk, TaskBudget } from "./core/budget-saved.ts";
 import type { Json, Task } from "./core/model.ts";
 import type { Plan, Planner } from "./core/plan.ts";
 import type { TeamRegistry } from "./core/registry.ts";
 import type { SignalMessage, Signals, SignalTimeout, SplitRequest, SplitResult } from "./core/tool.ts";
 import type { BranchAllocation } from "./git/contract.ts";
-import type { TaskBudget } from "./budget-calls.ts";
 import type { HandoverCalls } from "./handover-calls.ts";
 import type { Conflicts } from "./team/conflict-case.ts";
 import type { ShownApproval } from "./team/approvals.ts";

@@ -122,6 +122,12 @@ export interface BudgetSummary {
   readonly refused: readonly string[];
 }
 
+/** The same, of a task that was named by its id or ticket. */
+export interface TaskBudget extends BudgetSummary {
+  readonly task_id: string;
+  readonly ticket: string;
+}
+
 export function summaryOf(saved: SavedBudget, refused: readonly string[]): BudgetSummary {
   const { spent, left } = restoreBudget(saved).budget.state(null, saved.now);
   const unpriced = saved.rows.some(({ account }) => account?.unpriced === true);
