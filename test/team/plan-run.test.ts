@@ -55,6 +55,19 @@ describe("a plan that is carried out", () => {
     expect(reportMarkdown(history)).toContain("### Done when\n\n- [ ] Over the limit: 429");
   });
 
+  it("keeps no secret of the task, planned or run", async () => {
+    await using app = openApp({ repo: shop.dir, env: plainEnvironment() });
+    const secret = `sk-proj-${"a1B2".repeat(12)}`;
+    const options = { ...OPTIONS, runtime: "command" as const, command: ["true"] };
+    const made = await app.makePlan({ task: `Use ${secret} in src/api`, planner: "rules", options }, never);
+    expect(JSON.stringify(made)).not.toContain(secret);
+    const brief = `Use ${secret}`;
+    const plan = { ...made, subtasks: made.subtasks.map((each) => ({ ...each, brief })) };
+    const report = await app.run({ title: "Use it", ticket: "8", plan, options }, { workers: "none" }, never);
+    expect(JSON.stringify(report)).toContain("[REDACTED");
+    expect(JSON.stringify(report)).not.toContain(secret);
+  });
+
   it("waits for a person where it says so, and is refused as a whole when the team has changed since", async () => {
     await using app = openApp({ repo: shop.dir, env: plainEnvironment() });
     const options = { ...OPTIONS, runtime: "command" as const, command: ["true"] };
@@ -83,6 +96,6 @@ describe("a plan that is carried out", () => {
       code: "plan_invalid",
       details: { problems: [{ path: ["subtasks", 0, "agent"] }] },
     });
-    expect(await app.status()).toHaveLength(2);
+    expect(await app.status()).toHaveLength(3);
   });
 });

@@ -78,7 +78,7 @@ function mece({ mece: { overlaps, leftovers }, scope }: Plan): readonly string[]
   return [
     ...(clean.length > 0 ? [clean.join(" ")] : []),
     ...(shared.length > 0 ? ["Files in two parts (two branches may conflict there):", ...shared] : []),
-    ...(leftovers.total > 0 ? [`Left over, nobody's part: ${files(leftovers)}`] : []),
+    ...(leftovers.total > 0 ? [`Left over, and nobody's part: ${files(leftovers)}`] : []),
   ];
 }
 
