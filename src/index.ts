@@ -158,5 +158,7 @@ export type {
 export type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 export type { TaskStatus } from "./team/status.ts";
 export type { BranchDiff, TicketDiff, TicketHistory } from "./team/handover-results.ts";
-export type { Execution, OrchestrateCalls, TaskView } from "./orchestrate-calls.ts";
+export type { Execution } from "./core/execution.ts";
+export type { TaskView } from "./core/task-view.ts";
+export type { OrchestrateCalls } from "./orchestration.ts";
 export type { HandoverCalls, Merged, MergeOptions } from "./handover-calls.ts";

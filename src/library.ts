@@ -16,7 +16,7 @@ import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { AgentState, Alert, Assigned, Cancelled, Reopened } from "./team/intervention-results.ts";
 import type { SubAgents, SubAgentsOptions } from "./sub-agents.ts";
 import type { TaskStatus } from "./team/status.ts";
-import type { OrchestrateCalls } from "./orchestrate-calls.ts";
+import type { OrchestrateCalls } from "./orchestration.ts";
 import type { WorkerEvent, WorkerOptions } from "./team/worker-events.ts";
 import type { Webhooks } from "./webhooks.ts";
 import { openApp as openCore } from "./app.ts";

@@ -1,14 +1,8 @@
 /** A planned task begins: its subtasks can be taken by whoever works, or wait for a person first. */
+import type { Execution } from "../core/execution.ts";
 import type { Gate, Subtask, Task } from "../core/model.ts";
 import type { Engine } from "./engine.ts";
 import { OxbowError } from "../core/errors.ts";
-
-export interface Execution {
-  /** `auto`: nothing waits but what the plan says. `manual`: every subtask waits for a person, or those of `checkpoints`. */
-  readonly mode: "auto" | "manual";
-  /** Subtask ids that wait for a person, whatever the mode. */
-  readonly checkpoints?: readonly string[] | undefined;
-}
 
 /** Begins the task, for whoever works. False when it has begun already. Throws as `beginTask`, and task_unknown. */
 export async function executeTask(engine: Engine, taskId: string, execution: Execution): Promise<boolean> {
