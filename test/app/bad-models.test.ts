@@ -47,7 +47,7 @@ function answersOf(agent: Agent): ModelReply[] {
   ];
 }
 
-it("loses nothing, does nothing twice and nothing half, and ends in time", async () => {
+it("loses nothing, does nothing twice and nothing half, and ends in time", { timeout: 90_000 }, async () => {
   const big = Object.fromEntries(
     Object.values(PARTS).map((folder) => [`${folder}/big.txt`, LINE.repeat(2_000)]),
   );

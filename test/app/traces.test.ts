@@ -46,7 +46,7 @@ function treeOf(spans: readonly ReceivedSpan[]): ReadonlySet<string> {
   );
 }
 
-describe("a run with a collector", () => {
+describe("a run with a collector", { timeout: 90_000 }, () => {
   it("is one tree of spans in the task's trace, and tells no secret", async () => {
     using shop = shopOf();
     await using collector: OtlpReceiver = await startOtlpReceiver();
