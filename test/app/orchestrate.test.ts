@@ -45,7 +45,7 @@ async function settled(app: App, id: string, asked = 0): Promise<TaskView> {
         const open = view.subtasks.filter(({ state }) => state === "awaiting_approval").length;
         return view.ended_at !== null || (asked > 0 && open >= asked);
       },
-      { timeout: 20_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     )
     .toBe(true);
   return view;
@@ -54,7 +54,7 @@ async function settled(app: App, id: string, asked = 0): Promise<TaskView> {
 const agentsIn = (view: TaskView, state: string) =>
   view.subtasks.filter((each) => each.state === state).map(({ agent }) => agent);
 
-describe("a planned task", () => {
+describe("a planned task", { timeout: 90_000 }, () => {
   let server: ModelServer;
   let shop: Shop;
   let app: App;

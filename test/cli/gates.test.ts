@@ -134,7 +134,7 @@ await withServer("postgres", (server) => {
             }
             return answered.size;
           },
-          { timeout: 30_000, interval: 200 },
+          { timeout: 60_000, interval: 200 },
         )
         .toBe(planned.value.subtasks.length);
       expect(await finished).toMatchObject({ task_id: "feature-1", state: "completed" });
