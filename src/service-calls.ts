@@ -12,11 +12,21 @@ export type { Log } from "./host/log.ts";
 export type { NewToken, Principal, Scope, TokenRecord } from "./token-calls.ts";
 export type { TaskFilter } from "./store/reads.ts";
 
+export interface Untaken {
+  readonly subtask_id: string;
+  readonly agent: string;
+}
+
 export interface ServiceCalls extends TokenCalls {
   /** Tasks, newest first; see `TaskFilter`. */
   taskPage(filter: TaskFilter): Promise<readonly Task[]>;
   /** The agents of the team that fit, with what they do now. */
   agentCards(filter?: AgentFilter): Promise<readonly AgentCard[]>;
+  /**
+   * Of a task whose parts nobody takes: blocks those that could start, with an alert, and gives them. Empty while anything
+   * of it goes on, or waits for a person.
+   */
+  blockUntaken(taskId: string): Promise<readonly Untaken[]>;
   /** Whether every critical agent is alive. */
   isHealthy(): Promise<boolean>;
   /** Where the service writes what it did. Throws what the team file and the settings are refused for. */
@@ -38,6 +48,11 @@ export function serviceCalls(opened: () => Promise<Rooms>, engine: () => Promise
       const { agentCards } = await import("./agent-cards.ts");
       const { registry } = await engine();
       return agentCards([...registry.list(), ...registry.retired()], await states(), filter);
+    },
+    async blockUntaken(taskId) {
+      const { blockUntaken } = await import("./team/blocked.ts");
+      const blocked = await blockUntaken(await engine(), taskId);
+      return blocked.map(({ subtask_id, agent }) => ({ subtask_id, agent }));
     },
     async isHealthy() {
       const { isAlive } = await import("./agent-cards.ts");

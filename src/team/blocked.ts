@@ -76,6 +76,30 @@ function unavailable(agent: string, disabled: string | null): OxbowError {
   return new OxbowError("agent_unavailable", `No live worker takes the conversations of ${agent}.`);
 }
 
+/**
+ * What of a task could start, when nobody takes any of it; while no process drives the task, it is blocked here, with an
+ * alert. Whoever can work on it may still take it at any time. Empty while anything goes on, or waits for a person.
+ */
+export async function blockUntaken(engine: Engine, taskId: string): Promise<readonly FreeSubtask[]> {
+  const { store } = engine;
+  const live = (await store.liveTasks()).find(({ task }) => task.task_id === taskId);
+  if (live === undefined) return [];
+  const subtasks = await store.subtasks(taskId);
+  if (subtasks.some(({ state }) => state === "running" || state === "awaiting_approval")) return [];
+  const taken = await takenOf(engine, live.task);
+  const free = await store.freeSubtasks(taskId);
+  if (free.some(({ agent, disabled }) => disabled === null && taken.includes(agent))) return [];
+  const waiting = free.filter(({ blocked_at }) => blocked_at === null);
+  // Who drives it may work on it alone, and blocks what nobody takes for longer.
+  const isDriven = live.driver !== null && !engine.workerIsDead(live.driver);
+  if (isDriven) return waiting.length > 0 ? [] : free;
+  for (const each of waiting) {
+    const why = unavailable(each.agent, each.disabled);
+    await store.blockFree(each.subtask_id, [alertOf(engine, { ...each, task_id: taskId }, why)]);
+  }
+  return free;
+}
+
 /** The agents of a task that live workers take. */
 export async function takenOf(engine: Engine, task: Task): Promise<readonly string[]> {
   return fleetFor(task, await liveWorkers(engine)).agents;

@@ -26,8 +26,8 @@ export interface PlanRequest {
 }
 
 /**
- * Makes nothing but the plan. Throws usage (no task), payload_too_large, rev_not_found, agent_unknown, plan_invalid (it
- * cannot be carried out), and with a model what `askForPlan` throws.
+ * Makes nothing but the plan. Throws usage (no task), payload_too_large, agent_unavailable (nobody is left), rev_not_found, agent_unknown,
+ * plan_invalid (it cannot be carried out), and with a model what `askForPlan` throws.
  */
 export async function makePlan(engine: Engine, request: PlanRequest, signal: AbortSignal): Promise<Plan> {
   const task = engine.redact(request.task).trim();
@@ -35,6 +35,10 @@ export async function makePlan(engine: Engine, request: PlanRequest, signal: Abo
   if (task.length > PLAN_LIMITS.task)
     throw new OxbowError("payload_too_large", `The task has more than ${PLAN_LIMITS.task} characters.`, {
       hint: "Put it into a file of the repository, and name that in the task.",
+    });
+  if (engine.registry.list().length === 0)
+    throw new OxbowError("agent_unavailable", "Every agent of the team was shut down.", {
+      hint: "Bring one back: create_agent (or POST /agents) with its name.",
     });
   const { commit } = await startOf(engine, request.base, request.ticket);
   const facts = await factsOf(engine, commit, request.deadlineMs ?? null);

@@ -26,6 +26,7 @@ agents:
 interface Setting extends Partial<Omit<GateOptions, "port">> {
   readonly env?: Readonly<Record<string, string>>;
   readonly mounts?: Readonly<Record<string, Mount>>;
+  readonly team?: string;
   /** In place of what the agents say. */
   readonly isHealthy?: () => Promise<boolean>;
 }
@@ -46,9 +47,19 @@ export interface CalledService extends AsyncDisposable {
 
 const PORT = 8000;
 
+/** A request with a JSON body. */
+export function sending(method: string, body?: unknown, headers: Record<string, string> = {}): CallInit {
+  if (body === undefined) return { method, headers };
+  return {
+    method,
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
 /** Nothing listens. */
 export async function callService(setting: Setting = {}): Promise<CalledService> {
-  const shop = makeShop({ team: SERVICE_TEAM });
+  const shop = makeShop({ team: setting.team ?? SERVICE_TEAM });
   const app = openApp({ repo: shop.dir, env: plainEnvironment(setting.env) });
   const service: Service = {
     app,

@@ -34,7 +34,7 @@ export function access(scope: Scope, ...types: readonly string[]) {
   };
 }
 
-const problems = {
+export const problems = {
   default: {
     description: "What went wrong.",
     content: { [PROBLEM_TYPE]: { schema: problemSchema } },

@@ -4,20 +4,30 @@ import { aboutRoutes } from "./about.ts";
 import { agentRoutes } from "./agents.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { readBodies } from "./body.ts";
+import { callRoutes } from "./calls.ts";
 import { routes } from "./contract.ts";
+import { conversationRoutes } from "./conversations.ts";
 import type { Gate } from "./gate.ts";
 import { healthRoutes } from "./health.ts";
 import { describeApi, type OpenApiDocument } from "./openapi.ts";
+import { orchestrateRoutes } from "./orchestrate.ts";
 import { failed, gated, observed } from "./pipeline.ts";
 import { reportRoutes } from "./reports.ts";
+import { steeringRoutes } from "./steering.ts";
 import { taskRoutes } from "./tasks.ts";
 import { unrouted } from "./unrouted.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 const TOPICS: readonly ((service: Service) => Routes)[] = [
+  orchestrateRoutes,
   taskRoutes,
   reportRoutes,
+  steeringRoutes,
   agentRoutes,
   approvalRoutes,
+  conversationRoutes,
+  webhookRoutes,
+  callRoutes,
   healthRoutes,
 ];
 

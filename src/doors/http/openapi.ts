@@ -5,6 +5,8 @@ import type { Routes } from "./contract.ts";
 export type OpenApiDocument = ReturnType<Routes["getOpenAPI31Document"]>;
 
 const SCHEMAS = "#/components/schemas/";
+/** What the library calls the place of parts without a name. */
+const SHARED = "__shared";
 
 export function describeApi(api: Routes, version: string): OpenApiDocument {
   api.openAPIRegistry.registerComponent("securitySchemes", "token", {
@@ -25,6 +27,10 @@ export function describeApi(api: Routes, version: string): OpenApiDocument {
       { name: "tasks", description: "Work that was submitted, and its parts." },
       { name: "agents", description: "Who can do what, and how they are." },
       { name: "approvals", description: "What waits for a person." },
+      { name: "conversations", description: "Talking with agents." },
+      { name: "signals", description: "Small durable messages on topics." },
+      { name: "webhooks", description: "Events that are sent to programs elsewhere." },
+      { name: "calls", description: "The tools of the MCP server, one by one." },
       { name: "service", description: "The service itself." },
     ],
   });
@@ -43,15 +49,35 @@ function withOwnSchemas(document: OpenApiDocument): OpenApiDocument {
     const own = (asked.has(name) ? taken : given)[name];
     if (own !== undefined) schemas[name] = own;
   }
+  const all: Record<string, Record<string, unknown>> = { ...taken, ...given };
+  for (const name of namesIn(schemas, { ...all, ...schemas })) {
+    const own = schemas[name] ?? all[name];
+    if (own !== undefined) schemas[name] = own;
+  }
   return document;
 }
 
+/** Their parts that have no name, but are met again within themselves, get one of their own for each direction. */
 function ownSchemas(io: "input" | "output"): Readonly<Record<string, Record<string, unknown>>> {
   const uri = (id: string) => `${SCHEMAS}${id}`;
   const { schemas } = z.toJSONSchema(z.globalRegistry, { io, uri, unrepresentable: "any" });
-  return Object.fromEntries(
-    Object.entries(schemas).map(([name, { $id: _, $schema: __, ...schema }]) => [name, { ...schema }]),
-  );
+  const part = (name: string) => `Part_${io}_${name}`;
+  const refs = new RegExp(`"\\$ref":"(?:${SCHEMAS}${SHARED}#|#)/\\$defs/([^"]+)"`, "g");
+  const own = (schema: object): Record<string, unknown> => {
+    const text = JSON.stringify(schema).replaceAll(
+      refs,
+      (_all, name: string) => `"$ref":"${uri(part(name))}"`,
+    );
+    const { $id: _, $schema: __, ...rest }: Record<string, unknown> = JSON.parse(text);
+    return rest;
+  };
+  const { [SHARED]: shared, ...named } = schemas;
+  return Object.fromEntries([
+    ...Object.entries(named).map(([name, schema]) => [name, own(schema)] as const),
+    ...Object.entries(shared?.$defs ?? {}).map(
+      ([name, schema]) => [part(name), own(Object(schema))] as const,
+    ),
+  ]);
 }
 
 function bodiesOf(item: object): readonly unknown[] {

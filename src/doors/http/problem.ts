@@ -17,6 +17,11 @@ export const problemSchema = z
       .array(z.object({ field: z.string(), issue: z.string() }))
       .optional()
       .openapi({ description: "What of the request is wrong." }),
+    task_id: z.string().optional(),
+    subtasks: z
+      .array(z.object({ subtask_id: z.string(), agent: z.string(), state: z.string() }))
+      .optional()
+      .openapi({ description: "The parts of the task that it is about." }),
   })
   .openapi("Problem");
 
@@ -67,7 +72,16 @@ export function problemOf(
     hint,
     request_id: requestId,
     ...fieldsOf(details["fields"], redact),
+    ...aboutTask(details),
   };
+}
+
+const taskId = z.string();
+const subtasks = z.array(z.object({ subtask_id: z.string(), agent: z.string(), state: z.string() }));
+
+function aboutTask(details: Readonly<Record<string, unknown>>): Pick<Problem, "task_id" | "subtasks"> {
+  const [id, parts] = [taskId.safeParse(details["task_id"]), subtasks.safeParse(details["subtasks"])];
+  return { ...(id.success ? { task_id: id.data } : {}), ...(parts.success ? { subtasks: parts.data } : {}) };
 }
 
 export function statusOf(code: ErrorCode): number {
