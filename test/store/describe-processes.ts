@@ -80,7 +80,7 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
       expect(ids).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
     });
 
-    it("wake each other within a few milliseconds", async () => {
+    it("wake each other: nobody has to wait until the other looks again", async () => {
       const store = await database.open();
       const publishing = runStoreProcess(database, { do: "publish", topic: "a", count: 50, everyMs: 5 });
       const late: number[] = [];
@@ -93,8 +93,8 @@ export function describeProcesses(name: string, open: OpenDatabase): void {
         }
       }
       await publishing;
-      // The goal is a median under 5 ms; a loaded machine gets room.
-      expect(late.sort((a, b) => a - b)[25]).toBeLessThan(50);
+      // Whoever is not woken looks after 5 seconds; how fast the waking is, bench/ measures.
+      expect(late.sort((a, b) => a - b)[25]).toBeLessThan(2_000);
     });
 
     it("lets a process end by itself once nobody waits", async () => {
