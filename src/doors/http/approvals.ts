@@ -24,7 +24,7 @@ const approvalSchema = z
     decided_at: z.iso.datetime().nullable(),
     waiting: z.boolean().openapi({ description: "False: its work has ended, so an answer changes nothing." }),
   })
-  .openapi("Approval");
+  .openapi("ApprovalRequest");
 
 const alertSchema = z
   .object({
