@@ -35,6 +35,7 @@ import { loadTeam } from "./load-team.ts";
 import { createMetricsCalls, type MetricsCalls } from "./metrics-calls.ts";
 import { type OrchestrateCalls, orchestrateCalls } from "./orchestrate-calls.ts";
 import { type RepositoryCalls, repositoryCalls } from "./repository-calls.ts";
+import { createStreamCalls, type StreamCalls } from "./stream-calls.ts";
 import { openRooms } from "./rooms.ts";
 import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
@@ -142,6 +143,7 @@ export interface App
     OrchestrateCalls,
     ConversationCalls,
     MetricsCalls,
+    StreamCalls,
     WebhookCalls,
     AsyncDisposable {
   readonly settings: Settings;
@@ -246,12 +248,14 @@ export function openApp(options: AppOptions = {}): App {
   });
   const { close: endTalk, ...conversations } = createConversationCalls(engine, failed);
   const { close: endMetrics, ...metrics } = createMetricsCalls(engine);
+  const { close: endStreams, ...streams } = createStreamCalls(opened, engine);
   const { during, ...webhooks } = createWebhookCalls(opened, bound, settings, env);
   const app: App = {
     settings,
     ...background,
     ...conversations,
     ...metrics,
+    ...streams,
     ...webhooks,
     ...interventions(engine, anyway),
     ...budgetCalls(opened),
@@ -367,7 +371,7 @@ export function openApp(options: AppOptions = {}): App {
     close: async () => {
       await handBack();
       await endTalk();
-      await endMetrics();
+      await Promise.all([endMetrics(), endStreams()]);
       for (const each of [await bound.made(), await plain.made()]) {
         await each?.servers[Symbol.asyncDispose]();
         await each?.telemetry.close();

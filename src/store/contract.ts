@@ -14,6 +14,7 @@ import type { TaskFilter } from "./reads.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TokenStore } from "./tokens.ts";
 import type { TranscriptStore } from "./transcripts.ts";
+import type { EventLog } from "./event-log.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import type { AgentRecord, Crash, CrashVerdict, StopRequest } from "./supervision.ts";
 import type { Conversation, Json, Message, Outcome, Subtask, Task, TaskState, Todo } from "../core/model.ts";
@@ -192,6 +193,8 @@ export interface Store extends AsyncDisposable {
   readonly schedules: ScheduleStore;
   readonly people: PeopleStore;
   readonly webhooks: WebhookStore;
+  /** The events of all tasks as one sequence. */
+  readonly log: EventLog;
   readonly tokens: TokenStore;
 
   /**

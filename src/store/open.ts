@@ -8,6 +8,7 @@ import { createBudgetStore } from "./budgets.ts";
 import { createChatStore } from "./chat.ts";
 import { type CleanEvent, createDatabase, type Database } from "./engine.ts";
 import { openEngine } from "./engines.ts";
+import { createEventLog } from "./event-log.ts";
 import { appendEvents, openFeed, readEvents, watchEvents } from "./events.ts";
 import {
   createFleetReads,
@@ -104,6 +105,7 @@ function createStore(database: Database, topics: TopicTransport): Store {
     schedules: createScheduleStore(database),
     people: { agents: createAgentStore(database), dialogues: createDialogueStore(database) },
     webhooks: createWebhookStore(database),
+    log: createEventLog(database),
     tokens: createTokenStore(database),
     ...createReads(database),
     ...createFleetReads(database),

@@ -6,6 +6,7 @@
 import { type Selectable, sql } from "kysely";
 import { OxbowError } from "../core/errors.ts";
 import type { Database, Tx } from "./engine.ts";
+import { createEventLog, type News } from "./event-log.ts";
 import { toJson } from "./rows.ts";
 import type { WebhookTryRow } from "./schema-webhooks.ts";
 import { createWebhookSending, type WebhookSending, type WebhookTry } from "./webhook-sending.ts";
@@ -38,11 +39,6 @@ export interface WebhookStore extends WebhookSending {
   news(): Promise<News>;
   /** Differs for every store. */
   storeId(): Promise<string>;
-}
-
-export interface News extends Disposable {
-  /** Rejects with `cancelled` on abort. */
-  next(timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
 
 export function createWebhookStore(database: Database): WebhookStore {
@@ -82,14 +78,7 @@ export function createWebhookStore(database: Database): WebhookStore {
         .execute();
       return rows.map(toTry);
     },
-    async news() {
-      const registration = database.hub.waitForAnyTask();
-      await registration.ready;
-      return {
-        next: async (timeoutMs, signal) => void (await registration.woken(timeoutMs, signal)),
-        [Symbol.dispose]: () => registration[Symbol.dispose](),
-      };
-    },
+    news: () => createEventLog(database).news(),
     async storeId() {
       const row = await db
         .selectFrom("store_facts")

@@ -9,7 +9,7 @@ import { eventBody, judgeAnswer, messageId, type Verdict } from "../core/webhook
 import { isWanted, shownUrl } from "../core/webhook-events.ts";
 import { failPoint } from "../host/fail-point.ts";
 import type { Store } from "../store/contract.ts";
-import type { News } from "../store/webhooks.ts";
+import type { News } from "../store/event-log.ts";
 import type { Settlement, WebhookLease } from "../store/webhook-sending.ts";
 import type { Webhook } from "../store/webhook-rows.ts";
 import { type Sending, tryOnce, type TriedAnswer } from "./webhook-try.ts";

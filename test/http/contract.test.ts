@@ -48,6 +48,8 @@ async function calls(service: CalledService): Promise<readonly [template: string
     ["/webhooks", "/webhooks?of_tasks=true&limit=1"],
     ["/webhooks/{webhook_id}/deliveries", `/webhooks/${webhook.webhook_id}/deliveries`],
     ["/calls", "/calls"],
+    ["/events", "/events?after=none"],
+    ["/tasks/{task_id}/events", "/tasks/none/events"],
     ["/version", "/version"],
   ];
 }

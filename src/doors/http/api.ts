@@ -14,6 +14,8 @@ import { orchestrateRoutes } from "./orchestrate.ts";
 import { failed, gated, observed } from "./pipeline.ts";
 import { reportRoutes } from "./reports.ts";
 import { steeringRoutes } from "./steering.ts";
+import { streamRoutes } from "./stream-sse.ts";
+import { socketRoute } from "./stream-ws.ts";
 import { taskRoutes } from "./tasks.ts";
 import { unrouted } from "./unrouted.ts";
 import { webhookRoutes } from "./webhooks.ts";
@@ -28,6 +30,8 @@ const TOPICS: readonly ((service: Service) => Routes)[] = [
   conversationRoutes,
   webhookRoutes,
   callRoutes,
+  streamRoutes,
+  socketRoute,
   healthRoutes,
 ];
 

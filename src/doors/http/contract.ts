@@ -18,6 +18,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { App, Log, Principal } from "../../app.ts";
 import { invalidFields } from "./problem.ts";
+import type { StreamLimits } from "./stream-limits.ts";
 
 export interface Env {
   /** There are none where a test calls without a port. */
@@ -41,6 +42,8 @@ export interface Service {
   isHealthy(): Promise<boolean>;
   /** Aborts when the service is asked to stop. */
   readonly stopping: AbortSignal;
+  /** Default: STREAM_LIMITS. */
+  readonly streams?: StreamLimits | undefined;
 }
 
 /** Requests under a path that another door answers: MCP's at `/mcp`. It is authenticated; the scopes are for it to check. */

@@ -10,7 +10,7 @@ import type { Log } from "../../app.ts";
 import { hasCode, OxbowError } from "../../core/errors.ts";
 import type { Routes } from "./contract.ts";
 import { requestId } from "./pipeline.ts";
-import { PROBLEM_TYPE, problemOf } from "./problem.ts";
+import { PROBLEM_TYPE, type Problem, problemOf } from "./problem.ts";
 
 /** Times in milliseconds. */
 export interface Limits {
@@ -41,8 +41,14 @@ export interface Listener {
   readonly port: number;
   /** Accepts nothing more, and resolves when all connections are closed; after `graceMs` they are cut. */
   drain(graceMs: number): Promise<void>;
-  /** Requests to change the protocol; without one they are answered as plain requests. */
-  onUpgrade(take: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): void;
+  /** Requests to change the protocol go there where they are wanted; else they are answered as plain requests. */
+  onUpgrade(upgrades: Upgrades): void;
+}
+
+export interface Upgrades {
+  wants(request: IncomingMessage): boolean;
+  /** From here on the socket is its own. */
+  take(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 /** `api` is asked for each request: it may not be there before the port is known. Throws address_in_use, setting_invalid. */
@@ -55,8 +61,10 @@ export async function listen(
   const answer = getRequestListener((request, env) => api().fetch(request, env), {
     errorHandler: (error) => unreadable(error, log),
   });
+  let upgrades: Upgrades | null = null;
   const server = createServer(
     {
+      shouldUpgradeCallback: (request) => upgrades?.wants(request) ?? false,
       maxHeaderSize: limits.headerBytes,
       // Its absence is answered as every other problem is.
       requireHostHeader: false,
@@ -75,7 +83,10 @@ export async function listen(
     url,
     port,
     drain: (graceMs) => drain(server, graceMs),
-    onUpgrade: (take) => void server.on("upgrade", take),
+    onUpgrade(given) {
+      upgrades = given;
+      server.on("upgrade", given.take);
+    },
   };
 }
 
@@ -128,15 +139,21 @@ function refuse(error: Error & { code?: string }, socket: Duplex, log: Log): voi
   const id = requestId(undefined);
   const told = refusal(error.code ?? "");
   log.info({ request_id: id, code: told.code, message: error.message }, "request_refused");
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const problem = problemOf(told, id);
+  if (error.code === "ECONNRESET") return void socket.destroy();
+  answerOn(socket, problemOf(told, id));
+}
+
+/** A problem on a socket that no request is served on, which it closes. */
+export function answerOn(socket: Duplex, problem: Problem): void {
+  if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify(problem);
   socket.end(
     [
       `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ""}`,
       `content-type: ${PROBLEM_TYPE}`,
       `content-length: ${Buffer.byteLength(body)}`,
-      `x-request-id: ${id}`,
+      `x-request-id: ${problem.request_id}`,
+      ...(problem.status === 401 ? ['www-authenticate: Bearer realm="oxbow"'] : []),
       "connection: close",
       "",
       body,

@@ -31,6 +31,7 @@ export function describeApi(api: Routes, version: string): OpenApiDocument {
       { name: "signals", description: "Small durable messages on topics." },
       { name: "webhooks", description: "Events that are sent to programs elsewhere." },
       { name: "calls", description: "The tools of the MCP server, one by one." },
+      { name: "events", description: "The stream of events, as it happens." },
       { name: "service", description: "The service itself." },
     ],
   });

@@ -5,8 +5,10 @@ import { createApi } from "./api.ts";
 import type { Mount, Routes, Service } from "./contract.ts";
 import { createGate, refuseUnguarded } from "./gate.ts";
 import { keptAnswer } from "./health.ts";
-import { type Limits, listen, type Listener } from "./listener.ts";
+import { type Limits, listen, type Listener, type Upgrades } from "./listener.ts";
 import { createMetricsApi } from "./metrics.ts";
+import type { StreamLimits } from "./stream-limits.ts";
+import { serveSockets } from "./stream-ws.ts";
 import { beginWork } from "./work.ts";
 
 export interface ServeOptions {
@@ -25,12 +27,15 @@ export interface ServeOptions {
   /** By path. */
   readonly mounts?: Readonly<Record<string, Mount>> | undefined;
   readonly limits?: Limits | undefined;
+  readonly streams?: StreamLimits | undefined;
 }
 
 export interface ListeningAt {
   readonly url: string;
   readonly metrics_url: string;
 }
+
+type UpgradesOf = (portOf: () => number) => Upgrades;
 
 /**
  * Serves until `signal` aborts, then drains for at most OXBOW_DRAIN_MS. `listening` is told the addresses once all accept
@@ -57,13 +62,15 @@ export async function serve(
     redact,
     isHealthy: keptAnswer(async () => goesOn() && (await app.isHealthy())),
     stopping,
+    streams: options.streams,
   };
-  const open = async (port: number, make: (portOf: () => number) => Routes) => {
+  const open = async (port: number, make: (portOf: () => number) => Routes, upgrades?: UpgradesOf) => {
     let routes: Routes | null = null;
     let listener: Listener | null = null;
     const api = () => (routes ??= make(() => listener?.port ?? port));
     listener = await listen({ host: options.host, port, limits: options.limits }, api, log);
     listeners.push(listener);
+    if (upgrades) listener.onUpgrade(upgrades(() => listener?.port ?? port));
     return listener.url;
   };
   const gate = (port: () => number) =>
@@ -75,7 +82,11 @@ export async function serve(
     });
   let ended: Promise<void> = Promise.resolve();
   try {
-    const url = await open(options.port, (port) => createApi(service, gate(port), options.mounts));
+    const url = await open(
+      options.port,
+      (port) => createApi(service, gate(port), options.mounts),
+      (port) => serveSockets(service, gate(port)),
+    );
     const metricsUrl = await open(options.metricsPort, (port) =>
       createMetricsApi(service, gate(port), options.metricsOpen ?? false),
     );
