@@ -1,11 +1,11 @@
 /** What every engine keeps of a budget: reserved in turns, counted whoever holds the subtask, and right after any crash. */
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type BudgetAsk, restoreBudget } from "../../src/core/budget-saved.ts";
 import { donePayload } from "../../src/team/outcome.ts";
 import type { NewChild, Store } from "../../src/store/contract.ts";
 import { aChild, anOutcome, aTask, notice } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const TASK = "t1";
 
@@ -19,11 +19,7 @@ export function describeBudgets(name: string, open: OpenDatabase): void {
   describe(`budgets on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     const submit = (ask: BudgetAsk | null, ...children: NewChild[]) =>
       store.submit(aTask(TASK, { options: ask === null ? {} : { budget: { ...ask } } }), children, []);

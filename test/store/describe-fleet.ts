@@ -1,8 +1,8 @@
 /** What every engine keeps of workers: who is there, who carries a task, what is cancelled, how many may be at work. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Lease, Store, WorkerPresence } from "../../src/store/contract.ts";
 import { aChild, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const TTL_MS = 1_000;
 
@@ -14,11 +14,7 @@ export function describeFleet(name: string, open: OpenDatabase): void {
   describe(`workers on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     const claim = (workerId: string, limits: Record<string, number> = {}): Promise<Lease | null> =>
       store.claim({ workerId, leaseMs: TTL_MS, limits });

@@ -1,18 +1,14 @@
 /** What every engine's store lets go of, and what it refuses to. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Lease, Store } from "../../src/store/contract.ts";
 import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 export function describeForget(name: string, open: OpenDatabase): void {
   describe(`what is let go of on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     const claim = (taskId: string) => store.claim({ workerId: "w", taskId, leaseMs: 1_000 });
     async function end(taskId: string): Promise<void> {

@@ -1,10 +1,10 @@
 /** Subtasks that wait for a person, tasks that are only planned, and the order of the queue, on any engine. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { decidedEvent } from "../../src/core/gates.ts";
 import type { Approval, Gate, Subtask } from "../../src/core/model.ts";
 import type { NewChild, Store } from "../../src/store/contract.ts";
 import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const GATE: Gate = { reason: "It costs money", person: "lead@example.com" };
 const gated = (n: number, dependsOn: readonly number[] = []): NewChild =>
@@ -23,11 +23,7 @@ function ended(subtask: Subtask) {
 export function describeGates(name: string, open: OpenDatabase): void {
   let database: TestDatabase;
   let store: Store;
-  beforeEach(async () => {
-    database = await open();
-    store = await database.open();
-  });
-  afterEach(() => database[Symbol.asyncDispose]());
+  freshStore(open, (made) => ({ database, store } = made));
 
   const claim = (workerId = "w") => store.claim({ workerId, leaseMs: 60_000 });
   const claimed = async () => (await claim())?.subtask.subtask_id ?? null;

@@ -1,9 +1,9 @@
 /** What every engine keeps of the merge queue: one writer a target, one entry a subtask, and nothing from a stale writer. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import type { MergeLease, NewMerge } from "../../src/store/merges.ts";
 import { aChild, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const TARGET = "integration/t1";
 
@@ -28,11 +28,7 @@ export function describeMerges(name: string, open: OpenDatabase): void {
   describe(`the merge queue on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
     const take = async (holder: string, from = store): Promise<MergeLease> => {
       const taken = await from.merges.take(TARGET, holder, 1_000);
       if ("lease" in taken) return taken.lease;

@@ -1,10 +1,10 @@
 /** Agents of run time and conversations with people, on any engine. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Message } from "../../src/core/model.ts";
 import type { Store } from "../../src/store/contract.ts";
 import { MAX_UNANSWERED } from "../../src/store/dialogue-store.ts";
 import { aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const said = (id: string, more: Partial<Message> = {}): Message => ({
   id,
@@ -27,11 +27,7 @@ const WANTED = { team: "Shop", agents: ["Api"], workerId: "w", leaseMs: 1_000 };
 export function describePeople(name: string, open: OpenDatabase): void {
   let database: TestDatabase;
   let store: Store;
-  beforeEach(async () => {
-    database = await open();
-    store = await database.open();
-  });
-  afterEach(() => database[Symbol.asyncDispose]());
+  freshStore(open, (made) => ({ database, store } = made));
 
   describe(`agents of run time on ${name}`, () => {
     const words = { name: "Ops", skills: ["docker"] };

@@ -1,20 +1,16 @@
 /** What every engine's queue does: one live holder, tokens that only grow, exactly one outcome. */
 import * as fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Lease, Store } from "../../src/store/contract.ts";
 import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 import { cancelled, LEASE_MS, playSteps, queueStep } from "./queue-play.ts";
 
 export function describeQueue(name: string, open: OpenDatabase): void {
   describe(`the queue on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     async function claim(workerId = "w1"): Promise<Lease> {
       const lease = await store.claim({ workerId, leaseMs: LEASE_MS });

@@ -1,9 +1,9 @@
 /** What every engine keeps of schedules: one firing for each due time, whoever looks. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { type Advance, KEPT, type Schedule } from "../../src/store/schedules.ts";
 import { aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 /** Fires what is due, and comes again a second later. */
 function fires(taskId: string | null = null) {
@@ -26,11 +26,7 @@ export function describeSchedules(name: string, open: OpenDatabase): void {
   describe(`schedules on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
     const register = (...entries: [agent: string, timing: string][]) =>
       store.schedules.register(
         "T",

@@ -1,19 +1,15 @@
 /** What every engine's store does with tasks, children, events and cursors. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import type { OxbowEvent } from "../../src/core/events.ts";
 import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 export function describeStore(name: string, open: OpenDatabase): void {
   describe(`tasks on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     it("gives back what was submitted, field by field", async () => {
       const child = aChild("t1", 1, {
@@ -145,11 +141,7 @@ export function describeStore(name: string, open: OpenDatabase): void {
   describe(`events on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     it("numbers events in the order in which they became durable", async () => {
       const first = await store.append([notice("t1", "a"), notice("t2", "b"), notice("t1", "c")]);

@@ -1,11 +1,11 @@
 /** What every engine's store does about crashes, about what a person does to work under way, and about transcripts. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ErrorValue } from "../../src/core/errors.ts";
 import type { Subtask } from "../../src/core/model.ts";
 import type { Lease, Store } from "../../src/store/contract.ts";
 import type { Crash, CrashVerdict } from "../../src/store/supervision.ts";
 import { aChild, anOutcome, aTask, notice, someChildren } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 import { cancelled, LEASE_MS } from "./queue-play.ts";
 
 const DIED: ErrorValue = { code: "worker_lost", message: "It died." };
@@ -15,11 +15,7 @@ export function describeSupervision(name: string, open: OpenDatabase): void {
   describe(`crashes and interventions on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     const take = (workerId = "w1") => store.claim({ workerId, leaseMs: LEASE_MS, onlyReady: true });
     async function claim(workerId = "w1"): Promise<Lease> {

@@ -1,9 +1,9 @@
 /** What every transport of topics does: order, no loss, no doubles, waits that wake and leave nothing behind. */
 import { getEventListeners } from "node:events";
 import * as fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Store, TopicEntry } from "../../src/store/contract.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const payloads = (entries: readonly TopicEntry[]) => entries.map((entry) => entry.payload);
 
@@ -13,11 +13,7 @@ export function describeTopics(name: string, open: OpenDatabase): void {
   describe(`topics on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
     const from = (...topics: string[]) => topics.map((topic) => ({ topic, after: null }));
 
     it("keeps entries in order, from any position on", async () => {

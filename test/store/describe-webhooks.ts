@@ -1,11 +1,11 @@
 /** What every engine keeps of webhooks: no event left out, one sender at a time, and what became of each try. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { KEPT_TRIES, type Settlement, type WebhookLease } from "../../src/store/webhook-sending.ts";
 import { CALLBACKS } from "../../src/store/webhook-rows.ts";
 import type { WebhookEvents } from "../../src/core/webhook-events.ts";
 import { aTask, notice } from "../support/store-data.ts";
-import type { OpenDatabase, TestDatabase } from "../support/store-engines.ts";
+import { freshStore, type OpenDatabase, type TestDatabase } from "../support/store-engines.ts";
 
 const SECRET = "whsec_b25lb25lb25lb25lb25lb25lb25lb25l";
 const OTHER = "whsec_dHdvdHdvdHdvdHdvdHdvdHdvdHdvdHdv";
@@ -14,11 +14,7 @@ export function describeWebhooks(name: string, open: OpenDatabase): void {
   describe(`webhooks on ${name}`, () => {
     let database: TestDatabase;
     let store: Store;
-    beforeEach(async () => {
-      database = await open();
-      store = await database.open();
-    });
-    afterEach(() => database[Symbol.asyncDispose]());
+    freshStore(open, (made) => ({ database, store } = made));
 
     const add = (id: string, events: WebhookEvents = "all", task: string | null = null) =>
       store.webhooks.add({ webhook_id: id, url: "https://a.example/", events, task_id: task }, SECRET);

@@ -1,9 +1,15 @@
 /** Tokens of the network doors, on any engine. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { withServer } from "../support/servers.ts";
 import { aTask } from "../support/store-data.ts";
-import { emptySchemas, type OpenDatabase, sqliteFile, type TestDatabase } from "../support/store-engines.ts";
+import {
+  emptySchemas,
+  freshStore,
+  type OpenDatabase,
+  sqliteFile,
+  type TestDatabase,
+} from "../support/store-engines.ts";
 
 const wanted = (id: string, lifeMs: number | null = null) => ({
   token_id: id,
@@ -16,11 +22,7 @@ const wanted = (id: string, lifeMs: number | null = null) => ({
 function describeTokens(name: string, open: OpenDatabase): void {
   let database: TestDatabase;
   let store: Store;
-  beforeEach(async () => {
-    database = await open();
-    store = await database.open();
-  });
-  afterEach(() => database[Symbol.asyncDispose]());
+  freshStore(open, (made) => ({ database, store } = made));
 
   describe(`tokens on ${name}`, () => {
     it("are kept without what would let a reader call, and found by their id", async () => {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { afterAll, afterEach, beforeEach } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { TestServer } from "./servers.ts";
@@ -42,6 +42,19 @@ function database(url: string, remove: () => Promise<void>, redisUrl?: string): 
       await remove();
     },
   };
+}
+
+/** For each test an empty database with a store in it, both gone afterwards. */
+export function freshStore(
+  open: OpenDatabase,
+  made: (fresh: { database: TestDatabase; store: Store }) => void,
+): void {
+  let fresh: TestDatabase;
+  beforeEach(async () => {
+    fresh = await open();
+    made({ database: fresh, store: await fresh.open() });
+  });
+  afterEach(() => fresh[Symbol.asyncDispose]());
 }
 
 export async function sqliteFile(redisUrl?: string): Promise<TestDatabase> {
