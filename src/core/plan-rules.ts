@@ -1,13 +1,12 @@
 /** The planner without a model: the same text, team and files always give the same plan. */
 import { intersect, globText, parseNames } from "./glob-overlap.ts";
 import { type Plan, PLAN_LIMITS, type PlanSubtask } from "./plan.ts";
-import { chooseAgents } from "./plan-agents.ts";
 import { briefOf } from "./plan-brief.ts";
-import { protectedReason } from "./plan-gates.ts";
+import { gatesOf } from "./plan-gates.ts";
 import { readTask, type Statement, type TaskIntent } from "./plan-intent.ts";
 import { meceNotices, meceOf } from "./plan-mece.ts";
 import { dependenciesOf } from "./plan-order.ts";
-import { candidates, pathsIn } from "./plan-paths.ts";
+import { candidates } from "./plan-paths.ts";
 import { excluding, type PlannerFacts, type Share, shareOut, type Shares } from "./plan-shares.ts";
 import { parsePattern } from "./glob.ts";
 import { createPreparedMatcher, type PreparedPath } from "./ownership.ts";
@@ -33,18 +32,23 @@ export function planByRules(task: string, facts: PlannerFacts): RulesPlan {
   const waits = dependenciesOf(
     parts.map(({ id, share }) => ({ id, agent: share.agent, step: stepOf(share, intent.statements) })),
   );
-  const subtasks = parts.map(({ id, share }): PlanSubtask => {
-    const allowed = pathsFor(share, found, facts);
-    return {
+  const allowed = parts.map(({ share }) => pathsFor(share, found, facts));
+  const gates = gatesOf(
+    parts.map(({ share }, at) => ({ ...share, allowed: allowed[at] ?? [] })),
+    intent.statements,
+    facts.index,
+  );
+  const subtasks = parts.map(
+    ({ id, share }, at): PlanSubtask => ({
       id,
       agent: share.agent.name,
       brief: briefFor(share, found, intent),
       responsibilities: share.agent.responsibilities,
-      allowed_paths: allowed,
+      allowed_paths: allowed[at] ?? [],
       depends_on: waits.get(id) ?? [],
-      approval: approvalFor(share, found, intent, allowed, facts),
-    };
-  });
+      approval: gates.reasons[at] ?? null,
+    }),
+  );
   const scope = found.named.length === 0 ? [] : [...found.named, ...found.avoided.map(excluding)];
   const mece = meceOf(subtasks, scope, facts.index);
   const { objectives, constraints, acceptanceCriteria: acceptance_criteria } = intent;
@@ -59,7 +63,7 @@ export function planByRules(task: string, facts: PlannerFacts): RulesPlan {
       scope: scope.slice(0, PLAN_LIMITS.patterns),
       subtasks: inOrder(subtasks),
       mece,
-      notices: [...found.notices, ...meceNotices(mece)].slice(0, PLAN_LIMITS.lines),
+      notices: [...found.notices, ...gates.notices, ...meceNotices(mece)].slice(0, PLAN_LIMITS.lines),
     },
     rest: { isVague: found.isVague, unowned: found.unowned, unnamed: found.unnamed },
   };
@@ -211,35 +215,3 @@ function narrowed(own: readonly string[], wished: readonly string[]): readonly s
 }
 
 const MOST_PAIRS = 10_000;
-
-/** What the text asks for, and what everybody obeys. */
-function approvalFor(
-  share: Share,
-  { shares }: Shares,
-  { statements }: TaskIntent,
-  allowed: readonly string[],
-  facts: PlannerFacts,
-): string | null {
-  const agents = shares.map(({ agent }) => agent);
-  const reasons = statements.flatMap((statement, at) => {
-    if (!statement.gate) return [];
-    if (share.statements.has(at)) return [statement.text];
-    if (shares.some((each) => each.statements.has(at))) return [];
-    const owners = pathsIn(statement.text, facts.index).flatMap(({ patterns }) =>
-      patterns.flatMap((pattern) => agents.filter((agent) => ownsSome(agent.name, pattern, facts))),
-    );
-    const spoken =
-      owners.length > 0
-        ? []
-        : chooseAgents({ text: statement.text }, agents).filter(({ score }) => score > 1);
-    const meant = [...owners.map(({ name }) => name), ...spoken.map(({ agent }) => agent)];
-    return meant.length === 0 || meant.includes(share.agent.name) ? [statement.text] : [];
-  });
-  const guarded = protectedReason(allowed, facts.index);
-  const all = [...new Set([...reasons, ...(guarded === null ? [] : [guarded])])];
-  return all.length === 0 ? null : all.join(" ").slice(0, PLAN_LIMITS.line);
-}
-
-function ownsSome(agent: string, pattern: string, { ownership, index }: PlannerFacts): boolean {
-  return candidates([pattern], index.files).some(({ path }) => ownership.findOwner(path) === agent);
-}

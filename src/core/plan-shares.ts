@@ -2,6 +2,7 @@
 import type { Ownership } from "./ownership.ts";
 import { type AgentLoad, chooseAgents, rankAgents } from "./plan-agents.ts";
 import type { Statement, TaskIntent } from "./plan-intent.ts";
+import { gatePaths } from "./plan-gates.ts";
 import { type FileIndex, filesOf, type NamedPath, pathsIn } from "./plan-paths.ts";
 import type { AgentSpec } from "./team-file.ts";
 
@@ -88,7 +89,12 @@ export function shareOut(intent: TaskIntent, facts: PlannerFacts): Shares {
 
 function pathsOf(statement: Statement, index: FileIndex): readonly NamedPath[] {
   if (statement.kind === "context") return [];
-  const found = pathsIn(statement.text, index, statement.excluded);
+  const all = pathsIn(statement.text, index, statement.excluded);
+  // What a person is asked about first is not what the task is about.
+  const asked = statement.gate && statement.kind === "constraint" ? gatePaths(statement, index) : [];
+  const found = all.filter(({ written, role }) =>
+    asked.every((path) => path.written !== written || path.role !== role),
+  );
   const isAll = found.length === 0 && statement.kind === "objective" && EVERYTHING.test(statement.text);
   return isAll ? [{ written: "**", patterns: ["**"], exists: true, role: "target" }] : found;
 }

@@ -111,6 +111,72 @@ describe("a plan by the rules", () => {
     ).toEqual(["Get approval first.", "Get approval first."]);
   });
 
+  it("lets a sentence that names files hold back only those who may write them", () => {
+    const agents = {
+      Lead: { allowedPaths: [] },
+      Core: { responsibilities: ["build"], allowedPaths: ["source/**"] },
+      Tests: { responsibilities: ["test"], allowedPaths: ["test/**"] },
+      Docs: { responsibilities: ["docs"], allowedPaths: ["documentation/**", "readme.md"] },
+    };
+    const files = [
+      "package.json",
+      "readme.md",
+      "source/core/options.ts",
+      "test/retry.ts",
+      "documentation/7-retry.md",
+    ];
+    const task =
+      "Add a `retryBudget` option to source/core/options.ts. Then test it in test/retry.ts and describe it in documentation/7-retry.md. It must not change the default behaviour.";
+    const ask = (words: string) => planned(`${task} ${words}`, { agents, files });
+    const held = (words: string) =>
+      ask(words).subtasks.flatMap(({ id, approval }) => (approval === null ? [] : [id]));
+
+    const plan = ask("Ask before changing package.json.");
+    expect(summary(plan)).toEqual([
+      "core: source/core/options.ts",
+      "docs: documentation/7-retry.md after core",
+      "tests: test/retry.ts after core",
+    ]);
+    expect(plan.subtasks.map(({ approval }) => approval)).toEqual([null, null, null]);
+    expect(plan.scope).not.toContain("package.json");
+    expect(plan.mece.leftovers.total).toBe(0);
+    expect(plan.notices).toEqual([
+      "No part may touch package.json, so nobody waits for a yes to that: Ask before changing package.json.",
+    ]);
+    expect(held("Ask before changing source/core/options.ts or package.json.")).toEqual(["core"]);
+    expect(held("Don't change test/retry.ts without my approval.")).toEqual(["tests"]);
+    expect(held("Don't touch source/core/options.ts, and ask before changing test/retry.ts.")).toEqual([
+      "tests",
+    ]);
+    expect(held("Ask me before you start.")).toEqual(["core", "docs", "tests"]);
+  });
+
+  it("lets the next step wait for all of a step, and documents for no tests", () => {
+    const agents = {
+      Api: { responsibilities: ["build"], allowedPaths: ["api/**"] },
+      Docs: { responsibilities: ["docs"], allowedPaths: ["docs/**"] },
+      Tests: { responsibilities: ["test"], allowedPaths: ["test/**"] },
+      Web: { responsibilities: ["build"], allowedPaths: ["web/**"] },
+    };
+    const files = ["api/a", "docs/a.md", "test/a", "web/a"];
+    const order = (text: string) => summary(planned(text, { agents, files }));
+    expect(order("Change api/a, test/a and docs/a.md. Then change web/a.")).toEqual([
+      "api: api/a",
+      "docs: docs/a.md",
+      "tests: test/a after api",
+      "web: web/a after docs,tests",
+    ]);
+    expect(order("Change api/a and docs/a.md. Add tests.")).toEqual([
+      "api: api/a",
+      "docs: docs/a.md",
+      "tests: test/** after api",
+    ]);
+    expect(order("1. Change docs/a.md\n2. Change test/a")).toEqual([
+      "docs: docs/a.md",
+      "tests: test/a after docs",
+    ]);
+  });
+
   it("tells each agent its own part, and what is for all", () => {
     const plan = planned(
       "Add a limit to src/api. Describe it in docs/api.md. docs/api.md must name the header. Over the limit the answer must be 429. No new dependency. Don't touch src/web.",
