@@ -8,7 +8,14 @@ import type { Settings } from "./core/settings.ts";
 import { hasCode, OxbowError, toErrorValue } from "./core/errors.ts";
 import { parseRemoteUrl } from "./core/remote-url.ts";
 import { shellWord } from "./git/setup.ts";
-import { combine, land, type LandingPlan, type LandingSource, planLanding } from "./team/landing.ts";
+import {
+  combine,
+  keepPullRequest,
+  land,
+  type LandingPlan,
+  type LandingSource,
+  planLanding,
+} from "./team/landing.ts";
 import { openPullRequest, pullRequestCommand } from "./pull-request.ts";
 
 export interface MergeSource extends LandingSource {
@@ -99,6 +106,7 @@ async function propose(
   if (push.state === "failed" || opener === null)
     return { ...told, ok: false, state: "proposed", push, pull_request: { url: null, error: null, command } };
   const made = await opener();
+  if (made.url !== null) await keepPullRequest(source, plan, source.shown(made.url));
   return { ...told, ok: made.url !== null, state: "proposed", push, pull_request: { ...made, command } };
 }
 

@@ -32,6 +32,7 @@ export function reportMarkdown(history: TicketHistory): string {
   const blocks = [
     `## ${plain(oneLine(title, TITLE_CHARS))}`,
     `Ticket ${code(ticket)}: ${facts.join(" · ")}${where === "" ? "" : `  \n${where}`}`,
+    ...proposals(tasks),
     ...(live ? ["> Work is still going on: this is what happened so far."] : []),
     ...(tasks.some((task) => task.simulated.length > 0)
       ? ["> Models were simulated: the edits come from a script file."]
@@ -47,6 +48,11 @@ export function reportMarkdown(history: TicketHistory): string {
     ...words(tasks),
   ];
   return fitted(blocks);
+}
+
+function proposals(tasks: readonly HistoryTask[]): string[] {
+  const urls = [...new Set(tasks.flatMap((task) => task.pull_request ?? []))];
+  return urls.map((url) => `Pull request: ${code(url)}`);
 }
 
 /** What does not fit is left out from the end, and that is said. */

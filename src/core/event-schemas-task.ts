@@ -42,6 +42,11 @@ export const TASK_EVENTS = [
     from: z.string().describe("what came"),
     commit: z.string().describe("where the branch is now"),
   }),
+  event("pull_request", "One was opened for the ticket's work, or found open.", {
+    url: z.string(),
+    branch: z.string(),
+    into: z.string(),
+  }),
   event("notice", "Anything else a person should read.", { code: z.string(), message: z.string() }),
   event("task_finished", "Its report is ready.", { state: reportState }),
 ] as const;

@@ -38,7 +38,7 @@ export const viewedSubtask = z
       .strictObject({
         branch: z.string(),
         commit: z.string().nullable().describe("The branch's tip; null: nothing is committed."),
-        pull_request: z.url().exactOptional(),
+        pull_request: z.url().exactOptional().describe("Of the task's work, where this is in it."),
       })
       .exactOptional()
       .describe("Absent as long as it has no branch."),

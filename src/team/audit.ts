@@ -24,6 +24,7 @@ export const AUDITED = [
   "merge_escalated",
   "conflict_settled",
   "landed",
+  "pull_request",
   "task_finished",
 ] as const satisfies readonly OxbowEvent["event"][];
 
@@ -92,6 +93,8 @@ function tell(event: OxbowEvent, requester: string): readonly [who: string, text
       return [event.by, `settled ${event.path} of ${event.branch}`];
     case "landed":
       return [PERSON, `brought it into ${event.into} at ${event.commit}`];
+    case "pull_request":
+      return [PERSON, `proposed ${event.branch} for ${event.into}: ${event.url}`];
     case "task_finished":
       return [OXBOW, `ended: ${event.state}`];
     default:

@@ -36,7 +36,15 @@ export interface PartFacts {
 
 /** Something that happened to the task as a whole. */
 export interface Moment {
-  readonly kind: "split" | "resumed" | "reopened" | "cancelled" | "verified" | "landed" | "finished";
+  readonly kind:
+    | "split"
+    | "resumed"
+    | "reopened"
+    | "cancelled"
+    | "verified"
+    | "landed"
+    | "pull_request"
+    | "finished";
   readonly at: number;
   readonly text: string;
   readonly ok: boolean;
@@ -55,6 +63,8 @@ export interface TaskFacts {
   readonly notices: readonly string[];
   /** What it followed, where it was planned. */
   readonly plan?: Plan;
+  /** The URL of the last one, where there is one. */
+  readonly pull_request?: string;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -83,6 +93,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
   const evidence: (EvidenceBundle & { subtask_id: string; at: number })[] = [];
   const notices: string[] = [];
   let plan: Plan | null = null;
+  let pullRequest: string | null = null;
   let ended: number | null = null;
   let endedAs: ReportState | null = null;
   for (const event of events) {
@@ -95,6 +106,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
     const moment = momentOf(event, at);
     if (moment) moments.push(moment);
     if (event.event === "planned") plan = event.plan;
+    if (event.event === "pull_request") pullRequest = event.url;
     if (event.event === "verify_finished") verifications.push({ ...event.verification, at });
     if (event.event === "evidence")
       evidence.push({ ...event.bundle, subtask_id: event.subtask_id ?? "", at });
@@ -115,6 +127,7 @@ export function foldTask(events: readonly OxbowEvent[]): TaskFacts {
     evidence,
     notices,
     ...(plan === null ? {} : { plan }),
+    ...(pullRequest === null ? {} : { pull_request: pullRequest }),
   };
 }
 
@@ -187,6 +200,8 @@ function momentOf(event: OxbowEvent, at: number): Moment | null {
     }
     case "landed":
       return { kind: "landed", at, ok: true, text: `Landed in ${event.into}` };
+    case "pull_request":
+      return { kind: "pull_request", at, ok: true, text: `Pull request for ${event.into}: ${event.url}` };
     case "task_finished":
       return { kind: "finished", at, ok: event.state === "completed", text: `Ended: ${event.state}` };
     default:

@@ -229,6 +229,28 @@ function squashMessage(plan: LandingPlan): string {
   return [subject, "", ...rest, ...lines.slice(0, MOST_LINES), ...more].join("\n");
 }
 
+/** Durably, once for each URL. What is no URL of a form that programs take is not kept. */
+export async function keepPullRequest(
+  { store }: Pick<LandingSource, "store">,
+  { ticket, source, into }: LandingPlan,
+  url: string,
+): Promise<void> {
+  if (!URL.canParse(url) || url.length > MOST_URL) return;
+  const event = "pull_request";
+  const events = await Promise.all(
+    ticket.tasks.map(async ({ task_id }): Promise<EventBody[]> => {
+      const known = await store.events(task_id, null, MOST_KNOWN, [event]);
+      const isKnown = known.some((each) => each.event === event && each.url === url);
+      return isKnown ? [] : [{ event, task_id, url, branch: source.branch, into }];
+    }),
+  );
+  if (events.flat().length > 0) await store.append(events.flat());
+}
+
+const MOST_URL = 2_000;
+/** Pull requests of one task that are looked at. */
+const MOST_KNOWN = 100;
+
 function landedEvents(plan: LandingPlan, landing: Extract<Landing, { kind: "landed" }>): EventBody[] {
   const { into, source } = plan;
   const { how, after } = landing;

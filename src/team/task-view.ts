@@ -26,17 +26,21 @@ export async function viewTask({ store, repo, now }: ViewSource, taskId: string)
   const task = await store.task(taskId);
   if (!task)
     throw new OxbowError("task_unknown", `There is no task ${taskId}.`, { details: { task_id: taskId } });
-  const [subtasks, outcomes, approvals, merges, history, events, planned, heads] = await Promise.all([
-    store.subtasks(taskId),
-    store.outcomes(taskId),
-    store.approvals.list({ taskId }),
-    store.merges.list({ taskId }),
-    store.gates.statusHistory(taskId, MOST_CHANGES),
-    auditEvents(store, taskId),
-    store.events(taskId, null, 1, ["planned"]),
-    repo.refs("refs/heads/"),
-  ]);
+  const [subtasks, outcomes, approvals, merges, history, events, planned, proposed, heads] =
+    await Promise.all([
+      store.subtasks(taskId),
+      store.outcomes(taskId),
+      store.approvals.list({ taskId }),
+      store.merges.list({ taskId }),
+      store.gates.statusHistory(taskId, MOST_CHANGES),
+      auditEvents(store, taskId),
+      store.events(taskId, null, 1, ["planned"]),
+      store.events(taskId, null, MOST_AUDIT, ["pull_request"]),
+      repo.refs("refs/heads/"),
+    ]);
   const landed = new Set(merges.flatMap(({ state, subtask_id }) => (state === "landed" ? [subtask_id] : [])));
+  const last = proposed.at(-1);
+  const pullRequest = last?.event === "pull_request" ? last.url : null;
   const ended = new Map(outcomes.map((outcome) => [outcome.subtask_id, outcome]));
   const shown = subtasks.map((subtask) =>
     viewSubtask(subtask, {
@@ -44,12 +48,13 @@ export async function viewTask({ store, repo, now }: ViewSource, taskId: string)
       approvals: approvals.filter(({ subtask_id }) => subtask_id === subtask.subtask_id),
       heads,
       merged: landed.has(subtask.subtask_id),
+      pullRequest,
       supersededBy: subtasks.find(({ supersedes }) => supersedes === subtask.subtask_id)?.subtask_id ?? null,
     }),
   );
   const submission = submissionOf(task);
-  const last = history.findLast(({ subtask_id, to_state }) => subtask_id === null && to_state === task.state);
-  const endedAt = isLive(task) ? null : (last?.at ?? task.updated_at);
+  const end = history.findLast(({ subtask_id, to_state }) => subtask_id === null && to_state === task.state);
+  const endedAt = isLive(task) ? null : (end?.at ?? task.updated_at);
   const dueAt = submission === null ? null : deadlineOf(submission.metadata, task.created_at);
   return {
     task_id: task.task_id,
@@ -117,12 +122,15 @@ function viewSubtask(
     readonly approvals: readonly Approval[];
     readonly heads: ReadonlyMap<string, string>;
     readonly merged: boolean;
+    /** Of the task's work. */
+    readonly pullRequest: string | null;
     readonly supersededBy: string | null;
   },
 ): TaskView["subtasks"][number] {
-  const { outcome, heads, merged, supersededBy } = about;
+  const { outcome, heads, merged, pullRequest, supersededBy } = about;
   const branch = outcome ? outcome.branch : subtask.branch;
   const commit = outcome ? outcome.commit : (heads.get(`refs/heads/${branch}`) ?? null);
+  const proposal = merged && pullRequest !== null ? { pull_request: pullRequest } : {};
   return {
     subtask_id: subtask.subtask_id,
     agent: subtask.agent,
@@ -131,7 +139,7 @@ function viewSubtask(
     allowed_paths: [...subtask.allowed_paths],
     depends_on: [...subtask.depends_on],
     approvals: approvalsOf(subtask, about.approvals),
-    ...(branch === null ? {} : { outputs: { branch, commit } }),
+    ...(branch === null ? {} : { outputs: { branch, commit, ...proposal } }),
     merged,
     summary: outcome?.summary ?? null,
     error: outcome?.error ?? null,

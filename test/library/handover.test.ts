@@ -2,7 +2,11 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { taskViewSchema } from "../../src/core/task-view.ts";
+import { historyText } from "../../src/doors/cli/history-text.ts";
 import { openApp, type OxbowApp } from "../../src/library.ts";
+import { reportMarkdown } from "../../src/report-markdown.ts";
+import { reportPage } from "../../src/report-page.ts";
 import { plainEnvironment } from "../support/cli.ts";
 import { makeShop, type Shop } from "../support/shop.ts";
 
@@ -198,6 +202,25 @@ describe("a finished ticket", () => {
       "integration/11",
     ]);
     expect(readFileSync(join(bin, "body"), "utf8")).toContain("Sign every file");
+
+    const url = "https://github.com/acme/shop/pull/7";
+    await other.merge("11", { pullRequest: true });
+    const history = await other.report("11");
+    const [task] = history.tasks;
+    expect(task?.pull_request).toBe(url);
+    expect(task?.moments.filter(({ kind }) => kind === "pull_request")).toMatchObject([
+      { ok: true, text: `Pull request for main: ${url}` },
+    ]);
+    for (const shown of [historyText(history), reportMarkdown(history), reportPage(history)])
+      expect(shown).toContain(url);
+    const view = await other.taskView(task?.task_id ?? "");
+    expect(taskViewSchema.parse(view)).toEqual(view);
+    for (const { merged, outputs } of view.subtasks)
+      expect(outputs?.pull_request).toBe(merged ? url : undefined);
+    expect(view.subtasks.some(({ merged }) => merged)).toBe(true);
+    expect(view.audit.filter(({ what }) => what === "pull_request").map(({ text }) => text)).toEqual([
+      `proposed integration/11 for main: ${url}`,
+    ]);
     expect(shop.fingerprint()).toBe(before);
   });
 });
