@@ -43,6 +43,7 @@ function tokenCommand(program: Command, done: (code: number) => void): void {
     )
     .option("--expires <time>", "when it ends, such as 12h or 30d (default: never)", life)
     .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml of the repository)")
     .option("--json", "print one JSON value")
     .addHelpText("after", "\nExamples:\n  oxbow token create --name ci --scope read submit --expires 30d\n")
     .action(async (options) => done(await (await import("./token.ts")).create(options)));
@@ -50,6 +51,7 @@ function tokenCommand(program: Command, done: (code: number) => void): void {
     .command("list")
     .description("Show the tokens there are, without what opens.")
     .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml of the repository)")
     .option("--json", "print one JSON value")
     .addHelpText("after", "\nExamples:\n  oxbow token list --json\n")
     .action(async (options) => done(await (await import("./token.ts")).list(options)));
@@ -58,6 +60,7 @@ function tokenCommand(program: Command, done: (code: number) => void): void {
     .argument("<token>", "its id or its name")
     .description("Make it open nothing any more.")
     .option("--repo <dir>", "the repository", ".")
+    .option("--team <file>", "the team file (default: team.yaml of the repository)")
     .option("--json", "print one JSON value")
     .addHelpText("after", "\nExamples:\n  oxbow token revoke ci\n")
     .action(async (id, options) => done(await (await import("./token.ts")).revoke(id, options)));

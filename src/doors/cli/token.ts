@@ -4,13 +4,19 @@ import { duration } from "./text.ts";
 
 interface Flags {
   readonly repo: string;
+  readonly team?: string;
   readonly json?: boolean;
+}
+
+/** As a worker does: a machine of a fleet need not have a clone. */
+function open({ repo, team }: Flags) {
+  return openApp({ repo, team, mirror: true });
 }
 
 export async function create(
   flags: Flags & { readonly name: string; readonly scope: readonly Scope[]; readonly expires?: number },
 ): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const made = await app.createToken({
     name: flags.name,
     scopes: flags.scope,
@@ -25,7 +31,7 @@ export async function create(
 }
 
 export async function list(flags: Flags): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const tokens = await app.tokens();
   if (flags.json) process.stdout.write(`${JSON.stringify(tokens.map(shown))}\n`);
   else if (tokens.length === 0) process.stdout.write("There are no tokens.\n");
@@ -34,7 +40,7 @@ export async function list(flags: Flags): Promise<number> {
 }
 
 export async function revoke(idOrName: string, flags: Flags): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const revoked = await app.revokeToken(idOrName);
   if (flags.json) process.stdout.write(`${JSON.stringify(shown(revoked))}\n`);
   else process.stdout.write(`${revoked.name} (${revoked.token_id}) opens nothing any more.\n`);

@@ -35,7 +35,10 @@ export function webhookCommand(program: Command, done: (code: number) => void): 
     .argument("[id]", "a webhook (default: what the callbacks of tasks are signed with)")
     .description("Make a new secret and print it, once; the one before it also signs for a day.");
   for (const each of [add, list, remove, resume, test, deliveries, secret])
-    each.option("--repo <dir>", "the repository", ".").option("--json", "print one JSON value");
+    each
+      .option("--repo <dir>", "the repository", ".")
+      .option("--team <file>", "the team file (default: team.yaml of the repository)")
+      .option("--json", "print one JSON value");
   const page = () => import("./webhook.ts");
   add
     .addHelpText(

@@ -5,14 +5,20 @@ import { clip, columns, duration } from "./text.ts";
 
 interface WebhookFlags {
   repo: string;
+  team?: string;
   json?: boolean;
+}
+
+/** As a worker does: a machine of a fleet need not have a clone. */
+function open({ repo, team }: WebhookFlags) {
+  return openApp({ repo, team, mirror: true });
 }
 
 export async function add(
   url: string,
   flags: WebhookFlags & { events: string; secretEnv?: string },
 ): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const names = flags.events.split(",").map((name) => name.trim());
   const [first] = names;
   const events = names.length === 1 && (first === "all" || first === "default") ? first : names;
@@ -26,25 +32,25 @@ export async function add(
 }
 
 export async function list(flags: WebhookFlags & { all?: boolean }): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const all = await app.webhooks.list({ ofTasks: flags.all });
   return print(flags, all, all.length === 0 ? ["There is no webhook."] : columns(all.map(row)));
 }
 
 export async function remove(id: string, flags: WebhookFlags): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   await app.webhooks.remove(id);
   return print(flags, { webhook_id: id, removed: true }, [`Removed ${clip(id, 200)}.`]);
 }
 
 export async function resume(id: string, flags: WebhookFlags & { skip?: boolean }): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const webhook = await app.webhooks.resume(id, { skip: flags.skip });
   return print(flags, webhook, [`${webhook.webhook_id} goes on; ${waitingText(webhook)}.`]);
 }
 
 export async function test(id: string, flags: WebhookFlags): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   using stop = interruption(() => undefined);
   const tested = await app.webhooks.test(id, stop.signal);
   const { ok, status, error, elapsed_ms, answer } = tested;
@@ -55,13 +61,13 @@ export async function test(id: string, flags: WebhookFlags): Promise<number> {
 }
 
 export async function deliveries(id: string, flags: WebhookFlags): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const tries = await app.webhooks.deliveries(id);
   return print(flags, tries, tries.length === 0 ? ["Nothing was sent yet."] : columns(tries.map(tryRow)));
 }
 
 export async function secret(id: string | undefined, flags: WebhookFlags): Promise<number> {
-  await using app = openApp({ repo: flags.repo });
+  await using app = open(flags);
   const made = await app.webhooks.secret(id ?? null);
   const owner = id === undefined ? "the callbacks of tasks" : clip(id, 200);
   return print(flags, made, [
