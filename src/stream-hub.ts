@@ -43,11 +43,13 @@ export interface HubOptions {
   /** The most events that are kept, and the most characters of them. */
   readonly kept?: number;
   readonly characters?: number;
+  /** How long after a failed look, milliseconds. */
+  readonly awayMs?: number;
 }
 
 const KEPT = 4_096;
 const CHARACTERS = 16 * 1_048_576;
-/** Events read at once; the longest time between two looks; how long after a failed one, milliseconds. */
+/** Events read at once; the longest time between two looks, and after one that failed, milliseconds. */
 const PAGE = 500;
 const LOOK_MS = 60_000;
 const AWAY_MS = 1_000;
@@ -107,10 +109,10 @@ export function createStreamHub(log: EventLog, options: HubOptions): StreamHub {
     json: options.redact(JSON.stringify(event)),
   });
 
-  async function readAlong(begun: () => void, signal: AbortSignal): Promise<void> {
+  async function readAlong(begun: () => void, hasBegun: () => boolean, signal: AbortSignal): Promise<void> {
     using news = await log.news();
     // Who was here before a failure has the events since then from what is kept, or from the store.
-    if (ring.until() === 0) ring.begin(await log.newest());
+    if (!hasBegun()) ring.begin(await log.newest());
     for (;;) {
       const { events, until } = await log.page({ taskId: null, names: null }, ring.until(), PAGE);
       signal.throwIfAborted();
@@ -125,16 +127,20 @@ export function createStreamHub(log: EventLog, options: HubOptions): StreamHub {
   function begin() {
     const stop = new AbortController();
     const ready = Promise.withResolvers<void>();
+    let isBegun = false;
+    const begun = () => {
+      isBegun = true;
+      ready.resolve();
+    };
     const run = async () => {
-      ring.begin(0);
       while (!stop.signal.aborted)
         try {
-          await readAlong(ready.resolve, stop.signal);
+          await readAlong(begun, () => isBegun, stop.signal);
         } catch (error) {
           if (stop.signal.aborted) return;
           ready.reject(error);
           options.failed(error);
-          await delay(AWAY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+          await delay(options.awayMs ?? AWAY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
         }
     };
     const ended = run().catch(ready.reject);

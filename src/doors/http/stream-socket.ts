@@ -13,6 +13,8 @@ import { clientMessage, wanted } from "./stream-wanted.ts";
 const CLOSE = { restart: 1012, policy: 1008, broken: 1011, slow: 4008 } as const;
 /** So many messages that are not understood are answered. */
 const FORGIVEN = 3;
+/** So many pings without an answer are a peer that is gone. */
+const UNANSWERED = 2;
 
 type ClientMessage = ReturnType<typeof clientMessage.parse>;
 
@@ -20,7 +22,7 @@ type ClientMessage = ReturnType<typeof clientMessage.parse>;
 export function serveSocket(service: Service, socket: WebSocket, mayStay: () => Promise<void>): void {
   const limits = service.streams ?? STREAM_LIMITS;
   const left = new AbortController();
-  const state = { alive: true, wrong: 0, after: "0" };
+  const state = { unanswered: 0, wrong: 0, after: "0" };
   let hearing: Promise<void> = Promise.resolve();
   let subscription: { readonly ended: Promise<void>; stop(): void } | null = null;
 
@@ -28,6 +30,7 @@ export function serveSocket(service: Service, socket: WebSocket, mayStay: () => 
   const farewell = (kind: "end" | "error", close: number, error: OxbowError) => {
     if (socket.readyState !== socket.OPEN) return;
     subscription?.stop();
+    service.log.info({ code: error.code }, kind === "end" ? "stream_ended" : "stream_cut");
     say({ type: kind, code: error.code, message: error.message, after: state.after });
     socket.close(close, error.code);
     // Who does not take it in time is cut off without.
@@ -116,8 +119,8 @@ export function serveSocket(service: Service, socket: WebSocket, mayStay: () => 
   const beat = setInterval(() => {
     // With much to take it is for `taken` to judge.
     if (socket.bufferedAmount <= limits.buffered) {
-      if (!state.alive) return socket.terminate();
-      state.alive = false;
+      state.unanswered += 1;
+      if (state.unanswered > UNANSWERED) return socket.terminate();
       socket.ping();
     }
     mayStay().catch((error: unknown) => {
@@ -126,18 +129,18 @@ export function serveSocket(service: Service, socket: WebSocket, mayStay: () => 
   }, limits.beatMs).unref();
 
   socket.on("message", (data, isBinary) => {
-    state.alive = true;
+    state.unanswered = 0;
     if (socket.bufferedAmount > 2 * limits.buffered) return slow();
     // One at a time, in order: what comes meanwhile waits with the one who sends it.
     socket.pause();
     hearing = hearing.then(() => hear(data, isBinary)).finally(() => socket.resume());
   });
   socket.on("ping", (data) => {
-    state.alive = true;
+    state.unanswered = 0;
     if (socket.bufferedAmount > 2 * limits.buffered) slow();
     else socket.pong(data);
   });
-  socket.on("pong", () => (state.alive = true));
+  socket.on("pong", () => (state.unanswered = 0));
   // A frame that breaks the protocol: the reason goes out with the close.
   socket.on("error", (error) =>
     service.log.info({ code: "request_invalid", message: error.message }, "socket"),

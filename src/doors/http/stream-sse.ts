@@ -5,6 +5,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { OxbowError } from "../../core/errors.ts";
+import { mayUse } from "../../core/token.ts";
 import type { EventStream, StreamItem, StreamRequest } from "../../stream-calls.ts";
 import { answersWith, offers, requires } from "./access.ts";
 import { type Env, name, routes, type Routes, type Service } from "./contract.ts";
@@ -75,13 +76,31 @@ async function answer(
   const socket = c.env?.incoming?.socket;
   // A peer that is gone without a word is noticed.
   socket?.setKeepAlive(true, limits.beatMs);
-  const cut = () => void socket?.destroy();
-  return c.body(sseBody(stream, { ...limits, stopping: service.stopping, cut }), 200, {
+  const options = {
+    ...limits,
+    stopping: service.stopping,
+    slow: () => service.log.info({ code: "slow_reader", request_id: c.get("requestId") }, "stream_cut"),
+    cut: () => void socket?.destroy(),
+    mayStay: () => stays(service, c),
+  };
+  return c.body(sseBody(stream, options), 200, {
     "content-type": SSE_TYPE,
     // Headers go out at once, and no proxy waits for more.
     "transfer-encoding": "chunked",
     "x-accel-buffering": "no",
+    // Nothing comes after it, and a service that stops does not wait for more.
+    connection: "close",
   });
+}
+
+/** Throws token_rejected once its token opens nothing any more. */
+async function stays({ app }: Service, c: Context<Env>): Promise<void> {
+  const { token_id, name: caller } = c.get("principal");
+  const token = /\S+$/.exec(c.req.header("authorization") ?? "")?.[0];
+  if (token_id === null || token === undefined) return;
+  const principal = await app.authenticate(token);
+  if (principal === null || !mayUse(principal.scopes, "read"))
+    throw new OxbowError("token_rejected", `The token ${caller} opens nothing any more.`);
 }
 
 /** Of a task that is over: whether it has no event left to give. */
@@ -93,6 +112,10 @@ async function isEmpty(stream: EventStream): Promise<boolean> {
 
 interface BodyOptions extends StreamLimits {
   readonly stopping: AbortSignal;
+  /** Rejects once who reads may not read any more. */
+  mayStay(): Promise<void>;
+  /** It waited too long: who reads is told so, if that is taken. */
+  slow(): void;
   /** Ends the connection of who does not even take the last words. */
   cut(): void;
 }
@@ -120,7 +143,7 @@ export function sseBody(stream: EventStream, options: BodyOptions): ReadableStre
 
 async function* sseWords(
   stream: EventStream,
-  { beatMs, slowMs, graceMs, stopping, cut }: BodyOptions,
+  { beatMs, slowMs, graceMs, stopping, slow, cut, mayStay }: BodyOptions,
   left: AbortSignal,
 ): AsyncGenerator<string, void, undefined> {
   using _stream = stream;
@@ -134,6 +157,7 @@ async function* sseWords(
   const given = (words: string) => {
     timer = setTimeout(() => {
       isSlow = true;
+      slow();
       timer = setTimeout(cut, graceMs).unref();
     }, slowMs).unref();
     return words;
@@ -143,8 +167,13 @@ async function* sseWords(
   try {
     yield given(`id: ${after}\n: from here\n\n`);
     let next = nextOf(items);
+    let looked = performance.now();
     for (;;) {
       clearTimeout(timer);
+      if (performance.now() - looked >= beatMs) {
+        looked = performance.now();
+        await mayStay();
+      }
       if (isSlow) return yield last("cut", "slow_reader", "What was sent was not taken in time.");
       const item = await within(next, beatMs);
       if (item === null) {
