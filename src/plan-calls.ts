@@ -1,6 +1,7 @@
 /** The app's methods that plan a task before anything of it begins. */
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { BudgetAsk } from "./core/budget-saved.ts";
 import type { Plan } from "./core/plan.ts";
 import type { Engine } from "./team/engine.ts";
 import type { PlanRequest } from "./team/plan.ts";
@@ -21,6 +22,8 @@ export interface PlanCalls {
   readPlan(text: string, file: string, from?: PlanBase): Promise<Plan>;
   /** How many files of the base each subtask may write, in the order of the plan. */
   planSizes(plan: Plan, from?: PlanBase): Promise<readonly number[]>;
+  /** What the team file lets one task use; null: it sets no limit. */
+  planBudget(): Promise<BudgetAsk | null>;
   /** Writes it, as YAML or JSON by the file's name; without one into the state directory. Returns where. */
   keepPlan(plan: Plan, file?: string): Promise<string>;
   /** Opens VISUAL or EDITOR on a file. Throws usage (there is none), command_failed. */
@@ -72,6 +75,10 @@ export function planCalls(engine: () => Promise<Engine>, env: Readonly<Record<st
       const { filesOf: matched, indexFiles } = await import("./core/plan-paths.ts");
       const index = indexFiles(await filesOf(from));
       return plan.subtasks.map((subtask) => matched(subtask.allowed_paths, index).length);
+    },
+
+    async planBudget() {
+      return (await engine()).team.budget;
     },
 
     async keepPlan(plan, file) {

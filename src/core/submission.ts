@@ -65,6 +65,26 @@ export const submissionSchema = z
       .default("normal")
       .describe("What is more urgent is begun first; see docs/approvals.md."),
     metadata: metadata.default({}),
+    budget: z
+      .strictObject({
+        usd: z.number().positive().exactOptional().describe("US dollars, as far as prices are known."),
+        tokens: z
+          .int()
+          .min(1)
+          .max(Number.MAX_SAFE_INTEGER)
+          .exactOptional()
+          .describe("Tokens, read and written."),
+        wall_ms: z
+          .int()
+          .min(1)
+          .max(LATEST_MS)
+          .exactOptional()
+          .describe("From the first start of a subtask, milliseconds."),
+      })
+      .optional()
+      .describe(
+        "What it may use, all its agents together. What is not named is as the team's `budget` has it.",
+      ),
     callback_url: z.string().min(1).max(2_048).optional().describe("A webhook that gets the task's events."),
   })
   .meta({ id: "Submission" });

@@ -88,9 +88,9 @@ async function planSubmission(
   submission: Submission,
   signal: AbortSignal,
 ): Promise<TaskPlan> {
-  const { task_id: taskId, title, metadata } = submission;
+  const { task_id: taskId, title, metadata, budget } = submission;
   const { ticket = taskId, base } = metadata;
-  const options = runOptions({ options: {} });
+  const options = { ...runOptions({ options: {} }), budget };
   const now = engine.now();
   const deadline = deadlineOf(metadata, now);
   const deadlineMs = deadline === null ? undefined : Math.max(1, deadline - now);

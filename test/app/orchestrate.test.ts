@@ -127,6 +127,19 @@ describe("a planned task", { timeout: 90_000 }, () => {
     expect((await app.execute("feature-2")).begun).toBe(false);
   });
 
+  it("uses no more than it was given with the submission", async () => {
+    const sent = { ...submission("feature-thrifty"), budget: { tokens: 1, usd: 2 } };
+    await app.orchestrate(sent);
+    expect((await app.budget("feature-thrifty"))?.limit).toEqual({ tokens: 1, usd: 2 });
+    expect((await app.orchestrate(sent)).created).toBe(false);
+    const more = app.orchestrate({ ...sent, budget: { tokens: 2, usd: 2 } });
+    await expect(more).rejects.toMatchObject({ code: "task_conflict" });
+    await app.execute("feature-thrifty");
+    const view = await settled(app, "feature-thrifty");
+    expect(view.status).toBe("failed");
+    expect(view.subtasks.flatMap(({ error }) => error?.code ?? [])).toContain("budget_exceeded");
+  });
+
   it("is carried out by workers alone, to its merge and its end", async () => {
     await app.orchestrate(submission("feature-3", { due_date: "2999-01-01" }));
     const { begun, view: started } = await app.execute("feature-3");

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { errorOf, oxbow, reportOf } from "../support/cli.ts";
-import { makeShop } from "../support/shop.ts";
+import { makeShop, SHOP_TEAM } from "../support/shop.ts";
 
 const shop = makeShop({ files: { "test/api.test.js": "// none\n" } });
 afterAll(() => shop[Symbol.dispose]());
@@ -20,7 +20,15 @@ describe("oxbow plan", () => {
     expect(stdout).toMatch(/1 {2}Api {3}2 files {2}src\/api\/\*\*\n {7}Add a limit to src\/api/);
     expect(stdout).toMatch(/2 {2}Docs {2}1 file {3}docs\/guide\.md {3}after api/);
     expect(stdout).toContain("⚑ waits for your yes: Ask me before changing the docs.");
+    expect(stdout).not.toContain("Budget");
     expect(shop.fingerprint()).toBe(before);
+  });
+
+  it("says what the team lets one task use", async () => {
+    const file = join(shop.dir, ".git", "thrifty.yaml");
+    writeFileSync(file, `budget: { usd: 2.5, tokens: 100000 }\n${SHOP_TEAM}`);
+    const { stdout } = await run("plan", TASK, "--team", file);
+    expect(stdout).toContain("Budget of the task: $2.5, 100,000 tokens.");
   });
 
   it("prints exactly the plan with --json, reads an issue from a file, and writes what `run --plan` carries out", async () => {

@@ -34,6 +34,11 @@ describe("a submission", () => {
     ["metadata", { metadata: [] }],
     ["metadata", { metadata: { notes: "x".repeat(100_001) } }],
     ["callback_url", { callback_url: "" }],
+    ["budget.usd", { budget: { usd: 0 } }],
+    ["budget.tokens", { budget: { tokens: 1.5 } }],
+    ["budget.wall_ms", { budget: { wall_ms: "5m" } }],
+    ["budget", { budget: { hours: 2 } }],
+    ["budget", { budget: 5 }],
   ])("names the field that is wrong: %s", (field, over) => {
     expect(() => parseSubmission(sent(over))).toThrow(
       expect.objectContaining({

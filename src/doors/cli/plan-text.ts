@@ -1,4 +1,5 @@
 /** A plan for a person: what is to be reached, who does which part and when, and what is not clean about it. */
+import { askWords, type BudgetAsk } from "../../core/budget-saved.ts";
 import type { Plan, PlanSubtask } from "../../core/plan.ts";
 import { titleOf } from "../../core/plan-title.ts";
 import { clip, columns } from "./text.ts";
@@ -6,8 +7,16 @@ import { clip, columns } from "./text.ts";
 const WIDTH = 110;
 const MOST_PATHS = 4;
 
-/** `sizes`: how many files each subtask may write. `file`: where the plan is, or null. */
-export function planText(plan: Plan, sizes: readonly number[], file: string | null): string {
+interface About {
+  /** How many files each subtask may write. */
+  readonly sizes: readonly number[];
+  /** What the team lets one task use; null: anything. */
+  readonly budget: BudgetAsk | null;
+  /** Where the plan is; null: nowhere. */
+  readonly file: string | null;
+}
+
+export function planText(plan: Plan, { sizes, budget, file }: About): string {
   const title = clip(titleOf(plan.task), 80);
   const lines = [
     `Plan for "${title}" (${PLANNER[plan.planner]})${file === null ? "; nothing was made" : ""}.`,
@@ -23,6 +32,7 @@ export function planText(plan: Plan, sizes: readonly number[], file: string | nu
     "",
     ...mece(plan),
     ...others(plan),
+    ...(budget === null ? [] : ["", `Budget of the task: ${askWords(budget)}.`]),
     "",
     file === null
       ? "Keep it with --output plan.yaml (or --edit), then carry it out:  oxbow run --plan plan.yaml"

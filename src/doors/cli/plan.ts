@@ -45,7 +45,10 @@ export async function plan(task: string | undefined, flags: PlanFlags): Promise<
     if (flags.edit === true) made = await edited(app, file, from);
   } else if (flags.output !== undefined) file = await app.keepPlan(made, flags.output);
   if (flags.json === true) process.stdout.write(`${JSON.stringify(made)}\n`);
-  else process.stdout.write(planText(made, await app.planSizes(made, from), file));
+  else {
+    const sizes = await app.planSizes(made, from);
+    process.stdout.write(planText(made, { sizes, budget: await app.planBudget(), file }));
+  }
   return 0;
 }
 
