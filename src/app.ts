@@ -12,7 +12,7 @@ import type { InitOptions, MadeTeam } from "./init.ts";
 import type { FollowHooks } from "./following.ts";
 import type { RunOptions } from "./team/engine.ts";
 import type { WorkersMode } from "./team/fleet.ts";
-import type { ShownApproval } from "./team/approvals.ts";
+import type { Answer, ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 import type { TaskStatus } from "./team/status.ts";
@@ -165,8 +165,8 @@ export interface App
   checkScope(branch: string, options: { agent?: string; base?: string }): Promise<ScopeCheck>;
   /** Requests to write outside of a scope: the open ones, or all. */
   approvals(options: { taskId?: string | undefined; all?: boolean }): Promise<readonly ShownApproval[]>;
-  /** Answers one, in the name of the repository's user. Throws approval_unknown, approval_decided. */
-  decide(id: string, decision: { granted: boolean; reason: string }): Promise<ShownApproval>;
+  /** Answers one, in the name of the repository's user or of `as`. Throws approval_unknown, approval_decided. */
+  decide(id: string, decision: Answer): Promise<ShownApproval>;
   /** What `schedule:` says, and what became of it. */
   schedules(): Promise<readonly ShownSchedule[]>;
   /** Fires an agent's schedule now, besides its times. Throws usage when it has none. */
@@ -342,14 +342,14 @@ export function openApp(options: AppOptions = {}): App {
       return listApprovals((await opened()).store, wanted);
     },
 
-    async decide(id, { granted, reason }) {
+    async decide(id, { granted, reason, as }) {
       const { decideApproval } = await import("./team/approvals.ts");
       const { store, repo, secrets } = await opened();
       const { name, email } = repo.identity;
       const state = granted ? "granted" : "denied";
       return decideApproval({ store, redact: secrets.redact }, id, {
         state,
-        decidedBy: `${name} <${email}>`,
+        decidedBy: as ?? `${name} <${email}>`,
         answer: secrets.redact(reason),
       });
     },

@@ -75,6 +75,8 @@ export interface ConversationCalls {
   /** With people, those that spoke last first. */
   conversations(filter?: {
     readonly agent?: string | undefined;
+    /** Only those that come after this one in the list. */
+    readonly before?: Pick<Dialogue, "updated_at" | "conversation_id"> | undefined;
     readonly limit?: number | undefined;
   }): Promise<readonly Dialogue[]>;
 }
@@ -82,6 +84,8 @@ export interface ConversationCalls {
 const PAGE = 50;
 const MOST_PAGE = 200;
 const LISTED = 100;
+/** A page, and one more that says whether there is another. */
+const MOST_LISTED = MOST_PAGE + 1;
 /** How long others have for a message before this process answers it, milliseconds. */
 const OTHERS_MS = 5_000;
 
@@ -157,9 +161,9 @@ export function createConversationCalls(
       return (await engine()).store.people.dialogues.remove(id, dialogueStream(id));
     },
 
-    async conversations({ agent, limit = LISTED } = {}) {
+    async conversations({ agent, before, limit = LISTED } = {}) {
       const { store, team } = await engine();
-      return store.people.dialogues.list(team.team, { agent, limit: Math.min(limit, LISTED) });
+      return store.people.dialogues.list(team.team, { agent, before, limit: Math.min(limit, MOST_LISTED) });
     },
 
     close: async () => (await desk)?.close(),

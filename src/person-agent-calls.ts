@@ -57,8 +57,8 @@ const createAgent = personCall({
   scope: "admin",
   readOnly: false,
   destructive: false,
-  async run(app, input) {
-    const made = await app.createAgent(input);
+  async run(app, input, { as }) {
+    const made = await app.createAgent(input, as);
     const { team, runtime, skills, allowedPaths } = made;
     return { name: made.name, team, runtime, skills, allowed_paths: allowedPaths };
   },
@@ -128,7 +128,9 @@ const shutdownAgent = personCall({
   scope: "admin",
   readOnly: false,
   destructive: true,
-  run: async (app, { name: agent, cancel = false }) => ({ ...(await app.shutDownAgent(agent, { cancel })) }),
+  run: async (app, { name: agent, cancel = false }, { as }) => ({
+    ...(await app.shutDownAgent(agent, { cancel, ...(as === undefined ? {} : { as }) })),
+  }),
 });
 
 const message = z.object({
@@ -168,13 +170,13 @@ const sendMessage = personCall({
   scope: "submit",
   readOnly: false,
   destructive: false,
-  async run(app, { agent, conversation_id, content, wait_ms: waiting }, { signal, progress }) {
+  async run(app, { agent, conversation_id, content, wait_ms: waiting }, { signal, progress, as }) {
     const to = agent === undefined ? conversation_id : agent;
     if (to === undefined || (agent !== undefined && conversation_id !== undefined))
       throw new OxbowError("tool_input", "Give either an agent or a conversation_id.");
     if (waiting !== undefined && waiting > 0) progress(`Waiting for the answer of ${to}`);
     const sent = await app.sendMessage(
-      { to: agent === undefined ? { conversation_id: to } : { agent }, content, waitMs: waiting },
+      { to: agent === undefined ? { conversation_id: to } : { agent }, content, waitMs: waiting, as },
       signal,
     );
     return { ...sent, reply: sent.reply && show(sent.reply) };

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { App } from "./app.ts";
 import { conflict, errorValue, json } from "./core/event-values.ts";
-import { personCall } from "./person-call.ts";
+import { type CallContext, personCall } from "./person-call.ts";
 import { taskOrTicket, waitMs } from "./person-words.ts";
 
 const LISTED = 200;
@@ -70,8 +70,9 @@ const decision = {
 } as const;
 
 const decide =
-  (granted: boolean) => async (app: App, input: { id: string; reason?: string | undefined }) => ({
-    ...(await app.decide(input.id, { granted, reason: input.reason ?? "" })),
+  (granted: boolean) =>
+  async (app: App, input: { id: string; reason?: string | undefined }, { as }: CallContext) => ({
+    ...(await app.decide(input.id, { granted, reason: input.reason ?? "", as })),
   });
 
 const grant = personCall({

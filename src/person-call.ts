@@ -12,6 +12,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** One line on what happens meanwhile. */
   progress(message: string): void;
+  /** Who asks, where a token says so. Default: the repository's user. */
+  readonly as?: string | undefined;
 }
 
 export interface PersonCall<P extends z.ZodObject = z.ZodObject, R extends z.ZodObject = z.ZodObject> {

@@ -51,9 +51,19 @@ export function createDialogueStore({ db, write, now }: Database): DialogueStore
 
     remove: (conversationId, stream) => write((tx) => remove(tx, conversationId, stream)),
 
-    async list(team, { agent, limit }) {
+    async list(team, { agent, before, limit }) {
       let query = db.selectFrom("dialogues").selectAll().where("team", "=", team);
       if (agent !== undefined) query = query.where("agent", "=", agent);
+      if (before !== undefined)
+        query = query.where((is) =>
+          is.or([
+            is("updated_at", "<", before.updated_at),
+            is.and([
+              is("updated_at", "=", before.updated_at),
+              is("conversation_id", ">", before.conversation_id),
+            ]),
+          ]),
+        );
       const rows = await query
         .orderBy("updated_at", "desc")
         .orderBy("conversation_id")

@@ -46,6 +46,13 @@ export interface PeopleStore {
   readonly dialogues: DialogueStore;
 }
 
+export interface DialogueFilter {
+  readonly agent?: string | undefined;
+  /** Only those that come after this one in the order of the list. */
+  readonly before?: Pick<Dialogue, "updated_at" | "conversation_id"> | undefined;
+  readonly limit: number;
+}
+
 export interface DialogueStore {
   /** A conversation that has a message first. */
   open(
@@ -61,10 +68,7 @@ export interface DialogueStore {
    */
   remove(conversationId: string, stream: string): Promise<boolean>;
   /** Those that spoke last first. */
-  list(
-    team: string,
-    filter: { readonly agent?: string | undefined; readonly limit: number },
-  ): Promise<readonly Dialogue[]>;
+  list(team: string, filter: DialogueFilter): Promise<readonly Dialogue[]>;
   /** Takes the oldest message of the team's agents that waits and that nobody answers; null: there is none. */
   claim(options: {
     readonly team: string;

@@ -6,6 +6,13 @@ import { OxbowError } from "../core/errors.ts";
 import { decidedEvent } from "../core/gates.ts";
 import { unheldEnd } from "./unheld.ts";
 
+/** What a person says to a request; `as`: who, in place of the repository's user. */
+export interface Answer {
+  readonly granted: boolean;
+  readonly reason: string;
+  readonly as?: string | undefined;
+}
+
 /** A request, and whether its child is still at work: an answer to one that has ended changes nothing. */
 export type ShownApproval = Approval & { readonly waiting: boolean };
 

@@ -60,7 +60,7 @@ export function addCall(api: Routes, service: Service, route: CallRoute): void {
       ...rename(checked("param", params, c.req.param())),
       ...(query === undefined ? {} : rename(checked("query", query, queryOf(c, query)))),
     };
-    const given = await runCall(service, call, found, c.req.raw.signal);
+    const given = await runCall(service, call, found, c);
     return c.json(result === undefined ? given : result.from(given), status);
   });
 }
@@ -70,11 +70,14 @@ export async function runCall(
   { app, stopping }: Service,
   call: PersonCall,
   given: unknown,
-  gone: AbortSignal,
+  c: Context<Env>,
 ): Promise<Shown> {
+  const gone = c.req.raw.signal;
+  const { token_id, name: caller } = c.get("principal");
+  const as = token_id === null ? undefined : caller;
   try {
     const signal = AbortSignal.any([gone, stopping]);
-    return await callAsPerson(app, call, given, { signal, progress: () => undefined });
+    return await callAsPerson(app, call, given, { signal, progress: () => undefined, as });
   } catch (error) {
     throw endedBy(error, { stopping, gone });
   }

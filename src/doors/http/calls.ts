@@ -57,7 +57,7 @@ export function callRoutes(service: Service): Routes {
     if (call === undefined) throw new OxbowError("route_unknown", `There is nothing at ${c.req.path}.`);
     if (!mayUse(c.get("principal").scopes, call.scope))
       throw new OxbowError("scope_missing", `The token has not the scope ${call.scope}.`);
-    return c.json(await runCall(service, call, await bodyOf(c), c.req.raw.signal), 200);
+    return c.json(await runCall(service, call, await bodyOf(c), c), 200);
   });
   return calls;
 }

@@ -1,8 +1,9 @@
 /** Agents that come and go, and talking with them (SPEC D11): each route is one of a person's operations. */
-import { z } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
+import { access, answers } from "./access.ts";
 import { addCall, callNamed, type CallRoute } from "./call-route.ts";
 import { name, routes, type Routes, type Service } from "./contract.ts";
-import { nextCursor } from "./pages.ts";
+import { nextCursor, pageQuery, readCursor, writeCursor } from "./pages.ts";
 
 const LIMIT = (most: number) => z.coerce.number().int().min(1).max(most).optional();
 
@@ -31,6 +32,34 @@ const history: CallRoute = {
   },
 };
 
+const position = z.tuple([z.int(), name]);
+
+const list = createRoute({
+  method: "get",
+  path: "/conversations",
+  tags: ["conversations"],
+  summary: "Conversations of people with agents, those that spoke last first.",
+  ...access("read"),
+  request: { query: z.object({ ...pageQuery, agent: name.optional() }) },
+  responses: answers(
+    z
+      .object({
+        conversations: z.array(
+          z.object({
+            conversation_id: z.string(),
+            agent: z.string(),
+            messages: z.int(),
+            unanswered: z.int().openapi({ description: "Messages that wait for their answer." }),
+            updated_at: z.iso.datetime(),
+          }),
+        ),
+        next_cursor: nextCursor,
+      })
+      .openapi("ConversationPage"),
+    "A page of conversations.",
+  ),
+});
+
 export function conversationRoutes(service: Service): Routes {
   const made = routes();
   const tag = "conversations";
@@ -55,12 +84,27 @@ export function conversationRoutes(service: Service): Routes {
         .openapi({ type: "string", enum: ["true", "false"] }),
     }),
   });
-  addCall(made, service, {
-    call: callNamed("list_conversations"),
-    method: "get",
-    path: "/conversations",
-    tag,
-    query: z.object({ agent: name.optional(), limit: LIMIT(100) }),
+  made.openapi(list, async (c) => {
+    const { agent, limit, cursor } = c.req.valid("query");
+    const [updated_at, id] = cursor === undefined ? [] : readCursor(cursor, position);
+    const before =
+      id === undefined || updated_at === undefined ? undefined : { updated_at, conversation_id: id };
+    const found = await service.app.conversations({ agent, before, limit: limit + 1 });
+    const shown = found.slice(0, limit);
+    const last = found.length > limit ? shown.at(-1) : undefined;
+    return c.json(
+      {
+        conversations: shown.map((each) => ({
+          conversation_id: each.conversation_id,
+          agent: each.agent,
+          messages: each.messages,
+          unanswered: each.unanswered,
+          updated_at: new Date(each.updated_at).toISOString(),
+        })),
+        next_cursor: last === undefined ? null : writeCursor([last.updated_at, last.conversation_id]),
+      },
+      200,
+    );
   });
   addCall(made, service, {
     call: callNamed("send_message"),
