@@ -1,5 +1,9 @@
 /** `POST /orchestrate` and `POST /execute`, as the tables and samples of the service's description show them. */
 import { describe, expect, it } from "vitest";
+import { openApp } from "../../src/app.ts";
+import { STOP } from "../../src/core/stop.ts";
+import { plainEnvironment } from "../support/cli.ts";
+import { scriptByAgent, type ScriptedReply, startModelServer } from "../support/model-server.ts";
 import { callService, sending } from "../support/service.ts";
 
 const TEAM = `team: Tools
@@ -110,6 +114,15 @@ describe("POST /orchestrate", () => {
     expect((await service.json("/tasks")).tasks).toEqual([]);
   });
 
+  it("sends the task's events to its callback_url", async () => {
+    await using service = await callService({ team: TEAM, env: { OXBOW_WEBHOOK_ALLOW_PRIVATE: "1" } });
+    const body = task("t-1", { callback_url: "https://127.0.0.1:8443/a-secret-path" });
+    for (const status of [201, 200]) await service.json("/orchestrate", status, sending("POST", body));
+    const { webhooks } = await service.json("/webhooks?of_tasks=true");
+    expect(webhooks).toMatchObject([{ task_id: "t-1", url: "https://127.0.0.1:8443/…", state: "active" }]);
+    expect((await service.json("/webhooks")).webhooks).toEqual([]);
+  });
+
   it("is 503 when every agent of the team was shut down, and makes nothing", async () => {
     await using service = await tools();
     for (const agent of ["feature-dev", "code-review"])
@@ -140,6 +153,38 @@ describe("POST /execute/{task_id}", () => {
     expect([status, subtasks[0].state]).toEqual(["running", "blocked"]);
     const { alerts } = await service.json("/approvals?task_id=t-1");
     expect(alerts).toContainEqual(expect.objectContaining({ kind: "alert", code: "agent_unavailable" }));
+  });
+
+  it("starts what was blocked as soon as a worker takes it", { timeout: 60_000 }, async () => {
+    await using service = await tools();
+    const path = { "feature-dev": "src/api/users.js", "code-review": "docs/guide.md" };
+    const script = Object.entries(path).map(([agent, file]): [string, readonly ScriptedReply[]] => [
+      agent,
+      [{ calls: [{ name: "write_file", arguments: { path: file, content: "new\n" } }] }, { text: "Done." }],
+    ]);
+    await using model = await startModelServer(scriptByAgent(Object.fromEntries(script)));
+    await service.send("/orchestrate", task("t-1"), 201);
+    await service.send("/execute/t-1", {}, 503);
+    const key = { OPENAI_BASE_URL: model.url, OPENAI_API_KEY: "sk-test-0123456789abcdefghijkl" };
+    await using worker = openApp({ repo: service.shop.dir, env: plainEnvironment(key) });
+    const stop = new AbortController();
+    const working = worker.work({}, stop.signal);
+    try {
+      const status = async () => (await service.json("/tasks/t-1")).status;
+      await expect.poll(status, { timeout: 50_000, interval: 100 }).toBe("completed");
+    } finally {
+      stop.abort(STOP.handBack);
+      await working;
+    }
+    const done = await service.json("/tasks/t-1");
+    for (const { agent, state, merged, outputs } of done.subtasks) {
+      expect([agent, state, merged]).toEqual([agent, "completed", true]);
+      expect(outputs).toEqual({
+        branch: `feature/t-1/${agent}`,
+        commit: expect.stringMatching(/^[0-9a-f]{40}$/),
+      });
+    }
+    expect(await service.send("/execute/t-1", {})).toEqual({ task_id: "t-1", status: "completed" });
   });
 
   it("waits for a person where it is begun by hand, and says how it is when it is asked again", async () => {

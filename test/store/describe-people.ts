@@ -138,6 +138,18 @@ export function describePeople(name: string, open: OpenDatabase): void {
       const ids = async (agent?: string) =>
         (await talk.list("Shop", { agent, limit: 10 })).map(({ conversation_id }) => conversation_id);
       expect([await ids(), await ids("Api"), await ids("Docs")]).toEqual([["c2", "c1"], ["c1"], []]);
+      await talk.open(
+        { ...other, conversation_id: "c3" },
+        said("p1", { conversation_id: "c3" }),
+        told(said("p1")),
+      );
+      const order: string[] = [];
+      let [next] = await talk.list("Shop", { limit: 1 });
+      while (next) {
+        order.push(next.conversation_id);
+        [next] = await talk.list("Shop", { limit: 1, before: next });
+      }
+      expect(order).toEqual(["c2", "c3", "c1"]);
       expect(await talk.taskOf("c1")).toBeNull();
     });
 
