@@ -39,6 +39,14 @@ describe("requests that do not come in time", () => {
 });
 
 describe("requests that are not what they should be", () => {
+  it("may leave a body out, or be empty of it, where none is needed", async () => {
+    await using service = await startService();
+    for (const more of [[], ["Content-Length: 0"], ["Content-Type: application/json", "Content-Length: 0"]]) {
+      const answer = await answered(service, lines(service, "POST /execute/nope HTTP/1.1", ...more));
+      expect([status(answer), bodyOf(answer).code]).toEqual([404, "task_unknown"]);
+    }
+  });
+
   it("are answered with what is wrong, each on its own connection", async () => {
     await using service = await startService();
     const get = (path: string, ...more: readonly string[]) =>

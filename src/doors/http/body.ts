@@ -23,6 +23,8 @@ export function readBodies(isMount: (path: string) => boolean): MiddlewareHandle
         throw new OxbowError("media_type_unsupported", "A body is understood as JSON only.");
       c.req.bodyCache.json = Promise.resolve(bytes.length === 0 ? {} : parseBody(bytes));
     }
+    // Whoever looks at the body again finds it here: a request can be read once.
+    else c.req.bodyCache.arrayBuffer = bytes.buffer;
     return next();
   };
 }
