@@ -15,7 +15,17 @@ const odd = fc.oneof(
 );
 const path = fc
   .tuple(
-    fc.constantFrom("/tasks", "/tasks/{}", "/tasks/{}/report", "/agents", "/approvals", "/{}", "/healthz"),
+    fc.constantFrom(
+      "/tasks",
+      "/tasks/{}",
+      "/tasks/{}/report",
+      "/tasks/{}/events",
+      "/events",
+      "/agents",
+      "/approvals",
+      "/{}",
+      "/healthz",
+    ),
     odd,
     fc.dictionary(
       fc.constantFrom(
@@ -28,6 +38,9 @@ const path = fc
         "health",
         "format",
         "all",
+        "after",
+        "event",
+        "follow",
       ),
       odd,
       { maxKeys: 4 },

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { OxbowEvent } from "../../src/core/events.ts";
 import { STREAM_LIMITS, type StreamLimits } from "../../src/doors/http/stream-limits.ts";
+import { sseBody } from "../../src/doors/http/stream-sse.ts";
 import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
 import { rawConnection } from "../support/raw-http.ts";
@@ -206,6 +207,27 @@ describe("many who read", () => {
     const taken = [...came.matchAll(/^id: (\d+)\nevent:/gm)].map(([, id]) => id);
     expect(taken).toEqual(all.slice(0, taken.length));
   });
+});
+
+it("who goes away before the first word is let go of", async () => {
+  let left = 0;
+  const stream = {
+    after: "0",
+    over: false,
+    items: () => [][Symbol.iterator]() as never,
+    [Symbol.dispose]: () => void (left += 1),
+  };
+  const never = new AbortController().signal;
+  const nothing = () => undefined;
+  const body = sseBody(stream, {
+    ...STREAM_LIMITS,
+    stopping: never,
+    mayStay: () => Promise.resolve(),
+    slow: nothing,
+    cut: nothing,
+  });
+  await body.cancel();
+  expect(left).toBe(1);
 });
 
 describe("who may read", () => {

@@ -135,6 +135,8 @@ export function sseBody(stream: EventStream, options: BodyOptions): ReadableStre
       async cancel() {
         left.abort();
         await words.return();
+        // Where it was never begun, its end does nothing.
+        stream[Symbol.dispose]();
       },
     },
     { highWaterMark: 0 },
