@@ -38,7 +38,8 @@ const CRITERION_START =
   /^(?:ensure|make sure|verify|check that|confirm that|given|when|whenever|as a result|it is done|done when)\b/i;
 const CRITERION = new RegExp(`\\b${MODAL}\\b`, "i");
 const TESTS_PASS = /\b(?:tests?|builds?|lint|checks?|ci)\b.{0,60}\b(?:pass|passes|succeed|succeeds|green)\b/i;
-const CONTEXT = /^(?:currently|right now|at the moment|today|note|fyi|as of|background|context)\b|\?$/i;
+const CONTEXT =
+  /^(?:(?:currently|right now|at the moment|today|fyi|as of)\b|(?:note|background|context)(?::| that\b))|\?$/i;
 const LATER =
   /^(?:and )?(?:then|next|finally|lastly|afterwards?|after (?:that|this|which)|once (?:that|this)(?: is done)?)\b,? */i;
 const AFTER = /^(?:after|once) .{1,200}?, /i;
@@ -52,10 +53,10 @@ const PURPOSE = /\bso that (.{3,})$/i;
 const VERBS = new Set(
   (
     "accept add adapt adjust allow apply audit build bump change check clean collect compute configure convert copy correct " +
-    "count cover create cut declare define delete deprecate describe detect disable document drop emit enable expose extend " +
+    "count cover create cut declare define delete deprecate describe detect disable document drop emit enable explain expose extend " +
     "extract fill find finish fix format generate give handle harden hide implement improve inline install integrate " +
-    "introduce investigate limit link lint list load localise localize log lower make mark measure merge migrate mock move " +
-    "name optimise optimize order parse patch pin port prepare prevent print profile provide publish raise read rebuild " +
+    "introduce investigate limit link lint list load localise localize log lower make mark measure mention merge migrate mock move " +
+    "name note optimise optimize order parse patch pin port prepare prevent print profile provide publish raise read rebuild " +
     "record reduce refactor register reject release remove rename render reorder reorganise reorganize repair replace reply " +
     "report require reset restore restrict restructure return reuse review revert rework rewrite run sanitise sanitize save " +
     "scaffold secure send set setup share ship show simplify skip sort speed split start stop store strip support switch " +

@@ -28,6 +28,8 @@ describe("what a text asks for", () => {
         criteria: ["Logs are readable"],
       },
     ],
+    ["Add it. Then note it in docs/a.md.", { objectives: ["Add it.", "Note it in docs/a.md."] }],
+    ["Add it. Note that b.js is generated. Note: so is c.js.", { objectives: ["Add it."] }],
     ["We should add a footer", { objectives: ["We should add a footer"] }],
     ["Only touch src/api. Add ids.", { objectives: ["Add ids."], constraints: ["Only touch src/api."] }],
     [
