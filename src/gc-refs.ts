@@ -1,6 +1,6 @@
-/** Which refs of a subtask may go, and why: its branch, its attempts, and where its branch started. */
+/** Which refs of a subtask may go, and why: its branch, its attempts, where its branch started, what was settled of it. */
 import type { KnownSubtask, WholeLedger } from "./ledger.ts";
-import type { AttemptEntry, BaseEntry, BranchEntry, LedgerRef } from "./git/ledger.ts";
+import type { AttemptEntry, BaseEntry, BranchEntry, ConflictEntry, LedgerRef } from "./git/ledger.ts";
 import { counted } from "./core/amounts.ts";
 import { isLive } from "./core/model.ts";
 import { DAY_MS, days, type Facts, KEEP_MS, type PlanOptions, type Thing } from "./gc-thing.ts";
@@ -16,6 +16,7 @@ export interface SubtaskPart {
   readonly branches: readonly BranchEntry[];
   readonly attempts: readonly AttemptEntry[];
   readonly bases: readonly BaseEntry[];
+  readonly conflicts: readonly ConflictEntry[];
 }
 
 export type JudgedRef = Thing & { readonly oid: string };
@@ -29,20 +30,24 @@ export function bySubtask(whole: WholeLedger): readonly SubtaskPart[] {
   const branches = Map.groupBy(refs.branches, owner);
   const attempts = Map.groupBy(refs.attempts, ({ key }) => key);
   const bases = Map.groupBy(refs.bases, ({ key }) => key);
+  const conflicts = Map.groupBy(refs.conflicts, ({ key }) => key);
   const tickets = new Map(rows.tasks.map((task) => [task.task_id, task.ticket]));
   for (const { tip, name } of refs.branches)
     if (tip.task !== null && !tickets.has(tip.task)) tickets.set(tip.task, name.split("/")[1] ?? "");
-  return [...new Set([...branches.keys(), ...attempts.keys(), ...bases.keys()])].sort().map((key) => {
+  const keys = [branches, attempts, bases, conflicts].flatMap((group) => [...group.keys()]);
+  return [...new Set(keys)].sort().map((key) => {
     const known = rows.subtasks.get(key) ?? null;
     const own = {
       branches: branches.get(key) ?? [],
       attempts: attempts.get(key) ?? [],
       bases: bases.get(key) ?? [],
+      conflicts: conflicts.get(key) ?? [],
     };
     const works = [...own.branches.map(({ tip }) => tip), ...own.attempts.flatMap(({ work }) => work ?? [])];
     const taskId = known?.task.task_id ?? works.find(({ task }) => task !== null)?.task ?? null;
     const ticket = known?.task.ticket ?? (taskId === null ? null : (tickets.get(taskId) ?? null));
-    return { known, taskId, ticket, at: Math.max(0, ...works.map(({ at }) => at)), ...own };
+    const at = Math.max(0, ...[...works, ...own.conflicts].map((each) => each.at));
+    return { known, taskId, ticket, at, ...own };
   });
 }
 
@@ -96,6 +101,9 @@ export async function judgeRefs(
   }
   for (const attempt of part.attempts) put("ref", attempt, ofAttempt(whole, options, attempt, staying));
   for (const base of part.bases) put("ref", base, ofBase(whole, base, staying));
+  const isForced = part.branches.some(({ ref }) => options.forced.has(ref));
+  for (const conflict of part.conflicts)
+    put("ref", conflict, isForced ? FORCED : ofConflict(whole, conflict, staying));
   return { judged, keepers: [...keepers.values()] };
 }
 
@@ -138,6 +146,16 @@ function ofBase({ refs }: WholeLedger, { commit, parents }: BaseEntry, staying: 
   const keeper = own ?? (others.every((each) => each !== null) ? first : null);
   if (keeper === null) return { stays: "Nothing else reaches what it names." };
   return { goes: `Its branch is gone, and ${shown(keeper)} reaches what it names.`, keeper };
+}
+
+/** What a person settled is of use until the branch is merged, by it or in another way. */
+function ofConflict({ refs }: WholeLedger, { sides }: ConflictEntry, staying: string | null): Verdict {
+  if (staying !== null) return { stays: `It says how conflicts of ${staying} were settled.` };
+  const keepers = sides.map((side) => refs.reach.keeper(side));
+  const keeper = keepers.at(-1) ?? null;
+  if (keeper === null || keepers.includes(null))
+    return { stays: "It is open: nothing else reaches what it puts together." };
+  return { goes: `Merged: ${shown(keeper)} reaches the branch that it settled.`, keeper };
 }
 
 /** Why nothing of a subtask may go, or null. */

@@ -82,7 +82,7 @@ type Judged = Thing & { readonly oid: string };
 /** An attempt's ref fences its branch there too: it goes with it or after it. */
 function judge(known: KnownSubtask | null, refs: readonly RemoteRef[], options: PlanOptions): Judged[] {
   const at = known?.task.updated_at ?? 0;
-  const parts = { branches: [], attempts: [], bases: [] };
+  const parts = { branches: [], attempts: [], bases: [], conflicts: [] };
   const blocker =
     known === null
       ? "No row here tells whose it is."

@@ -17,8 +17,10 @@ import type { MergePair } from "./resolution-check.ts";
 
 const SUBJECT = "Settled so far";
 
+export const CONFLICTS = "refs/oxbow/conflicts/";
+
 function refOf(subtaskId: string): string {
-  return `refs/oxbow/conflicts/${refComponent(subtaskId)}`;
+  return `${CONFLICTS}${refComponent(subtaskId)}`;
 }
 
 /** With the commit that the ref names; null when nothing was settled. */

@@ -7,6 +7,7 @@ import { hasCode } from "../core/errors.ts";
 import type { Oid, Repository } from "./contract.ts";
 import { type AgentCommit, parseCommits } from "./ledger-commits.ts";
 import { type GitSite, runGitOrThrow } from "./command.ts";
+import { CONFLICTS } from "./conflict-record.ts";
 import { createReach, type LedgerRef, type Reach } from "./ledger-reach.ts";
 import { ATTEMPTS } from "./ref-transactions.ts";
 
@@ -35,10 +36,20 @@ export interface BaseEntry extends LedgerRef {
   readonly parents: readonly Oid[];
 }
 
+/** What a person settled of a conflict. */
+export interface ConflictEntry extends LedgerRef {
+  readonly key: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** What was to be put together: the target, then the branch. */
+  readonly sides: readonly Oid[];
+}
+
 export interface Ledger {
   readonly attempts: readonly AttemptEntry[];
   /** Where branches started that did not start at their task's base: by subtask, as refs name it. */
   readonly bases: readonly BaseEntry[];
+  readonly conflicts: readonly ConflictEntry[];
   /** Branches that agents made, and nobody else has put a commit on. */
   readonly branches: readonly BranchEntry[];
   /** Everything that stays: the branches of people and of tickets, tags, remote branches. */
@@ -81,12 +92,15 @@ export async function readLedger(
       { ref, oid, commit, key: ref.slice(BASE_REFS.length), parents: commits.get(commit)?.parents ?? [] },
     ];
   });
+  const conflicts = await conflictEntries(site, refs, commits);
   const here = also.filter((commit) => commits.has(commit));
   const tips = [...attempts, ...branches, ...bases].map(({ commit }) => commit);
-  const candidates = [...new Set([...tips, ...bases.flatMap(({ parents }) => parents), ...here])];
+  const joined = [...bases.flatMap(({ parents }) => parents), ...conflicts.flatMap(({ sides }) => sides)];
+  const candidates = [...new Set([...tips, ...joined, ...here])];
   return {
     attempts,
     bases,
+    conflicts,
     branches,
     stays,
     reach: await createReach(site, { candidates, stays, commits }),
@@ -107,6 +121,7 @@ async function listRefs(site: GitSite): Promise<readonly FoundRef[]> {
     "refs/remotes/",
     ATTEMPTS,
     BASE_REFS,
+    CONFLICTS,
   ]);
   return text
     .toString("utf8")
@@ -130,6 +145,22 @@ async function readCommits(site: GitSite, wanted: readonly Oid[]): Promise<Reado
     { input: `${wanted.join("\n")}\n` },
   );
   return parseCommits(text.toString("utf8"));
+}
+
+/** As conflict-record.ts writes them: a commit on one that has both sides as its parents. */
+async function conflictEntries(
+  site: GitSite,
+  refs: readonly FoundRef[],
+  commits: ReadonlyMap<Oid, AgentCommit>,
+): Promise<readonly ConflictEntry[]> {
+  const found = refs.filter(({ ref }) => ref.startsWith(CONFLICTS));
+  const firsts = found.flatMap(({ commit }) => commits.get(commit)?.parents[0] ?? []);
+  const joins = await readCommits(site, [...new Set(firsts)]);
+  return found.map(({ ref, oid, commit }) => {
+    const record = commits.get(commit);
+    const sides = joins.get(record?.parents[0] ?? "")?.parents ?? [];
+    return { ref, oid, commit, key: ref.slice(CONFLICTS.length), at: record?.at ?? 0, sides };
+  });
 }
 
 /** As `src/git/attempts.ts` names the seal of an attempt that had saved nothing. */

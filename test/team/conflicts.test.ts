@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { openGc } from "../../src/gc.ts";
+import { plainEnvironment } from "../support/cli.ts";
 import {
   endsOf,
   LINES,
@@ -96,6 +98,43 @@ describe("a conflict that waits for a person", () => {
     expect(shop.git("for-each-ref", "refs/oxbow/conflicts")).toBe("");
     expect(shop.fingerprint()).toBe(before);
     expect(shop.git("fsck", "--full", "--strict", "--no-dangling")).toBe("");
+  });
+
+  it("keeps what was settled until the branch has landed; then gc lets go of what is left of it", async () => {
+    using shop = shopOf();
+    const { report } = await runTeam(shop);
+    await using app = open(shop);
+    await app.conflicts.resolve(TICKET, { path: "shared/x.txt", content: bytes(both) });
+    const [ref = "", oid = ""] = shop
+      .git("for-each-ref", "--format=%(refname) %(objectname)", "refs/oxbow/conflicts")
+      .trim()
+      .split(" ");
+    await using gc = await openGc({ repo: shop.dir, env: plainEnvironment() }, {});
+    const found = async () => (await gc.look()).find(({ name }) => name === ref);
+    expect(await found()).toMatchObject({
+      kind: "ref",
+      ticket: TICKET,
+      safe: false,
+      reason: "It says how conflicts of feature/7/B were settled.",
+    });
+    // Its branch is gone, but not its commits: they are on this ref alone.
+    const branch = "refs/heads/feature/7/B";
+    const tip = shop.git("rev-parse", branch).trim();
+    shop.git("update-ref", "-d", branch);
+    expect(await found()).toMatchObject({ safe: false, reason: expect.stringContaining("It is open") });
+    shop.git("update-ref", branch, tip);
+    await app.conflicts.take(TICKET, { path: "shared/y.txt", side: "theirs" });
+    await app.resume(report.task_id, { workers: "none" });
+    expect(await found()).toBeUndefined();
+    // As one that died right after the branch had landed leaves it.
+    shop.git("update-ref", ref, oid);
+    expect(await found()).toMatchObject({
+      safe: true,
+      reason: `Merged: ${TARGET} reaches the branch that it settled.`,
+    });
+    const { gone } = await gc.collect();
+    expect(gone).toContainEqual(expect.objectContaining({ name: ref, problem: null }));
+    expect(shop.git("for-each-ref", "refs/oxbow/conflicts")).toBe("");
   });
 
   it("is not settled by a text that drops a side: the refusal names each line, and nothing changes", async () => {
