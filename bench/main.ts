@@ -12,6 +12,7 @@ import { merging } from "./merging.ts";
 import { overhead } from "./overhead.ts";
 import { ownership } from "./ownership.ts";
 import { rateLimit } from "./rate-limit.ts";
+import { service } from "./service.ts";
 import { signals } from "./signals.ts";
 import { startup } from "./startup.ts";
 import { workspaces } from "./workspaces.ts";
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   startup,
   overhead,
   signals,
+  service,
   ownership,
   "rate-limit": rateLimit,
   workspaces,
