@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { answerChecker, type Operation, operationsOf } from "../support/openapi.ts";
 import { broken, type Known, type Request, requestsOf } from "../support/openapi-inputs.ts";
-import { type CalledService, callService, sending } from "../support/service.ts";
+import { sending, startService } from "../support/service.ts";
 
 const TASK = {
   task_id: "known",
@@ -43,14 +43,16 @@ const KNOWN: Known = {
 const ODD: Known = { ...KNOWN, cursor: ["x", "W10", "WzEsIngiXQ"] };
 
 /** Ids of an approval, a conversation and a webhook are what the service made of them. */
-async function prepared(service: CalledService): Promise<Known> {
-  const send = (path: string, status: number, body: object) =>
-    service.json(path, status, sending("POST", body));
-  await send("/orchestrate", 201, TASK);
-  await send("/execute/known", 200, { execution_mode: "manual" });
-  const { approvals } = await service.json("/approvals");
-  const { conversation_id } = await send("/conversations", 201, { agent: "Api", content: "Hello." });
-  const { webhook } = await send("/webhooks", 201, { url: "https://127.0.0.1:8443/x" });
+type Call = (path: string, init?: RequestInit) => Promise<Response>;
+
+async function prepared(call: Call): Promise<Known> {
+  const json = async (path: string, init?: RequestInit): Promise<any> => (await call(path, init)).json();
+  const send = (path: string, body: object) => json(path, sending("POST", body));
+  await send("/orchestrate", TASK);
+  await send("/execute/known", { execution_mode: "manual" });
+  const { approvals } = await json("/approvals");
+  const { conversation_id } = await send("/conversations", { agent: "Api", content: "Hello." });
+  const { webhook } = await send("/webhooks", { url: "https://127.0.0.1:8443/x" });
   return {
     approval_id: [...approvals.map((each: any) => each.approval_id), "none"],
     conversation_id: [conversation_id, "none"],
@@ -61,10 +63,11 @@ async function prepared(service: CalledService): Promise<Known> {
 it("every answer is one that its route declares, none is a defect, and the service goes on", {
   timeout: 90_000,
 }, async () => {
-  await using service = await callService({ env: { OXBOW_WEBHOOK_ALLOW_PRIVATE: "1" } });
-  const document = await service.json("/openapi.json");
+  await using service = await startService({ env: { OXBOW_WEBHOOK_ALLOW_PRIVATE: "1" } });
+  const ask: Call = (path, init) => fetch(`${service.url}${path}`, init);
+  const document: any = await (await ask("/openapi.json")).json();
   const check = answerChecker(document);
-  const ids = await prepared(service);
+  const ids = await prepared(ask);
   const [fitting, odd] = [
     requestsOf(document, { ...KNOWN, ...ids }),
     requestsOf(document, { ...ODD, ...ids }),
@@ -78,7 +81,7 @@ it("every answer is one that its route declares, none is a defect, and the servi
     const seen: number[] = [];
     answered.set(`${method} ${template}`, seen);
     const call = async ({ path, body }: Request) => {
-      const answer = await service.call(path, sending(method.toUpperCase(), body));
+      const answer = await ask(path, sending(method.toUpperCase(), body));
       seen.push(answer.status);
       await check(operation, answer);
       if (answer.status === 500) throw new Error(`${method} ${path} ${JSON.stringify(body)}`);
@@ -87,7 +90,8 @@ it("every answer is one that its route declares, none is a defect, and the servi
     await fc.assert(fc.asyncProperty(fitting(operation), call), how);
     await fc.assert(fc.asyncProperty(broken(odd(operation)), call), how);
   }
-  expect((await service.call("/healthz")).status).toBe(200);
-  const useless = [...answered].filter(([, seen]) => !seen.some((status) => status < 300));
-  console.log(JSON.stringify(useless), answered.size);
+  expect((await ask("/healthz")).status).toBe(200);
+  // Else what is made of the description would only be refused.
+  const done = [...answered.values()].filter((seen) => seen.some((status) => status < 300));
+  expect(done.length).toBeGreaterThan(answered.size / 2);
 });
