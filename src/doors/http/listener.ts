@@ -85,7 +85,12 @@ export async function listen(
     drain: (graceMs) => drain(server, graceMs),
     onUpgrade(given) {
       upgrades = given;
-      server.on("upgrade", given.take);
+      server.on("upgrade", (request, socket, head) => {
+        if (given.wants(request)) return given.take(request, socket, head);
+        // Only before Node 24.9, which cannot answer it as a plain request any more.
+        const told = new OxbowError("request_invalid", "Nothing here changes the protocol to that.");
+        answerOn(socket, problemOf(told, requestId(undefined)));
+      });
     },
   };
 }
