@@ -5,18 +5,14 @@
 import type { Report } from "./core/events.ts";
 import type { Task } from "./core/model.ts";
 import type { TeamRegistry } from "./core/registry.ts";
-import type { OwnerAnswer, SplitRequest } from "./core/tool.ts";
+import type { OwnerAnswer } from "./core/tool.ts";
 import type { WorkerPresence } from "./store/contract.ts";
 import type { DoctorOptions, DoctorRow } from "./doctor.ts";
 import type { InitOptions, MadeTeam } from "./init.ts";
-import type { FollowHooks } from "./following.ts";
-import type { RunOptions } from "./team/engine.ts";
-import type { WorkersMode } from "./team/fleet.ts";
 import type { Answer, ShownApproval } from "./team/approvals.ts";
 import type { ScopeCheck } from "./team/scope-verdict.ts";
 import type { FiredNow, ShownSchedule } from "./team/schedule-list.ts";
 import type { TaskStatus } from "./team/status.ts";
-import type { WorkerOptions } from "./team/worker.ts";
 import { describeSettings, parseSettings, type Settings } from "./core/settings.ts";
 import { type BudgetCalls, budgetCalls } from "./budget-calls.ts";
 import { environment } from "./host/env.ts";
@@ -30,7 +26,7 @@ import { conflictMethods } from "./conflicts.ts";
 import { type ConversationCalls, createConversationCalls } from "./conversation-calls.ts";
 import { type BackgroundCalls, createBackground } from "./background-calls.ts";
 import { type Interventions, interventions } from "./interventions.ts";
-import { type Plan, type PlanCalls, planCalls } from "./plan-calls.ts";
+import { type PlanCalls, planCalls } from "./plan-calls.ts";
 import { loadTeam } from "./load-team.ts";
 import { createMetricsCalls, type MetricsCalls } from "./metrics-calls.ts";
 import { type OrchestrateCalls, orchestrateCalls } from "./orchestrate-calls.ts";
@@ -41,6 +37,9 @@ import { type ServiceCalls, serviceCalls } from "./service-calls.ts";
 import { type SignalCalls, signalCalls } from "./signal-calls.ts";
 import { createWebhookCalls, type WebhookCalls } from "./webhook-calls.ts";
 
+import type { AppOptions, RunHooks, RunTask, WorkOptions } from "./app-options.ts";
+
+export type { AppOptions, RunHooks, RunTask, WorkOptions } from "./app-options.ts";
 export type { WorkersMode } from "./team/fleet.ts";
 export type { WorkerEvent } from "./team/worker.ts";
 export type { WorkerPresence } from "./store/contract.ts";
@@ -72,50 +71,6 @@ export type { ShownTry, ShownWebhook } from "./webhook-calls.ts";
 /** A value with its secrets redacted, for showing it. */
 export async function shown<T>(value: T): Promise<T> {
   return (await import("./secrets.ts")).shown(value);
-}
-
-export interface AppOptions {
-  /** A directory inside the repository. Default: the working directory. */
-  readonly repo?: string | undefined;
-  /** The team file. Default: `team.yaml` at the top of the repository, else in the working directory. */
-  readonly team?: string | undefined;
-  /** Default: the process's environment. */
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  /** How long what runs here may go on when it is to be handed back, milliseconds. Default: OXBOW_DRAIN_MS. */
-  readonly drainMs?: number | undefined;
-  /** For a worker: where the team has a `repo.url`, a mirror of it in the state directory in place of the repository. */
-  readonly mirror?: boolean | undefined;
-  /** For a service: calls see the team as its file says it now. */
-  readonly followTeamFile?: boolean | undefined;
-  /** Log lines on stderr too, unless OXBOW_LOG_STDERR says otherwise. */
-  readonly logStderr?: boolean | undefined;
-}
-
-export interface RunTask {
-  readonly title: string;
-  readonly taskId?: string | undefined;
-  readonly ticket?: string | undefined;
-  readonly base?: string | undefined;
-  readonly options: RunOptions;
-  /** Its subtasks, in place of a lead that splits. */
-  readonly plan?: Plan | undefined;
-  /** The parts as the caller wants them. */
-  readonly split?: SplitRequest | undefined;
-}
-
-export interface RunHooks extends FollowHooks {
-  /**
-   * `auto` (default): live workers do the work, this process only what none of them takes. `none`: it works alone.
-   * `only`: it never works itself, and waits for workers.
-   */
-  readonly workers?: WorkersMode | undefined;
-  /** False: the task is handed back as soon as only a person's answers are missing (its report is `waiting`). Default: it is waited for. */
-  readonly wait?: boolean | undefined;
-}
-
-export interface WorkOptions extends WorkerOptions {
-  /** Read the team file again when it has changed. Agents that `registry()` was given meanwhile are forgotten then. */
-  readonly followTeamFile?: boolean | undefined;
 }
 
 export interface PlannedRun {
@@ -242,8 +197,8 @@ export function openApp(options: AppOptions = {}): App {
     (await bound.made())?.log.error({ error: toErrorValue(error) }, "background");
   };
   const { close: handBack, ...background } = createBackground({
-    run: (request, hooks, signal) => app.run(request, hooks, signal),
-    resume: (taskId, hooks, signal) => app.resume(taskId, hooks, signal),
+    run: (request, hooks, signal) => app.run(request, { ...hooks, workers: options.workers }, signal),
+    resume: (taskId, hooks, signal) => app.resume(taskId, { ...hooks, workers: options.workers }, signal),
     failed,
   });
   const { close: endTalk, ...conversations } = createConversationCalls(engine, failed);

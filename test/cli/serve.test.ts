@@ -1,7 +1,7 @@
 /** `oxbow serve` and `oxbow token` in processes of their own. */
 import { describe, expect, it } from "vitest";
 import { errorOf, oxbow, startOxbow } from "../support/cli.ts";
-import { makeShop } from "../support/shop.ts";
+import { makeShop, SHOP_TEAM } from "../support/shop.ts";
 
 const ANYWHERE = ["--port", "0", "--metrics-port", "0", "--json"];
 
@@ -19,6 +19,28 @@ describe("oxbow serve", () => {
     const ended = await running.ended;
     expect([ended.code, ended.lines.length]).toEqual([0, 1]);
     expect(ended.stderr).toMatch(new RegExp(`^listening on ${url}$`, "m"));
+  });
+
+  it("leaves all work to workers with --no-work, also what a request begins", async () => {
+    using shop = makeShop({
+      team: SHOP_TEAM.replace(/^ {2}- name: /gm, '  - runtime: command\n    command: ["true"]\n    name: '),
+    });
+    const running = startOxbow(["serve", "--no-work", ...ANYWHERE], { cwd: shop.dir });
+    const { url } = await running.line((line) => "url" in line);
+    const begun = await fetch(`${url}/calls/run`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ task: "Tidy up", by: "owner" }),
+    });
+    const { task_id } = (await begun.json()) as { task_id: string };
+    const worker = startOxbow(["worker", "--json"], { cwd: shop.dir });
+    const told = await (await fetch(`${url}/tasks/${task_id}/events`)).text();
+    const parts = told.match(/^event: child_finished$/gm);
+    expect([parts?.length, told.match(/"outcome":"completed"/g)?.length]).toEqual([3, 6]);
+    for (const each of [worker, running]) each.kill("SIGTERM");
+    const taken = (await worker.ended).lines.filter((line) => line["event"] === "conversation_taken");
+    expect(taken.length).toBe(3);
+    expect((await running.ended).code).toBe(0);
   });
 
   it("does not open itself to the network without a token, and says so", async () => {

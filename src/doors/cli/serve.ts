@@ -11,7 +11,9 @@ export interface ServeFlags extends ServeOptions {
 
 export async function serve(flags: ServeFlags, doors: Doors): Promise<number> {
   const { repo, team } = flags;
-  await using app = openApp({ repo, team, mirror: true, logStderr: true, followTeamFile: true });
+  // What a request begins is left to workers too where this process only serves.
+  const workers = flags.work ? undefined : "only";
+  await using app = openApp({ repo, team, mirror: true, logStderr: true, followTeamFile: true, workers });
   using stop = interruption((name) => {
     process.stderr.write(`${name}: finishing what is under way; once more ends it at once.\n`);
   });
