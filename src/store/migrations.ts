@@ -41,6 +41,7 @@ const MIGRATIONS: readonly Migration[] = [
     name: "budgets",
     load: async () => (await import("./migration-13.ts")).addBudgets,
   },
+  { version: 14, name: "marks", load: async () => (await import("./migration-14.ts")).addMarks },
 ];
 
 /**

@@ -113,3 +113,8 @@ export function isComing(error: unknown): boolean {
 export function isUnmade(error: unknown): boolean {
   return ["42P01", "3F000"].includes(String(details(error)["sqlstate"]));
 }
+
+/** The server has not given out a number so high. */
+export function isUnknownTransaction(error: unknown): boolean {
+  return details(error)["sqlstate"] === "22023";
+}

@@ -20,7 +20,8 @@ import type { Engine, Lane } from "./engine.ts";
 import { type Clients, createClients, type Taken } from "./postgres-clients.ts";
 import { isContended, isLost, postgresError } from "./postgres-error.ts";
 import { createListener } from "./postgres-listen.ts";
-import { beforeMigrating, schemaVersion, SERVER_TIME } from "./postgres-schema.ts";
+import { type Begun, beginOn, howItEnded } from "./postgres-marks.ts";
+import { beforeMigrating, schemaVersion } from "./postgres-schema.ts";
 import { parsePostgresUrl, type PostgresPlace } from "./postgres-url.ts";
 import type { Schema } from "./schema.ts";
 import { createTurns } from "./turns.ts";
@@ -37,10 +38,10 @@ export interface PostgresOptions {
   readonly busyMs: number;
 }
 
-/** A taken connection; in a transaction the number of that, by which its end can be asked for. */
+/** A taken connection; in a transaction that, so that its end can be asked for. */
 interface Session extends DatabaseConnection {
   readonly taken: Taken;
-  transaction: string | null;
+  transaction: Begun | null;
 }
 
 /** Postgres has no NUL in texts; what JSON escapes is not touched. */
@@ -93,16 +94,16 @@ function createSession(taken: Taken, shown: string, busyMs: number): Session {
   return session;
 }
 
-/** How a transaction ended whose COMMIT got no answer: asked over another connection. */
-async function howItEnded({ taken, transaction }: Session, shown: string, busyMs: number) {
+/** Whether a transaction was kept whose COMMIT got no answer: asked over another connection. */
+async function wasKept({ taken }: Session, begun: Begun, shown: string, busyMs: number): Promise<boolean> {
   const deadline = performance.now() + busyMs;
-  const status = await whileItPasses(busyMs, async () => {
+  const kept = await whileItPasses(busyMs, async () => {
     try {
       await taken.replace();
       for (;;) {
-        const { rows } = await taken.client.query("select pg_xact_status($1::xid8) as status", [transaction]);
-        const found = String(rows[0]?.status);
-        if (found !== "in progress" || performance.now() > deadline) return found;
+        const found = await howItEnded(taken.client, begun);
+        if (found !== "in progress") return found === "committed";
+        if (performance.now() > deadline) return null;
         // The server has not noticed yet that nobody is there any more; it gives up by itself.
         await delay(ASK_MS);
       }
@@ -110,7 +111,7 @@ async function howItEnded({ taken, transaction }: Session, shown: string, busyMs
       throw postgresError(error, shown);
     }
   });
-  if (status === "committed" || status === "aborted") return status;
+  if (kept !== null) return kept;
   throw new OxbowError(
     "store_failed",
     `The store ${shown} lost its connection while a change was saved; whether it was kept is not known.`,
@@ -122,17 +123,12 @@ interface Clock {
   ahead: number;
 }
 
-/** The server's time and the transaction's number come with its beginning. */
+/** The server's time comes with its beginning. */
 async function begin(session: Session, clock: Clock, shown: string): Promise<void> {
   try {
-    const results: unknown = await session.taken.client.query(
-      // Whatever the database's own default is: each statement sees what is committed when it begins, so that a writer
-      // sees all that was done before his turn.
-      `begin isolation level read committed read write; select pg_current_xact_id()::text as transaction, ${SERVER_TIME} as now`,
-    );
-    const row: { transaction: string; now: number } = Array.isArray(results) ? results[1].rows[0] : null;
-    session.transaction = row.transaction;
-    clock.ahead = row.now - Date.now();
+    const { now, ...begun } = await beginOn(session.taken.client);
+    session.transaction = begun;
+    clock.ahead = now - Date.now();
   } catch (caught) {
     const error = postgresError(caught, shown);
     session.taken.broken ||= isLost(error);
@@ -147,8 +143,8 @@ async function commit(session: Session, shown: string, busyMs: number): Promise<
     if (command === "COMMIT") return;
   } catch (caught) {
     const error = postgresError(caught, shown);
-    if (!isLost(error)) throw error;
-    if ((await howItEnded(session, shown, busyMs)) === "committed") return;
+    if (!isLost(error) || session.transaction === null) throw error;
+    if (await wasKept(session, session.transaction, shown, busyMs)) return;
     throw error;
   }
   throw new OxbowError("internal", "A transaction was committed after one of its statements had failed.");

@@ -3,6 +3,7 @@ import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
+import { startCutProxy } from "../support/cut-proxy.ts";
 import { notice } from "../support/store-data.ts";
 import { inSchema, runSql } from "../support/store-engines.ts";
 import { type OwnServer, ownServer, withServer } from "../support/servers.ts";
@@ -106,6 +107,31 @@ await withServer("postgres", ({ own }) => {
       await writing;
       expect(await reading).toHaveLength(1);
       expect((await waiting).map((entry) => entry.payload)).toEqual([how]);
+    });
+
+    it("is not misled by a number that a killed server gives out again", async () => {
+      const { hostname, port } = new URL(server.url);
+      await using proxy = await startCutProxy({ host: hostname, port: Number(port) });
+      const url = new URL(inSchema(server, `s${schema}`));
+      [url.hostname, url.port] = ["127.0.0.1", `${proxy.port}`];
+      const store = await openStore({ url: url.href, busyMs: 20_000 });
+      stores.push(store);
+      await store.append([notice("t", "first")]);
+      // Nothing of the transaction, not even its number, is on disk when the server is killed.
+      await runSql(server, "alter system set wal_writer_delay = '10s'");
+      await runSql(server, "select pg_reload_conf()");
+      proxy.cut("before", "commit\0");
+      const release = proxy.hold();
+      const appended = store.append([notice("t", "second")]);
+      await expect.poll(() => proxy.cuts, { interval: 1 }).toBe(1);
+      await server.order("kill");
+      await server.order("start");
+      await runSql(server, "alter system reset wal_writer_delay");
+      for (let n = 0; n < 20; n++) await runSql(server, "select pg_current_xact_id()");
+      release();
+      await appended;
+      const events = await store.events("t", null, 9);
+      expect(events.map((event) => "message" in event && event.message)).toEqual(["first", "second"]);
     });
 
     it("says that it cannot be reached once it stays away, and at once when it was never there", async () => {

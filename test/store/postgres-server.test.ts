@@ -113,8 +113,8 @@ await withServer("postgres", (server) => {
 
   describe("a connection to Postgres that breaks", () => {
     it.each([
-      ["before", "commit"],
-      ["after", "commit"],
+      ["before", "commit\0"],
+      ["after", "commit\0"],
       ["before", "begin"],
       ["after", "begin"],
       ["after", "insert into"],
@@ -130,7 +130,7 @@ await withServer("postgres", (server) => {
       await store.append([notice("t", "first")]);
       if (text === "pg_xact_status") {
         // The question itself gets no answer either.
-        proxy.cut("after", "commit");
+        proxy.cut("after", "commit\0");
         const appended = store.append([notice("t", "second")]);
         await expect.poll(() => proxy.cuts, { interval: 1 }).toBe(1);
         proxy.cut(when, text);

@@ -11,13 +11,21 @@ export interface CutProxy extends AsyncDisposable {
   cut(when: "before" | "after", text: string): void;
   /** How many were cut. */
   readonly cuts: number;
+  /** From the next cut on new connections wait, until what it returns is called. */
+  hold(): () => void;
 }
 
 export async function startCutProxy(to: { readonly host: string; readonly port: number }): Promise<CutProxy> {
   let armed: { when: "before" | "after"; text: string } | null = null;
   let cuts = 0;
+  let gate = Promise.resolve();
+  let closing: Promise<void> | null = null;
   const sockets = new Set<Socket>();
-  const server = createServer((client) => {
+  const server = createServer({ pauseOnConnect: true }, (client) => {
+    sockets.add(client);
+    void gate.then(() => join(client));
+  });
+  const join = (client: Socket) => {
     const upstream = connect(to.port, to.host);
     let swallow = false;
     const end = () => {
@@ -35,6 +43,7 @@ export async function startCutProxy(to: { readonly host: string; readonly port: 
     client.on("data", (data) => {
       if (armed && data.includes(armed.text)) {
         cuts++;
+        gate = closing ?? gate;
         swallow = armed.when === "after";
         armed = null;
         if (!swallow) return end();
@@ -45,7 +54,9 @@ export async function startCutProxy(to: { readonly host: string; readonly port: 
       if (swallow) end();
       else client.write(data);
     });
-  }).listen(0, "127.0.0.1");
+    client.resume();
+  };
+  server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   return {
@@ -55,6 +66,11 @@ export async function startCutProxy(to: { readonly host: string; readonly port: 
     },
     cut(when, text) {
       armed = { when, text };
+    },
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      closing = promise;
+      return resolve;
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
