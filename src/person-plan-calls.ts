@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { PLANNERS, planSchema } from "./core/plan.ts";
 import { personCall } from "./person-call.ts";
-import { limits, OPTIONS, taskOrTicket, ticket, title } from "./person-words.ts";
+import { limits, taskOrTicket, ticket, title } from "./person-words.ts";
+import { NO_OPTIONS } from "./team/engine.ts";
 
 const plan = personCall({
   name: "plan",
@@ -26,7 +27,7 @@ const plan = personCall({
   destructive: false,
   async run(app, { task, ticket: called, base, planner }, { signal, progress }) {
     progress("Planning");
-    const made = await app.makePlan({ task, ticket: called, base, planner, options: OPTIONS }, signal);
+    const made = await app.makePlan({ task, ticket: called, base, planner, options: NO_OPTIONS }, signal);
     return { plan: made, files: await app.planSizes(made, { ticket: called, base }) };
   },
 });

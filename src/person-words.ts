@@ -1,6 +1,5 @@
 /** Arguments that several of a person's operations have. */
 import { z } from "zod";
-import type { RunOptions } from "./app.ts";
 
 /** A name that may look like a number: `146` is what models write for a ticket. */
 export const named = (most: number) => z.union([z.string().min(1).max(most), z.int()]).transform(String);
@@ -19,14 +18,3 @@ export const limits = z.strictObject({
   tokens: z.int().min(1).exactOptional(),
   wall_ms: z.int().min(1).exactOptional().describe("From the start, milliseconds."),
 });
-
-/** A run without any. */
-export const OPTIONS: RunOptions = {
-  by: null,
-  provider: null,
-  model: null,
-  runtime: null,
-  command: null,
-  script: null,
-  maxParallel: null,
-};

@@ -6,7 +6,8 @@ import type { SplitChild, SplitRequest } from "./core/tool.ts";
 import { json } from "./core/event-values.ts";
 import { planSchema } from "./core/plan.ts";
 import { type CallContext, cut, personCall } from "./person-call.ts";
-import { limits, named, OPTIONS, patterns, taskOrTicket, ticket, title, waitMs } from "./person-words.ts";
+import { limits, named, patterns, taskOrTicket, ticket, title, waitMs } from "./person-words.ts";
+import { NO_OPTIONS } from "./team/engine.ts";
 import { firstOf } from "./person-wait.ts";
 
 const MOST_WAIT_MS = 3_600_000;
@@ -69,7 +70,7 @@ const run = personCall({
         ticket: called,
         base,
         plan,
-        options: { ...OPTIONS, by, provider, model, maxParallel, ...given("budget", budget) },
+        options: { ...NO_OPTIONS, by, provider, model, maxParallel, ...given("budget", budget) },
       },
       tell(progress),
     );
@@ -182,7 +183,7 @@ const split = personCall({
 export async function splitHere(app: App, request: SplitRequest, { signal, progress }: CallContext) {
   const { ticket: called, wait, timeoutMs = 30_000, ...parts } = request;
   const { task } = await app.start(
-    { title: request.task, ticket: called, options: OPTIONS, split: parts },
+    { title: request.task, ticket: called, options: NO_OPTIONS, split: parts },
     tell(progress),
   );
   const made = (await app.status(task.task_id))[0]?.subtasks ?? [];

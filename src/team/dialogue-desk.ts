@@ -6,9 +6,8 @@ import { hasCode } from "../core/errors.ts";
 import { STOP } from "../core/stop.ts";
 import { answerTurn, type DialogueAnswer } from "./dialogue.ts";
 import { messageEvent } from "./dialogue-messages.ts";
-import { checkStartable } from "./engine.ts";
+import { checkStartable, NO_OPTIONS } from "./engine.ts";
 import { renewalMs } from "./leases.ts";
-import { NO_OPTIONS } from "./registered-agents.ts";
 import { repeatedly } from "./repeatedly.ts";
 
 export interface DialogueDesk {

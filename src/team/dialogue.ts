@@ -11,9 +11,8 @@ import type { Engine } from "./engine.ts";
 import { AgentRunner } from "../agent/runner.ts";
 import { type ErrorValue, OxbowError, toErrorValue } from "../core/errors.ts";
 import { noBranch, readOnlyFiles } from "./dialogue-files.ts";
-import { agentAtWork, modelOf, runtimeOf } from "./engine.ts";
+import { agentAtWork, modelOf, NO_OPTIONS, runtimeOf } from "./engine.ts";
 import { cleanError } from "./outcome.ts";
-import { NO_OPTIONS } from "./registered-agents.ts";
 import { createSignals } from "./signals.ts";
 
 /** What is said to a model of what was said before, at most. */

@@ -64,6 +64,17 @@ export interface RunOptions {
   readonly budget?: BudgetAsk | undefined;
 }
 
+/** A run that was asked for without any, and a call outside of any run. */
+export const NO_OPTIONS: RunOptions = {
+  by: null,
+  provider: null,
+  model: null,
+  runtime: null,
+  command: null,
+  script: null,
+  maxParallel: null,
+};
+
 export function runOptions(task: Pick<Task, "options">): RunOptions {
   const read = (key: string) => task.options[key];
   const text = (key: string) => {

@@ -5,7 +5,7 @@
 import type { Json } from "../core/model.ts";
 import type { StoredAgent } from "../store/agents.ts";
 import type { AgentSpec } from "../core/team-file.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, NO_OPTIONS } from "./engine.ts";
 import { hasCode, OxbowError } from "../core/errors.ts";
 import { type AgentWords, readAgent } from "../core/new-agent.ts";
 import { TeamRegistry } from "../core/registry.ts";
@@ -171,17 +171,6 @@ function refuseUnknownProvider(engine: Engine, spec: AgentSpec): void {
     if (!hasCode(error, "provider_missing") && !hasCode(error, "script_invalid")) throw error;
   }
 }
-
-/** A call outside of any run. */
-export const NO_OPTIONS = {
-  by: null,
-  provider: null,
-  model: null,
-  runtime: null,
-  command: null,
-  script: null,
-  maxParallel: null,
-} as const;
 
 export function streamOf(agent: string): string {
   return `agent.${agent}`;
