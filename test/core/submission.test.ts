@@ -2,24 +2,14 @@ import { describe, expect, it } from "vitest";
 import { waitsForPerson } from "../../src/core/gates.ts";
 import { isServed } from "../../src/core/served-repository.ts";
 import { deadlineOf, parseSubmission, taskText } from "../../src/core/submission.ts";
+import { SAMPLE } from "../support/seed.ts";
 
 const NOW = Date.parse("2025-11-20T10:00:00Z");
 const sent = (over: object = {}) => ({ task_id: "feature-1087", title: "Export invoices", ...over });
 
 describe("a submission", () => {
   it("is the seed's sample, and says what it does not say", () => {
-    const sample = {
-      task_id: "feature-1087",
-      title: "Implement invoice PDF export",
-      description: "Add PDF export support to the billing dashboard including automated regression tests.",
-      priority: "high",
-      metadata: {
-        repository: "git@github.com:appsmithery/dev-tools.git",
-        requester: "product-management",
-        due_date: "2025-11-22",
-      },
-    };
-    expect(parseSubmission(sample)).toEqual(sample);
+    expect(parseSubmission(SAMPLE)).toEqual(SAMPLE);
     expect(parseSubmission(sent())).toEqual(sent({ description: "", priority: "normal", metadata: {} }));
     expect(parseSubmission(sent({ metadata: { team_room: "4b" } })).metadata).toEqual({ team_room: "4b" });
   });

@@ -5,6 +5,7 @@ import { STOP } from "../../src/core/stop.ts";
 import { plainEnvironment } from "../support/cli.ts";
 import { scriptByAgent, type ScriptedReply, startModelServer } from "../support/model-server.ts";
 import { callService, sending } from "../support/service.ts";
+import { SAMPLE } from "../support/seed.ts";
 
 const TEAM = `team: Tools
 agents:
@@ -16,18 +17,6 @@ agents:
     allowed_paths: ["docs/**"]
 `;
 
-/** As the description of the service has it, to the letter. */
-const SAMPLE = {
-  task_id: "feature-1087",
-  title: "Implement invoice PDF export",
-  description: "Add PDF export support to the billing dashboard including automated regression tests.",
-  priority: "high",
-  metadata: {
-    repository: "git@github.com:appsmithery/dev-tools.git",
-    requester: "product-management",
-    due_date: "2025-11-22",
-  },
-};
 /** One that names files, so that the rules give it parts. */
 const task = (task_id: string, more: object = {}) => ({
   task_id,
