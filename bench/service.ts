@@ -1,14 +1,13 @@
 /** What the service costs beside a bare server that answers with the same bytes: reads, submissions, and 1,000 who follow. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
 import { openStore } from "../src/store/open.ts";
 import {
   type Bench,
-  git,
   GOAL_COLUMNS,
   goalRow,
   inMs,
@@ -19,30 +18,12 @@ import {
   timed,
   times,
 } from "./measure.ts";
+import { makeRepository } from "./small-repository.ts";
 
 const LAUNCHER = path.join(import.meta.dirname, "..", "bin", "oxbow.cjs");
 const PEER = path.join(import.meta.dirname, "service-peer.ts");
-const TEAM = `team: Bench
-agents:
-  - { name: Api, allowed_paths: ["src/**"] }
-  - { name: Docs, allowed_paths: ["docs/**"] }
-`;
 /** Calls under way at once; events of a burst. */
 const [AT_ONCE, BURST] = [16, 50];
-
-function makeRepository(home: string): string {
-  const dir = path.join(home, "service");
-  for (const folder of ["src", "docs"]) mkdirSync(path.join(dir, folder), { recursive: true });
-  writeFileSync(path.join(dir, "team.yaml"), TEAM);
-  writeFileSync(path.join(dir, "src", "main.ts"), "export const port = 8000;\n");
-  writeFileSync(path.join(dir, "docs", "guide.md"), "# Guide\n");
-  git(dir, ["init", "-q", "-b", "main"]);
-  git(dir, ["config", "user.name", "Bench"]);
-  git(dir, ["config", "user.email", "bench@example.com"]);
-  git(dir, ["add", "."]);
-  git(dir, ["commit", "-q", "-m", "Start"]);
-  return dir;
-}
 
 interface Server {
   readonly process: ChildProcess;
@@ -138,7 +119,7 @@ async function eventsThere(url: string): Promise<string[]> {
 
 export async function service(bench: Bench): Promise<Section> {
   const [followers, submits, reads, rounds] = bench.quick ? [100, 8, 200, 2] : [1_000, 48, 2_000, 5];
-  const dir = makeRepository(bench.dir);
+  const dir = makeRepository(bench.dir, "service");
   bench.say("service: starts both");
   const serve = ["serve", "--no-work", "--port", "0", "--metrics-port", "0", "--json"];
   const oxbow = await start([LAUNCHER, ...serve], dir);

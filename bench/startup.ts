@@ -1,12 +1,10 @@
 /** How long a person waits for the first word of the command line. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { environment } from "../src/host/env.ts";
 import {
   type Bench,
-  git,
   GOAL_COLUMNS,
   goalRow,
   inMs,
@@ -16,27 +14,9 @@ import {
   takeTurns,
   times,
 } from "./measure.ts";
+import { makeRepository } from "./small-repository.ts";
 
 const LAUNCHER = path.join(import.meta.dirname, "..", "bin", "oxbow.cjs");
-const TEAM = `team: Bench
-agents:
-  - { name: Api, allowed_paths: ["src/**"] }
-  - { name: Docs, allowed_paths: ["docs/**"] }
-`;
-
-function makeRepository(home: string): string {
-  const dir = path.join(home, "startup");
-  for (const folder of ["src", "docs"]) mkdirSync(path.join(dir, folder), { recursive: true });
-  writeFileSync(path.join(dir, "team.yaml"), TEAM);
-  writeFileSync(path.join(dir, "src", "main.ts"), "export const port = 8000;\n");
-  writeFileSync(path.join(dir, "docs", "guide.md"), "# Guide\n");
-  git(dir, ["init", "-q", "-b", "main"]);
-  git(dir, ["config", "user.name", "Bench"]);
-  git(dir, ["config", "user.email", "bench@example.com"]);
-  git(dir, ["add", "."]);
-  git(dir, ["commit", "-q", "-m", "Start"]);
-  return dir;
-}
 
 /** Start to end of a process, or to the first byte on its stdout. */
 async function start(
@@ -73,7 +53,7 @@ function olderNode(): { binary: string; version: string } | null {
 const RUN = ["run", "Look around", "--by", "owner", "--runtime", "command", "--command", "true", "--json"];
 
 export async function startup(bench: Bench): Promise<Section> {
-  const dir = makeRepository(bench.dir);
+  const dir = makeRepository(bench.dir, "startup");
   const older = olderNode();
   const node = (...args: string[]) => start(process.execPath, args, dir, "end");
   const oxbow = (...args: string[]) => node(LAUNCHER, ...args);
